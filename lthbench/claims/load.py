@@ -1,0 +1,187 @@
+"""Loading claims/: every file is checked against its schema, then all files against one another."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from lthbench.claims.schema import Cell, Claim, Registration, Suite
+from lthbench.recipe import Experiment
+from lthbench.stats.multiplicity import settled_level
+from lthbench.stats.power import floor_n, power
+from lthbench.tickets.arms import check_cell
+
+T = TypeVar("T")
+LARGEST_FILE = 1_000_000
+FEWEST_REPLICATES = 8
+LEAST_POWER = 0.9
+POWER_TOLERANCE = 0.02
+
+
+class ClaimFileError(ValueError):
+    """A file of claims/ cannot be used; the message names the file, the field and the way out."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All claims, suites and experiments of one folder, by id."""
+
+    claims: dict[str, Claim]
+    suites: dict[str, Suite]
+    experiments: dict[str, Experiment]
+
+    def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
+        """The claims of a suite with how it decides them, in the suite's order."""
+        for claim in self.suites[suite].claims:
+            yield self.claims[claim], self.claims[claim].suites[suite]
+
+    def primaries(self, suite: str) -> list[str]:
+        """Ids of the primary claims of a suite: one Holm family."""
+        return [claim.id for claim, _ in self.registrations(suite) if claim.kind == "primary"]
+
+
+def default_folder() -> Path:
+    """claims/ of the checkout the package runs from, else the copy inside the installed package."""
+    if os.environ.get("LTHBENCH_CLAIMS"):
+        return Path(os.environ["LTHBENCH_CLAIMS"])
+    package = Path(__file__).parents[1]
+    checkout = package.parent / "claims"
+    return checkout if (package.parent / "pyproject.toml").is_file() else package / "_bundled" / "claims"
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Safe YAML (no objects) that refuses a key written twice."""
+
+
+def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict:
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise yaml.constructor.ConstructorError(None, None, f"'{key}' is written twice", node.start_mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file, or a one-line error with the line number."""
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise ClaimFileError(f"{path}: larger than {LARGEST_FILE} bytes; this is no claim file")
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ClaimFileError(f"{path}{line}: not valid YAML: {error.problem}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClaimFileError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+def parse(path: Path, kind: type[T]) -> T:
+    """One file as an object of its schema."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ClaimFileError(f"{path}: expected keys and values at top level")
+    try:
+        loaded = TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ClaimFileError(f"{path}: {field or 'file'}: {explain(first)}{more}") from None
+    if loaded.id != path.stem:
+        raise ClaimFileError(f"{path}: id is '{loaded.id}'; it must equal the file's name")
+    return loaded
+
+
+def explain(error: Any) -> str:
+    """A validation error in words an author understands."""
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return "unknown key; remove it or correct its spelling"
+    if error["type"] in ("missing", "missing_argument"):
+        return "missing; add it"
+    return f"{error['msg'].removeprefix('Value error, ')} (found {str(error['input'])[:60]!r})"
+
+
+def load(folder: Path | None = None) -> Registry:
+    """Read and check every file below the folder."""
+    folder = folder or default_folder()
+    if not folder.is_dir():
+        raise ClaimFileError(f"{folder}: no such folder; give the folder of the claim files with --claims-dir")
+    registry = Registry(
+        claims={c.id: c for c in (parse(path, Claim) for path in sorted(folder.glob("*.yaml")))},
+        suites={s.id: s for s in (parse(path, Suite) for path in sorted(folder.glob("suites/*.yaml")))},
+        experiments={
+            e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
+        },
+    )
+    for suite in registry.suites.values():
+        check_suite(registry, suite, folder)
+    return registry
+
+
+def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
+    """A suite's claims exist, register it, and can reach significance with their own n."""
+    where = folder / "suites" / f"{suite.id}.yaml"
+    for claim_id in suite.claims:
+        if claim_id not in registry.claims:
+            raise ClaimFileError(
+                f"{where}: claims: there is no claim '{claim_id}'; add {claim_id}.yaml or remove it"
+            )
+        if suite.id not in registry.claims[claim_id].suites:
+            raise ClaimFileError(f"{folder / claim_id}.yaml: suites: '{suite.id}' lists this claim; register it")
+    for experiment in suite.dense_bands:
+        if experiment not in registry.experiments:
+            raise ClaimFileError(f"{where}: dense_bands: there is no experiment '{experiment}'")
+    first_level = settled_level(max(1, len(registry.primaries(suite.id))), suite.alpha)
+    for claim, registration in registry.registrations(suite.id):
+        file = f"{folder / claim.id}.yaml: suites.{suite.id}"
+        try:
+            check_registration(registry, claim, registration, suite, first_level)
+        except ValueError as error:
+            raise ClaimFileError(f"{file}: {error}") from None
+
+
+def check_registration(
+    registry: Registry, claim: Claim, registration: Registration, suite: Suite, first_level: float
+) -> None:
+    """Cells exist, experiments have an accuracy band, n reaches the level, power is as registered."""
+    for cell in cells(registration):
+        if cell.experiment not in registry.experiments:
+            known = ", ".join(registry.experiments)
+            raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
+        check_cell(cell.arm, cell.level, registry.experiments[cell.experiment].pruning.rewind)
+        if cell.experiment not in suite.dense_bands:
+            raise ValueError(f"suite '{suite.id}' has no dense_bands entry for '{cell.experiment}'")
+    primary = claim.kind == "primary"
+    level = first_level if primary else suite.alpha
+    fewest = max(floor_n(level), FEWEST_REPLICATES if primary else 0)
+    if registration.replicates < fewest:
+        raise ValueError(
+            f"replicates: {registration.replicates} cannot decide at level {level:.4g} (the exact sign-flip "
+            f"test needs 2^-n <= level, primaries at least {FEWEST_REPLICATES}); register at least {fewest}"
+        )
+    computed = registered_power(registration, level)
+    if abs(computed - registration.power) > POWER_TOLERANCE:
+        raise ValueError(f"power: registered {registration.power}, but n and expected give {computed:.3f}")
+    if primary and computed < LEAST_POWER:
+        raise ValueError(f"power: {computed:.3f} is below {LEAST_POWER}; register more replicates")
+
+
+def registered_power(registration: Registration, level: float) -> float:
+    """P(every hypothesis passes) at the expected effects: at least 1 - sum of the single misses."""
+    misses = (
+        1 - power(h.rule, h.expected.effect, h.expected.sd, registration.replicates, level)
+        for h in registration.hypotheses
+    )
+    return max(0.0, 1 - sum(misses))
+
+
+def cells(registration: Registration) -> list[Cell]:
+    """Every cell the registration needs, in order, each once."""
+    found = [cell for line in registration.lines() for cell in line.contrast.cells(registration.experiment)]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,212 @@
+"""The schema of claim and suite files. Unknown keys are refused; messages name the field.
+
+A claim is one testable sentence with its source; per suite it registers hypotheses, each a contrast of two
+cells that gives one number d per replicate, and how d is decided (DESIGN: "The decision").
+"""
+
+import re
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lthbench.stats.decision import Rule
+
+Verified = Literal["paper", "data", "secondary", "memory"]
+Kind = Literal["primary", "secondary", "counter", "popular"]
+ENDPOINTS = {
+    "final_test_accuracy": "test accuracy at the end of training",
+    "early_stop_test_accuracy": "test accuracy at the early stop (minimum validation loss)",
+    "early_stop_iteration": "iteration of the minimum validation loss",
+    "validation_curve_area": "area under the validation-accuracy curve (mean over the evaluations)",
+    "barrier": "error barrier between two copies",
+}
+UNITS = {"early_stop_iteration": "iterations"}
+CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]+)$")
+
+
+class Cell(NamedTuple):
+    """One arm at one level of one experiment."""
+
+    experiment: str
+    arm: str
+    level: int
+
+
+class Strict(BaseModel):
+    """Immutable; keys the schema does not know are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(Strict):
+    """Where a sentence or a number was read, and how far that was verified."""
+
+    paper: str
+    where: str = Field(description="section, figure or table")
+    quote: str = Field(max_length=300)
+    verified: Verified
+
+
+class Published(Strict):
+    """One published effect that a hypothesis can be compared with."""
+
+    quantity: str
+    value: float
+    unit: str
+    where: str
+    verified: Verified
+    hypothesis: str | None = Field(None, description="id of the hypothesis it measures, where one does")
+
+
+class Expected(Strict):
+    """What the tuning seeds showed: mean and SD of d. Power is computed from it."""
+
+    effect: float
+    sd: float = Field(gt=0)
+
+
+class Contrast(Strict):
+    """d = minuend - subtrahend. Each is a cell `[experiment:]arm@level` or a number (a threshold)."""
+
+    minuend: float | str
+    subtrahend: float | str
+
+    @model_validator(mode="after")
+    def _cells_or_numbers(self) -> "Contrast":
+        if not self.cells(""):
+            raise ValueError("a contrast needs at least one cell")
+        return self
+
+    def cells(self, default: str) -> list[Cell]:
+        """The cells of the contrast; `default` is the experiment where none is named."""
+        terms = (self.minuend, self.subtrahend)
+        return [parse_cell(term, default) for term in terms if isinstance(term, str)]
+
+    def __str__(self) -> str:
+        return f"{self.minuend} - {self.subtrahend}"
+
+
+def parse_cell(text: str, default: str) -> Cell:
+    """`ticket@7` as (default experiment, "ticket", 7)."""
+    found = CELL.match(text)
+    if not found:
+        raise ValueError(f"'{text}' is not a cell; write arm@level, for example ticket@7")
+    return Cell(found["experiment"] or default, found["arm"], int(found["level"]))
+
+
+class Line(Strict):
+    """A contrast reported beside a verdict and never part of it (robustness, sensitivity)."""
+
+    id: str
+    says: str
+    endpoint: Literal[tuple(ENDPOINTS)]  # type: ignore[valid-type]
+    contrast: Contrast
+    test: Literal["superiority", "non-inferiority", "equivalence"]
+    delta: float = Field(gt=0)
+
+    @property
+    def rule(self) -> Rule:
+        """The decision rule."""
+        return Rule(self.test, self.delta)
+
+    @property
+    def unit(self) -> str:
+        """The unit of d."""
+        return UNITS.get(self.endpoint, "pp")
+
+
+class Hypothesis(Line):
+    """A contrast that decides: part of the claim's intersection-union."""
+
+    margin_from: str = Field(description="the rule that gave delta")
+    expected: Expected
+
+
+class Tuning(Strict):
+    """The study the registration rests on; confirmatory seeds are 0, 1, 2, ..., tuning seeds 1000 and up."""
+
+    master_seed: int = Field(ge=1000)
+    replicates: int = Field(ge=16)
+
+
+class Registration(Strict):
+    """How one suite decides the claim."""
+
+    title: str = Field(description="what the claim is called at this scale")
+    experiment: str
+    reduced_scale: bool
+    replicates: int = Field(ge=2)
+    tuning: Tuning
+    power: float = Field(ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level")
+    hypotheses: Annotated[list[Hypothesis], Field(min_length=1)]
+    beside: list[Line] = []
+    not_tested: list[str] = Field([], description="parts of the sentence this scale cannot speak about")
+
+    def lines(self) -> list[Line]:
+        """Hypotheses and the lines beside them."""
+        return [*self.hypotheses, *self.beside]
+
+
+class Claim(Strict):
+    """One sentence of the literature, and how each suite decides it."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Z0-9]+-[0-9]+[a-z]?$")]
+    title: str
+    sentence: str
+    kind: Kind
+    sources: Annotated[list[Source], Field(min_length=1)]
+    published: list[Published] = []
+    conditions: list[str]
+    contradictions: list[str]
+    suites: dict[str, Registration]
+
+    @model_validator(mode="after")
+    def _ids_are_known(self) -> "Claim":
+        for suite, registration in self.suites.items():
+            ids = [line.id for line in registration.lines()]
+            if len(set(ids)) != len(ids):
+                raise ValueError(f"suites.{suite}: two hypotheses or lines share an id")
+        known = {h.id for r in self.suites.values() for h in r.lines()}
+        for effect in self.published:
+            if effect.hypothesis is not None and effect.hypothesis not in known:
+                raise ValueError(f"published: no hypothesis is called '{effect.hypothesis}'")
+        return self
+
+
+class Band(Strict):
+    """Where dense accuracy must lie: the tuning mean +- 4 SD of one replicate, in percent.
+
+    `outside`: what a tenfold smaller learning rate and shuffled labels gave on tuning seeds; both must lie
+    outside the band, or the gate could not notice such a mistake.
+    """
+
+    low: float
+    high: float
+    measured_on: str
+    tenfold_smaller_rate: float
+    shuffled_labels: float
+
+    @model_validator(mode="after")
+    def _notices_mistakes(self) -> "Band":
+        for name in ("tenfold_smaller_rate", "shuffled_labels"):
+            if self.low <= getattr(self, name) <= self.high:
+                raise ValueError(f"{name} lies inside the band: the gate could not notice it")
+        return self
+
+
+class Suite(Strict):
+    """Which claims are decided together, and how their runs are cut into stacks."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    title: str
+    says: str
+    claims: Annotated[list[str], Field(min_length=1)]
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    block: int = Field(ge=1, description="replicates trained in one stack; part of what fixes the bits")
+    chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
+    dense_bands: dict[str, Band]
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema of a file kind, for editors."""
+    return model.model_json_schema()

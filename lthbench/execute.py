@@ -1,0 +1,67 @@
+"""Run a chunk of units in this process, one after the other. Finished units are reused, never recomputed.
+
+Snakemake's rule calls this, and so does `lthbench run --no-snakemake`. One thread per process: sums then do
+not depend on how many threads there are, and for networks of this size two processes of one thread do more
+than one process of two.
+"""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lthbench.plan import Unit
+from lthbench.results import store
+
+Report = Callable[[Unit, str], None]
+
+
+def die_with_parent() -> None:
+    """Ask Linux to end this process when its parent does: a killed run leaves no orphan writing on."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def run_chunk(units: Sequence[Unit], root: Path, cache: Path | None, device: str, report: Report) -> None:
+    """Run the units of one block (parents first) whose records are not there yet; `report` is told of each.
+
+    The second argument of `report` is "reused" or "trained".
+    """
+    pending = [unit for unit in units if not store.finished(root, unit)]
+    names = {unit.key: unit for unit in units}
+    for unit in units:
+        if unit not in pending:
+            report(unit, "reused")
+    if not pending:
+        return
+
+    import torch  # here, not above: planning and judging never pay for it
+
+    from lthbench.tickets import folds as block_data
+    from lthbench.tickets.unit import run_unit
+
+    torch.set_num_threads(1)
+    first = units[0]
+    chosen = torch.device(pick_device(device))
+    folds = block_data.load(first.experiment, first.master, first.replicates, cache, chosen)
+    for unit in pending:
+        above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
+        run_unit(unit, root, folds, above)
+        report(unit, "trained")
+
+
+def tensors(unit: Unit, root: Path) -> dict:
+    """The stored tensors of a finished unit."""
+    path = store.path_of(root, unit)
+    return store.read_tensors(path, store.read(path))
+
+
+def pick_device(name: str) -> str:
+    """`auto` is the GPU when there is one."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name

@@ -1,0 +1,154 @@
+"""Which structural gates a claim must pass before its numbers mean anything. Torch-free.
+
+The checks themselves are pure functions in lthbench/stats/gates.py; here they are given a claim's cells.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Cell, Registration, Suite
+from lthbench.judging.table import Table
+from lthbench.pruning.counts import ladder
+from lthbench.recipe import Experiment
+from lthbench.stats.gates import (
+    GateResult,
+    all_finite,
+    exact_counts,
+    identical_masks,
+    nobody_at_chance,
+    not_censored,
+    within_band,
+)
+from lthbench.tickets.arms import ARMS, closure
+
+
+def claim_gates(registry: Registry, suite: Suite, registration: Registration, table: Table) -> list[GateResult]:
+    """All gates of one claim, over the cells its lines use and those these were made from."""
+    wanted = cells(registration)
+    names = list(dict.fromkeys(cell.experiment for cell in wanted))
+    found: list[GateResult] = []
+    for name in names:
+        experiment = registry.experiments[name]
+        own = {(cell.arm, cell.level) for cell in wanted if cell.experiment == name}
+        every = [Cell(name, *cell) for cell in closure(own | {("dense", 0)})]
+        found += experiment_gates(experiment, suite, every, table, registration.replicates)
+    if any(line.endpoint == "early_stop_iteration" for line in registration.lines()):
+        found.append(early_stop_gate(registry, registration, table))
+    return found
+
+
+def experiment_gates(
+    experiment: Experiment, suite: Suite, every: list[Cell], table: Table, n: int
+) -> list[GateResult]:
+    """The gates on one experiment's cells."""
+    accuracies = {label(cell): per_run(table, cell, "final_test_accuracy", n) for cell in every}
+    band = suite.dense_bands[experiment.id]
+    dense = table.values(Cell(experiment.id, "dense", 0), "final_test_accuracy", n)
+    return [
+        _titled(all_finite(accuracies), experiment),
+        _titled(nobody_at_chance(accuracies, suite.chance), experiment),
+        within_band(
+            f"{experiment.id}: dense accuracy in its band",
+            np.array([]) if dense is None else dense,
+            band.low,
+            band.high,
+            "%",
+        ),
+        ladder_gate(experiment, every, table, n),
+        *mask_gates(experiment, every, table, n),
+    ]
+
+
+def label(cell: Cell) -> str:
+    """A cell's name inside its experiment."""
+    return f"{cell.arm}@{cell.level}"
+
+
+def per_run(table: Table, cell: Cell, metric: str, n: int) -> np.ndarray:
+    """One value per run (replicates x draws), not averaged: nothing hides in a mean."""
+    rows = table.rows(cell, metric)
+    return np.array([]) if rows is None else rows[rows["replicate"] < n]["value"].to_numpy(dtype=float)
+
+
+def ladder_gate(experiment: Experiment, every: Iterable[Cell], table: Table, n: int) -> GateResult:
+    """Weights that are not zero at the end of training: exactly the rung of the ladder, in every run."""
+    dense = Cell(experiment.id, "dense", 0)
+    sizes = {
+        metric.removeprefix("nonzero:"): int(per_run(table, dense, metric, n).max())
+        for metric in table.metrics(dense)
+        if metric.startswith("nonzero:")
+    }
+    observed: dict[str, int] = {}
+    expected: dict[str, int] = {}
+    for cell in every:
+        rung = ladder(sizes, experiment.pruning, cell.level)
+        # Worst run of each matrix: the count that is farthest from what it should be.
+        counts = {name: per_run(table, cell, f"nonzero:{name}", n) for name in sizes}
+        if rung.keys() == {"all"}:
+            counts = {"all": np.sum(list(counts.values()), axis=0)}
+        for name, wanted in rung.items():
+            farthest = counts[name][np.argmax(np.abs(counts[name] - wanted))]
+            observed[f"{label(cell)} {name}"] = int(farthest)
+            expected[f"{label(cell)} {name}"] = wanted
+    return exact_counts(f"{experiment.id}: weights remaining at the end of training", observed, expected)
+
+
+def mask_gates(experiment: Experiment, every: list[Cell], table: Table, n: int) -> list[GateResult]:
+    """Controls that wear the ticket's mask wear exactly it; a random mask is another one, as dense per layer."""
+    found = []
+    for level in sorted({cell.level for cell in every}):
+        ticket = Cell(experiment.id, "ticket", level)
+        if ticket not in every:
+            continue
+        own = per_run(table, ticket, "mask_crc32", n)
+        for cell in every:
+            if cell.level != level or ARMS[cell.arm].mask not in ("ticket", "random"):
+                continue
+            worn = per_run(table, cell, "mask_crc32", n)
+            repeated = np.repeat(own, len(worn) // max(1, len(own)))
+            name = f"{experiment.id}: mask of {label(cell)}"
+            if ARMS[cell.arm].mask == "ticket":
+                gate = identical_masks({"ticket": repeated, cell.arm: worn})
+                found.append(GateResult(name, gate.passed, gate.detail))
+            else:
+                found.append(random_mask_gate(name, experiment, table, cell, ticket, repeated, worn, n))
+    return found
+
+
+def random_mask_gate(
+    name: str,
+    experiment: Experiment,
+    table: Table,
+    cell: Cell,
+    ticket: Cell,
+    own: np.ndarray,
+    worn: np.ndarray,
+    n: int,
+) -> GateResult:
+    """A random mask has the ticket's count in every matrix, and no two are alike."""
+    metrics = [metric for metric in table.metrics(ticket) if metric.startswith("nonzero:")]
+    for metric in metrics:
+        counts, wanted = per_run(table, cell, metric, n), per_run(table, ticket, metric, n)
+        if not np.array_equal(counts, np.repeat(wanted, len(counts) // len(wanted))):
+            return GateResult(name, False, f"{metric.removeprefix('nonzero:')} is not as dense as the ticket's.")
+    if np.any(own == worn) or len(np.unique(worn)) < len(worn):
+        return GateResult(name, False, "A random mask equals the ticket's or another draw's.")
+    text = f"All {len(worn)} masks differ from the ticket's and from one another, at its layer densities."
+    return GateResult(name, True, text)
+
+
+def early_stop_gate(registry: Registry, registration: Registration, table: Table) -> GateResult:
+    """For claims about the early stop: it does not sit at the last evaluation."""
+    stops, last = [], 0
+    for line in registration.lines():
+        if line.endpoint == "early_stop_iteration":
+            for cell in line.contrast.cells(registration.experiment):
+                stops.append(per_run(table, cell, "early_stop_iteration", registration.replicates))
+                last = registry.experiments[cell.experiment].training.iterations
+    return not_censored(np.concatenate(stops), last)
+
+
+def _titled(gate: GateResult, experiment: Experiment) -> GateResult:
+    return GateResult(f"{experiment.id}: {gate.name}", gate.passed, gate.detail)

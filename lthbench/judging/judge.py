@@ -1,0 +1,220 @@
+"""From tidy tables to verdicts. Reads numbers, never trains, never draws; the result is plain data.
+
+`judge` does, in this order: contrasts (one number per replicate), gates, evidence per hypothesis, Holm over
+the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/stats holds its parts.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
+from lthbench.engine_version import engine
+from lthbench.judging.gates import claim_gates
+from lthbench.judging.table import Table
+from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
+from lthbench.judging.words import magnitude, settle, why
+from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine, decide, weigh
+from lthbench.stats.multiplicity import holm_levels, settled_level
+
+WORST_FIRST = (4, 1, 3, 0)
+
+
+def term(table: Table, value: str | float, experiment: str, endpoint: str, n: int) -> np.ndarray | None:
+    """One side of a contrast: a cell's values, or a number for every replicate."""
+    if isinstance(value, str):
+        return table.values(parse_cell(value, experiment), endpoint, n)
+    return np.full(n, float(value))
+
+
+def contrast(table: Table, line: Line, experiment: str, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Minuend and subtrahend, shape (n,) each; None when a cell is not there."""
+    sides = [
+        term(table, side, experiment, line.endpoint, n)
+        for side in (line.contrast.minuend, line.contrast.subtrahend)
+    ]
+    return None if sides[0] is None or sides[1] is None else (sides[0], sides[1])
+
+
+def weigh_line(table: Table, line: Line, registration: Registration) -> tuple[Any, Evidence | None]:
+    """The contrast of a line and its evidence; no evidence when cells are missing or a run diverged."""
+    sides = contrast(table, line, registration.experiment, registration.replicates)
+    if sides is None or not np.isfinite(sides[0] - sides[1]).all():
+        return sides, None
+    return sides, weigh(sides[0] - sides[1], line.rule)
+
+
+def line_result(
+    line: Line, sides: Any, evidence: Evidence | None, pass_level: float, fail_level: float
+) -> LineResult:
+    """A line with its numbers and, where there is evidence, its decision."""
+    minuend, subtrahend = sides if sides is not None else (np.array([]), np.array([]))
+    return LineResult(
+        id=line.id,
+        says=line.says,
+        endpoint=line.endpoint,
+        contrast=str(line.contrast),
+        test=line.test,
+        delta=line.delta,
+        unit=line.unit,
+        d=_rounded(minuend - subtrahend),
+        minuend=_rounded(minuend),
+        subtrahend=_rounded(subtrahend),
+        evidence=None if evidence is None else {k: _round(v) for k, v in asdict(evidence).items()},
+        decision="NOT DECIDED" if evidence is None else decide(evidence, pass_level, fail_level),
+        pass_level=_round(pass_level),
+        fail_level=_round(fail_level),
+        settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
+        margin_from=getattr(line, "margin_from", None),
+        expected=line.expected.model_dump() if hasattr(line, "expected") else None,
+    )
+
+
+def judge(
+    registry: Registry, suite_id: str, master: int, tidy: pd.DataFrame, only: Sequence[str] = ()
+) -> Verdicts:
+    """Judge every claim of a suite (or those named) on a tidy table.
+
+    Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim whose
+    cells are missing keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
+    """
+    suite, table = registry.suites[suite_id], Table(tidy)
+    primaries = registry.primaries(suite_id)
+    weighed = {
+        claim.id: [weigh_line(table, line, registration) for line in registration.lines()]
+        for claim, registration in registry.registrations(suite_id)
+    }
+    family = {
+        claim.id: [e for _, e in weighed[claim.id][: len(registration.hypotheses)]]
+        for claim, registration in registry.registrations(suite_id)
+    }
+    pass_levels = _levels(family, primaries, suite.alpha, claim_p_pass)
+    fail_levels = _levels(family, primaries, suite.alpha, claim_p_fail)
+    results = [
+        _claim_verdict(
+            registry, suite, claim, registration, table, weighed[claim.id],
+            pass_levels.get(claim.id, suite.alpha), fail_levels.get(claim.id, suite.alpha),
+        )
+        for claim, registration in registry.registrations(suite_id)
+        if not only or claim.id in only
+    ]  # fmt: skip
+    return Verdicts(suite_id, suite.title, master, engine(), suite.alpha, exit_code(results), results)
+
+
+def _levels(
+    family: dict[str, list[Evidence | None]],
+    primaries: list[str],
+    alpha: float,
+    p_of: Callable[[Sequence[Evidence]], float],
+) -> dict[str, float]:
+    """Holm's level for each primary claim; a claim without evidence counts with p = 1."""
+    p_values: dict[str, float | None] = {}
+    for claim in primaries:
+        evidences = [e for e in family[claim] if e is not None]
+        p_values[claim] = p_of(evidences) if len(evidences) == len(family[claim]) else None
+    return holm_levels(p_values, alpha) if p_values else {}
+
+
+def _claim_verdict(
+    registry: Registry,
+    suite: Suite,
+    claim: Claim,
+    registration: Registration,
+    table: Table,
+    weighed: list[tuple[Any, Evidence | None]],
+    pass_level: float,
+    fail_level: float,
+) -> ClaimVerdict:
+    """Put one claim's verdict together."""
+    count = len(registration.hypotheses)
+    # Any failing hypothesis fails the claim, so each is looked at with its share of the level.
+    share = fail_level / count
+    hypotheses = [
+        line_result(line, sides, evidence, pass_level, share)
+        for line, (sides, evidence) in zip(registration.hypotheses, weighed[:count], strict=True)
+    ]
+    beside = [
+        line_result(line, sides, evidence, suite.alpha, suite.alpha)
+        for line, (sides, evidence) in zip(registration.beside, weighed[count:], strict=True)
+    ]
+    evidences = [evidence for _, evidence in weighed[:count] if evidence is not None]
+    complete = all(
+        table.values(c, "final_test_accuracy", registration.replicates) is not None for c in cells(registration)
+    )
+    gates = claim_gates(registry, suite, registration, table) if complete else []
+    verdict: Verdict
+    if not complete:
+        verdict = "NOT RUN"
+    elif not all(gate.passed for gate in gates) or len(evidences) < count:
+        verdict = "BLOCKED"
+    else:
+        verdict = combine([h.decision for h in hypotheses])  # type: ignore[misc]
+    return ClaimVerdict(
+        id=claim.id,
+        kind=claim.kind,
+        title=claim.title,
+        registered_title=registration.title,
+        sentence=claim.sentence,
+        reduced_scale=registration.reduced_scale,
+        experiment=registration.experiment,
+        replicates=registration.replicates,
+        verdict=verdict,
+        why=why(verdict, hypotheses, gates),
+        settle=_settle_claim(verdict, hypotheses),
+        p_pass=_round(claim_p_pass(evidences)) if len(evidences) == count else None,
+        p_fail=_round(claim_p_fail(evidences)) if len(evidences) == count else None,
+        pass_level=_round(pass_level),
+        fail_level=_round(fail_level),
+        power=registration.power,
+        hypotheses=hypotheses,
+        beside=beside,
+        gates=[asdict(gate) for gate in gates],
+        magnitude=magnitude(claim, registration, hypotheses + beside),
+        not_tested=list(registration.not_tested),
+    )
+
+
+def _settle_claim(verdict: Verdict, hypotheses: list[LineResult]) -> str | None:
+    """What would settle an inconclusive claim: what its undecided hypotheses need."""
+    if verdict != "INCONCLUSIVE":
+        return None
+    return " ".join(h.settle for h in hypotheses if h.decision == "INCONCLUSIVE" and h.settle)
+
+
+def settled_early(registry: Registry, suite_id: str, verdicts: Verdicts) -> dict[str, Verdict]:
+    """Primary claims whose verdict cannot change whatever the claims still running turn out to be.
+
+    A p at or below alpha / m is rejected by Holm in any company.
+    """
+    level = settled_level(max(1, len(registry.primaries(suite_id))), registry.suites[suite_id].alpha)
+    found: dict[str, Verdict] = {}
+    for claim in verdicts.claims:
+        if claim.verdict == "NOT RUN" or claim.p_pass is None or claim.p_fail is None:
+            continue
+        decided = claim.kind != "primary" or claim.verdict == "BLOCKED"
+        decided |= claim.verdict == "PASS" and claim.p_pass <= level
+        decided |= claim.verdict == "FAIL" and claim.p_fail <= level
+        if decided:
+            found[claim.id] = claim.verdict
+    return found
+
+
+def exit_code(claims: Sequence[ClaimVerdict]) -> int:
+    """The worst code among the primary claims: 4 blocked or not run, 1 fail, 3 inconclusive, 0 pass."""
+    codes = {EXIT_CODES[claim.verdict] for claim in claims if claim.kind == "primary"}
+    return next((code for code in WORST_FIRST if code in codes), 0)
+
+
+def _round(value: Any) -> Any:
+    """Floats to ten significant digits, as everything that is stored."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.10g}") if np.isfinite(value) else None
+
+
+def _rounded(values: np.ndarray) -> list[float]:
+    return [_round(float(v)) for v in values]

@@ -1,0 +1,86 @@
+"""The shape of a verdict: plain data, written to verdicts.json and read by the report."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "BLOCKED", "NOT RUN"]
+EXIT_CODES: dict[str, int] = {"BLOCKED": 4, "NOT RUN": 4, "FAIL": 1, "INCONCLUSIVE": 3, "PASS": 0}
+
+
+@dataclass(frozen=True)
+class LineResult:
+    """What one hypothesis (or line beside it) came to. d has one value per replicate, in `unit`."""
+
+    id: str
+    says: str
+    endpoint: str
+    contrast: str
+    test: str
+    delta: float
+    unit: str
+    d: list[float]
+    minuend: list[float]
+    subtrahend: list[float]
+    evidence: dict[str, Any] | None
+    decision: str
+    pass_level: float
+    fail_level: float
+    settle: str | None = None
+    margin_from: str | None = None
+    expected: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class ClaimVerdict:
+    """The verdict on one claim, with everything it rests on."""
+
+    id: str
+    kind: str
+    title: str
+    registered_title: str
+    sentence: str
+    reduced_scale: bool
+    experiment: str
+    replicates: int
+    verdict: Verdict
+    why: str
+    settle: str | None
+    p_pass: float | None
+    p_fail: float | None
+    pass_level: float
+    fail_level: float
+    power: float
+    hypotheses: list[LineResult]
+    beside: list[LineResult]
+    gates: list[dict[str, Any]]
+    magnitude: list[str]
+    not_tested: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All verdicts of one run of a suite."""
+
+    suite: str
+    title: str
+    master_seed: int
+    engine: str
+    alpha: float
+    exit_code: int
+    claims: list[ClaimVerdict]
+
+
+def to_json(verdicts: Verdicts) -> str:
+    """The text of verdicts.json: the same verdicts are the same bytes."""
+    return json.dumps(asdict(verdicts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Verdicts:
+    """The inverse of `to_json`."""
+    content = json.loads(text)
+    for claim in content["claims"]:
+        for part in ("hypotheses", "beside"):
+            claim[part] = [LineResult(**line) for line in claim[part]]
+    content["claims"] = [ClaimVerdict(**claim) for claim in content["claims"]]
+    return Verdicts(**content)

@@ -1,0 +1,103 @@
+"""Verdicts in words: why, what would settle it, and how the size compares. Sentences, no decisions."""
+
+from collections.abc import Sequence
+
+from lthbench.claims.schema import Claim, Line, Registration
+from lthbench.judging.verdict import LineResult
+from lthbench.stats.decision import Evidence, decide
+from lthbench.stats.gates import GateResult
+from lthbench.stats.power import settling_n
+
+SHOWN = {
+    "superiority": "above 0 with a mean of at least {delta:g}",
+    "non-inferiority": "above -{delta:g}",
+    "equivalence": "between -{delta:g} and {delta:g}",
+}
+NOT_SHOWN = {
+    "superiority": "shown below {delta:g}",
+    "non-inferiority": "shown below -{delta:g}",
+    "equivalence": "shown outside -{delta:g} to {delta:g}",
+}
+
+
+def p_text(p: float) -> str:
+    """A p value as one writes it."""
+    return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}"
+
+
+def numbers(result: LineResult) -> str:
+    """Mean and interval of a line."""
+    e = result.evidence
+    if e is None:
+        return "no number for every replicate"
+    return f"mean {e['mean']:+.2f} {result.unit}, 95 % interval {e['low']:+.2f} to {e['high']:+.2f}, n = {e['n']}"
+
+
+def line_words(result: LineResult) -> str:
+    """Why one hypothesis was decided as it was."""
+    e = result.evidence
+    if e is None:
+        return f"{result.id} ({result.says}): not decided, {numbers(result)}."
+    required = SHOWN[result.test].format(delta=result.delta)
+    if result.decision == "PASS":
+        reason = f"shown {required} {result.unit}, p = {p_text(e['p_pass'])} <= {result.pass_level:.3g}"
+    elif result.decision == "FAIL":
+        reason = (
+            f"{NOT_SHOWN[result.test].format(delta=result.delta)} {result.unit}, "
+            f"p = {p_text(e['p_fail'])} <= {result.fail_level:.3g}"
+        )
+    else:
+        reason = (
+            f"required {required} {result.unit}: p = {p_text(e['p_pass'])} against {result.pass_level:.3g}"
+            + ("" if e["reaches_delta"] else ", and the mean is smaller than that")
+            + f"; the opposite is not shown either, p = {p_text(e['p_fail'])} against {result.fail_level:.3g}"
+        )
+    return f"{result.id} ({result.says}): {numbers(result)}; {reason}."
+
+
+def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResult]) -> str:
+    """The reason for a claim's verdict, from its numbers."""
+    if verdict == "NOT RUN":
+        return "Not every run this claim needs is there."
+    failed = [gate for gate in gates if not gate.passed]
+    if verdict == "BLOCKED":
+        if failed:
+            return "The numbers mean nothing, because a gate failed. " + " ".join(
+                f"{gate.name}: {gate.detail}" for gate in failed
+            )
+        return "A run diverged, so that a hypothesis has no number for every replicate."
+    deciding = [h for h in hypotheses if h.decision == verdict] if verdict != "PASS" else hypotheses
+    return " ".join(line_words(h) for h in deciding)
+
+
+def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float) -> str | None:
+    """What would settle an undecided hypothesis if the truth were the estimate."""
+    if decide(evidence, pass_level, fail_level) != "INCONCLUSIVE":
+        return None
+    n = settling_n(line.rule, evidence.mean, evidence.sd, min(pass_level, fail_level))
+    if n is None:
+        return (
+            f"{line.id}: the estimate lies so near the margin that 2000 replicates would not settle it; "
+            "a less noisy design would have to."
+        )
+    return f"{line.id}: if the truth were the estimate, n = {n} replicates would settle it with 90 % power."
+
+
+def magnitude(claim: Claim, registration: Registration, results: Sequence[LineResult]) -> list[str]:
+    """How our sizes compare with verified published ones; beside the verdict, never part of it."""
+    found = []
+    by_id = {result.id: result for result in results}
+    for effect in claim.published:
+        result = by_id.get(effect.hypothesis or "")
+        if result is None or result.evidence is None or effect.unit != result.unit:
+            continue
+        if effect.verified not in ("paper", "data"):
+            continue
+        low, high = result.evidence["low"], result.evidence["high"]
+        size = "full size" if low <= effect.value <= high else ("larger" if low > effect.value else "smaller")
+        scale = " (another network and data set: sizes need not agree)" if registration.reduced_scale else ""
+        found.append(
+            f"{result.id}: published {effect.value:+g} {effect.unit} ({effect.quantity}, {effect.where}); "
+            f"ours {result.evidence['mean']:+.2f} [{low:+.2f}, {high:+.2f}]: {size}{scale}."
+        )
+    return found

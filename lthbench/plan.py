@@ -1,0 +1,90 @@
+"""From the cells that claims ask for to units of work. Torch-free: Snakemake plans with it too.
+
+A unit is one arm at one level for a fixed block of replicates, trained as one stack. Which replicates share
+a stack is part of the plan, never of the circumstances, so bits do not depend on workers or interruptions.
+A unit's key is the hash of all that its numbers depend on, its parents' keys included.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lthbench.engine_version import engine
+from lthbench.recipe import Experiment, digest
+from lthbench.tickets.arms import ARMS, Cell, check_cell, closure, parents
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One arm at one level for one block of replicates (times the draws of a control arm)."""
+
+    experiment: Experiment
+    arm: str
+    level: int
+    block: int
+    replicates: tuple[int, ...]
+    draws: int
+    master: int
+    key: str
+    parents: Mapping[Cell, str]
+
+    @property
+    def name(self) -> str:
+        """A readable, unique file name."""
+        return f"{self.experiment.id}/b{self.block}-{self.arm}-{self.level}-{self.key}"
+
+    @property
+    def networks(self) -> int:
+        """How many networks are trained."""
+        return len(self.replicates) * self.draws
+
+    @property
+    def iterations(self) -> int:
+        """Optimizer steps of all its networks together: the unit of cost."""
+        training, rewind = self.experiment.training, self.experiment.pruning.rewind
+        start = rewind if ARMS[self.arm].weights == "rewind-point" else 0
+        return self.networks * (training.iterations - start)
+
+
+def blocks(replicates: int, size: int) -> list[tuple[int, ...]]:
+    """Replicates 0 .. n-1 in blocks of at most `size`."""
+    return [tuple(range(i, min(i + size, replicates))) for i in range(0, replicates, size)]
+
+
+def unit_key(
+    experiment: Experiment,
+    arm: str,
+    level: int,
+    replicates: tuple[int, ...],
+    draws: int,
+    master: int,
+    above: Iterable[str],
+) -> str:
+    """The content address of a unit: equal keys, equal numbers."""
+    content = {
+        "engine": engine(),
+        "recipe": experiment.recipe(),
+        "arm": arm,
+        "level": level,
+        "replicates": replicates,
+        "draws": draws,
+        "master": master,
+        "parents": list(above),
+    }
+    return digest(content)
+
+
+def plan_experiment(
+    experiment: Experiment, cells: set[Cell], replicates: int, block_size: int, master: int
+) -> list[Unit]:
+    """The units of one experiment, block by block, parents before children."""
+    for arm, level in cells:
+        check_cell(arm, level, experiment.pruning.rewind)
+    units: list[Unit] = []
+    for number, block in enumerate(blocks(replicates, block_size)):
+        keys: dict[Cell, str] = {}
+        for arm, level in closure(cells):
+            above = {cell: keys[cell] for cell in parents(arm, level)}
+            draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
+            keys[arm, level] = unit_key(experiment, arm, level, block, draws, master, above.values())
+            units.append(Unit(experiment, arm, level, number, block, draws, master, keys[arm, level], above))
+    return units

@@ -1,0 +1,1 @@
+"""Masks: exact counts, magnitude pruning, random masks."""

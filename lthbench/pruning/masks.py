@@ -1,0 +1,74 @@
+"""Masks as boolean arrays per weight matrix; True remains.
+
+Survivors are exact counts, never a threshold: the k smallest magnitudes go, ties in storage order.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+Mask = dict[str, np.ndarray]
+
+
+def ones(shapes: Mapping[str, tuple[int, ...]]) -> Mask:
+    """The dense network's mask."""
+    return {name: np.ones(shape, dtype=bool) for name, shape in shapes.items()}
+
+
+def counts(mask: Mask) -> dict[str, int]:
+    """Weights remaining per matrix."""
+    return {name: int(kept.sum()) for name, kept in mask.items()}
+
+
+def keep_largest(scores: np.ndarray, mask: np.ndarray, remaining: int) -> np.ndarray:
+    """Among the weights of a mask keep the `remaining` largest scores (flat arrays of equal length)."""
+    alive = np.flatnonzero(mask)
+    if not 0 <= remaining <= alive.size:
+        raise ValueError(f"cannot keep {remaining} of {alive.size} weights")
+    order = np.argsort(scores[alive], kind="stable")
+    kept = np.zeros_like(mask)
+    kept[alive[order[alive.size - remaining :]]] = True
+    return kept
+
+
+def prune(weights: Mapping[str, np.ndarray], mask: Mask, remaining: Mapping[str, int]) -> Mask:
+    """Remove the smallest magnitudes until `remaining` weights are left (a rung of `counts.ladder`).
+
+    Keys of `remaining` are the weight matrices (layer-wise) or "all" (global).
+    """
+    if remaining.keys() == {"all"}:
+        names = list(mask)
+        scores = np.concatenate([np.abs(weights[name]).ravel() for name in names])
+        kept = keep_largest(scores, np.concatenate([mask[n].ravel() for n in names]), remaining["all"])
+        parts = np.split(kept, np.cumsum([mask[name].size for name in names])[:-1])
+        return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
+    return {
+        name: keep_largest(np.abs(weights[name]).ravel(), mask[name].ravel(), remaining[name]).reshape(
+            mask[name].shape
+        )
+        for name in mask
+    }
+
+
+def random_like(mask: Mask, generator: np.random.Generator) -> Mask:
+    """A uniformly random mask with the same number of weights in every matrix, independent of `mask`."""
+    drawn = {}
+    for name, kept in mask.items():
+        flat = np.zeros(kept.size, dtype=bool)
+        flat[generator.choice(kept.size, size=int(kept.sum()), replace=False)] = True
+        drawn[name] = flat.reshape(kept.shape)
+    return drawn
+
+
+def apply(mask: Mask, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state with pruned weights set to zero; everything else untouched."""
+    return {name: np.where(mask[name], value, 0) if name in mask else value for name, value in state.items()}
+
+
+def fingerprint(mask: Mask) -> int:
+    """CRC-32 of the mask: two arms wear the same mask if and (but for one in 4e9) only if these agree."""
+    crc = 0
+    for name in sorted(mask):
+        crc = zlib.crc32(np.packbits(mask[name]).tobytes(), crc)
+    return crc

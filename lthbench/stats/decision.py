@@ -1,0 +1,125 @@
+"""From differences to PASS, FAIL or INCONCLUSIVE: the table of "The decision"."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy.typing as npt
+
+from lthbench.stats.intervals import cohens_dz, mean_interval
+from lthbench.stats.location import shown_pvalue
+from lthbench.stats.sample import as_sample, mean_and_sd
+
+Test = Literal["superiority", "non-inferiority", "equivalence"]
+Decision = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a hypothesis is decided: its test and the margin ``delta`` > 0, in the unit of d."""
+
+    test: Test
+    delta: float
+
+    def __post_init__(self) -> None:
+        if self.test not in ("superiority", "non-inferiority", "equivalence"):
+            raise ValueError(f"unknown test {self.test!r}")
+        if not 0 < self.delta < math.inf:
+            raise ValueError(f"delta must be positive and finite, got {self.delta}")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What n replicates say about one rule; mean, sd, low and high in the unit of d.
+
+    ``p_pass`` and ``p_fail`` are the p values of what PASS and FAIL must show; ``low`` and ``high`` the
+    95 % t interval of the mean; ``reaches_delta`` is required for PASS beside ``p_pass``.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    p_pass: float
+    p_fail: float
+    reaches_delta: bool
+    low: float
+    high: float
+    dz: float
+
+
+def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
+    """Weigh the differences ``d`` (n,), one per replicate and positive in the claim's favour, by ``rule``."""
+    x = as_sample(d)
+    mean, sd = mean_and_sd(x)
+    low, high = mean_interval(x)
+    return Evidence(
+        n=x.size,
+        mean=mean,
+        sd=sd,
+        p_pass=_p_pass(x, rule),
+        p_fail=_p_fail(x, rule),
+        # Asked of d - delta, as the tests do, so that rounding cannot split this from p_fail.
+        reaches_delta=rule.test != "superiority" or mean_and_sd(x - rule.delta)[0] >= 0,
+        low=low,
+        high=high,
+        dz=cohens_dz(x),
+    )
+
+
+def _p_pass(d: npt.ArrayLike, rule: Rule) -> float:
+    match rule.test:
+        case "superiority":
+            return shown_pvalue(d, 0.0, "above")
+        case "non-inferiority":
+            return shown_pvalue(d, -rule.delta, "above")
+        case "equivalence":  # two one-sided tests: both must be shown
+            return max(shown_pvalue(d, -rule.delta, "above"), shown_pvalue(d, rule.delta, "below"))
+
+
+def _p_fail(d: npt.ArrayLike, rule: Rule) -> float:
+    match rule.test:
+        case "superiority":
+            return shown_pvalue(d, rule.delta, "below")
+        case "non-inferiority":
+            return shown_pvalue(d, -rule.delta, "below")
+        case "equivalence":
+            # Either side fails, uncorrected: a true mean inside the margins can lie on one of them only,
+            # and the other is then 2 delta away. That is many standard errors wherever PASS has power
+            # (the error could near twice the level only if delta were well below one standard error).
+            return min(shown_pvalue(d, -rule.delta, "below"), shown_pvalue(d, rule.delta, "above"))
+
+
+def decide(evidence: Evidence, pass_level: float, fail_level: float) -> Decision:
+    """Decide one hypothesis; FAIL is looked at before PASS."""
+    # "At the level" counts as below it: the sign-flip p is discrete, and its floor 2^-n may be the level.
+    if evidence.p_fail <= fail_level:
+        return "FAIL"
+    if evidence.p_pass <= pass_level and evidence.reaches_delta:
+        return "PASS"
+    return "INCONCLUSIVE"
+
+
+def combine(decisions: Sequence[Decision]) -> Decision:
+    """Decide a claim from its primary hypotheses: all must pass, any that fails fails it."""
+    if not decisions:
+        raise ValueError("a claim has at least one primary hypothesis")
+    if "FAIL" in decisions:
+        return "FAIL"
+    return "PASS" if all(decision == "PASS" for decision in decisions) else "INCONCLUSIVE"
+
+
+def claim_p_pass(evidences: Sequence[Evidence]) -> float:
+    """P of a claim for PASS: the largest of its primaries (intersection-union, no correction inside).
+
+    A superiority hypothesis whose mean does not reach delta cannot pass and contributes 1.
+    """
+    return max(evidence.p_pass if evidence.reaches_delta else 1.0 for evidence in evidences)
+
+
+def claim_p_fail(evidences: Sequence[Evidence]) -> float:
+    """P of a claim for FAIL: Bonferroni over its k primaries, because any one that fails fails the claim.
+
+    Judging each primary's ``p_fail`` at level / k is the same thing.
+    """
+    return min(1.0, len(evidences) * min(evidence.p_fail for evidence in evidences))

@@ -1,0 +1,123 @@
+"""Structural gates: checks whose failure means that the numbers mean nothing (BLOCKED).
+
+A gate never passes on nothing: without a single value to look at it fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """Outcome of one gate; ``detail`` is one plain sentence with the numbers."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+Counts = Mapping[str, int] | npt.ArrayLike
+
+
+def exact_counts(name: str, observed: Counts, expected: Counts) -> GateResult:
+    """Integer counts (weights remaining, per layer or as an array) equal the expected ones exactly."""
+    seen, wanted = _by_label(observed), _by_label(expected)
+    if not wanted:
+        return GateResult(name, False, "There are no counts to compare.")
+    wrong = [label for label in {**wanted, **seen} if seen.get(label) != wanted.get(label)]
+    if not wrong:
+        return GateResult(name, True, f"All {len(wanted)} counts are exact, {sum(wanted.values())} in total.")
+    label = wrong[0]
+    return GateResult(
+        name,
+        False,
+        f"{len(wrong)} of {len({**wanted, **seen})} counts are wrong, the first at {label}: "
+        f"{seen.get(label, 'missing')} instead of {wanted.get(label, 'nothing')}.",
+    )
+
+
+def within_band(name: str, values: npt.ArrayLike, low: float, high: float, unit: str) -> GateResult:
+    """The mean of ``values`` (any shape, in ``unit``) lies inside [low, high]."""
+    x = np.asarray(values, dtype=np.float64)
+    if x.size == 0:
+        return GateResult(name, False, "There are no values to average.")
+    mean = float(x.mean())
+    passed = low <= mean <= high
+    where = "inside" if passed else "outside"
+    return GateResult(
+        name, passed, f"The mean {mean:.6g} {unit} lies {where} the band {low:.6g} to {high:.6g} {unit}."
+    )
+
+
+def nobody_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float, factor: float = 1.5) -> GateResult:
+    """Every replicate of every arm (n,) lies above ``factor * chance``, in the unit of the values."""
+    limit = factor * chance
+    return _every_value(
+        "nobody at chance",
+        {arm: np.asarray(v, dtype=np.float64) > limit for arm, v in values_by_arm.items()},
+        good=f"are above {limit:.6g} ({factor:g} x chance)",
+        bad=f"are not above {limit:.6g} ({factor:g} x chance)",
+    )
+
+
+def identical_masks(hashes_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
+    """In every replicate all arms, each an array (n,) of mask hashes, have the same mask."""
+    name = "identical masks"
+    hashes = {arm: np.atleast_1d(np.asarray(values)) for arm, values in hashes_by_arm.items()}
+    sizes = {arm: values.size for arm, values in hashes.items()}
+    arms = ", ".join(hashes)
+    if len(hashes) < 2 or 0 in sizes.values():
+        return GateResult(name, False, f"There are not two arms with masks to compare (arms: {arms or 'none'}).")
+    if len(set(sizes.values())) > 1:
+        counted = ", ".join(f"{arm} {size}" for arm, size in sizes.items())
+        return GateResult(name, False, f"The arms have different numbers of replicates: {counted}.")
+    first, *others = hashes.values()
+    differ = np.any([values != first for values in others], axis=0)
+    if differ.any():
+        text = f"The masks of {arms} differ in {differ.sum()} of {first.size} replicates."
+        return GateResult(name, False, text)
+    return GateResult(name, True, f"The masks of {arms} are identical in all {first.size} replicates.")
+
+
+def not_censored(early_stop_iterations: npt.ArrayLike, last_iteration: int) -> GateResult:
+    """No early stop (any shape, in iterations) falls on the last evaluation or is missing (nan)."""
+    return _every_value(
+        "early stop not censored",
+        {"early stop": np.asarray(early_stop_iterations, dtype=np.float64) < last_iteration},
+        good=f"come before the last evaluation at iteration {last_iteration}",
+        bad=f"do not come before the last evaluation at iteration {last_iteration}",
+    )
+
+
+def all_finite(values_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
+    """No value of any arm (any shape) is infinite or nan: no run diverged."""
+    return _every_value(
+        "no diverged run",
+        {arm: np.isfinite(np.asarray(v, dtype=np.float64)) for arm, v in values_by_arm.items()},
+        good="are finite",
+        bad="are not finite",
+    )
+
+
+def _every_value(name: str, ok_by_arm: Mapping[str, npt.NDArray[Any]], good: str, bad: str) -> GateResult:
+    """Pass where every arm has values and all are ok; else name the arms and how many are not."""
+    empty = [arm for arm, ok in ok_by_arm.items() if ok.size == 0]
+    if empty or not ok_by_arm:
+        return GateResult(name, False, f"There are no values to check ({', '.join(empty) or 'no arms'}).")
+    wrong = [f"{np.sum(~ok)} of {ok.size} of {arm}" for arm, ok in ok_by_arm.items() if not ok.all()]
+    if wrong:
+        return GateResult(name, False, f"{', '.join(wrong)} {bad}.")
+    return GateResult(name, True, f"All {sum(ok.size for ok in ok_by_arm.values())} values {good}.")
+
+
+def _by_label(counts: Counts) -> dict[str, int]:
+    """Counts by label, those of an array by their place; TypeError for anything but integers."""
+    if isinstance(counts, Mapping):
+        return {label: index(count) for label, count in counts.items()}
+    cells = np.ndenumerate(np.asarray(counts))
+    return {", ".join(map(str, place)): index(count) for place, count in cells}

@@ -1,0 +1,33 @@
+"""Named random streams: every random number has a name, and sharing a name is sharing the numbers.
+
+A stream is derived from (master seed, scope, replicate, name) by hashing, never by counting, so adding an
+arm moves no other arm's numbers. Who shares what, stated once (tested bitwise in tests/test_streams.py):
+
+| name                  | scope      | used by                                                        |
+|-----------------------|------------|----------------------------------------------------------------|
+| data                  | data set   | the draw of the data itself; every experiment on that data set |
+| split                 | experiment | training/validation split; all arms                            |
+| order                 | experiment | batch order; all arms but dense-copy                           |
+| init                  | experiment | initial weights; dense, dense-copy, ticket, rewound, one-shot, |
+|                       |            | shuffled, random-mask                                          |
+| labels                | experiment | the permutation of a shuffled-labels experiment                |
+| order/copy            | experiment | dense-copy's own batch order (SGD noise of LMC)                |
+| reinit/<draw>         | experiment | reinit and reinit-rescaled (they differ in scale alone)        |
+| shuffle/<draw>        | experiment | the permutation of the arm shuffled                            |
+| mask/<draw>           | experiment | the positions of the arm random-mask                           |
+"""
+
+import hashlib
+
+import numpy as np
+
+
+def seed(master: int, scope: str, replicate: int, name: str) -> int:
+    """A 64-bit seed. Master seed 0 is as good as any other."""
+    text = f"lthbench|{master}|{scope}|{replicate}|{name}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def stream(master: int, scope: str, replicate: int, name: str) -> np.random.Generator:
+    """The generator of one named stream (PCG64: same numbers on every platform)."""
+    return np.random.Generator(np.random.PCG64(seed(master, scope, replicate, name)))

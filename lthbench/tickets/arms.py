@@ -1,0 +1,89 @@
+"""The arms: where the network that is trained got its mask and its weights.
+
+Every arm then goes through the same training with the same recipe. A control differs from the ticket in
+exactly the thing its name says. Torch-free, so that planning is quick.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Cell = tuple[str, int]  # (arm, level)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How one arm is made.
+
+    mask: `ones` (dense), `iterative` (pruned from the arm's own previous level), `one-shot` (pruned once
+    from the trained dense network), `ticket` (worn from the ticket of that level), `random` (as many
+    weights per matrix as that ticket, elsewhere).
+    weights: `init`, `rewind-point` (dense after k iterations), `fresh` (a new draw), `fresh-rescaled` (the
+    same draw divided by the square root of each matrix's density), `shuffled` (the surviving initial
+    weights permuted within each matrix).
+    """
+
+    says: str
+    mask: Literal["ones", "iterative", "one-shot", "ticket", "random"]
+    weights: Literal["init", "rewind-point", "fresh", "fresh-rescaled", "shuffled"]
+    own_order: bool = False
+    stream: str | None = None  # of the draws of a control arm
+
+
+ARMS: dict[str, Arm] = {
+    "dense": Arm("all weights", "ones", "init"),
+    "dense-copy": Arm("all weights, the same start, another batch order", "ones", "init", own_order=True),
+    "ticket": Arm("iteratively pruned, rewound to iteration 0", "iterative", "init"),
+    "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
+    "one-shot": Arm("pruned once from the trained dense network, iteration 0", "one-shot", "init"),
+    "reinit": Arm("the ticket's mask, fresh weights", "ticket", "fresh", stream="reinit"),
+    "reinit-rescaled": Arm(
+        "the ticket's mask, fresh weights scaled up for the density",
+        "ticket",
+        "fresh-rescaled",
+        stream="reinit",
+    ),
+    "shuffled": Arm(
+        "the ticket's mask, its initial weights shuffled within each layer",
+        "ticket",
+        "shuffled",
+        stream="shuffle",
+    ),
+    "random-mask": Arm("a random mask with the ticket's layer densities", "random", "init", stream="mask"),
+}
+
+
+def parents(arm: str, level: int) -> list[Cell]:
+    """The cells whose results this one is made from."""
+    kind = ARMS[arm]
+    found: list[Cell] = []
+    if kind.mask == "iterative":
+        found.append((arm, level - 1) if level > 1 else ("dense", 0))
+    elif kind.mask in ("ticket", "random"):
+        found.append(("ticket", level) if level else ("dense", 0))
+    if kind.mask == "one-shot" or kind.weights == "rewind-point" or kind.own_order:
+        found.append(("dense", 0))
+    return list(dict.fromkeys(found))
+
+
+def closure(cells: set[Cell]) -> list[Cell]:
+    """The cells and all they are made from, parents before children."""
+    ordered: dict[Cell, None] = {}
+
+    def visit(cell: Cell) -> None:
+        for parent in parents(*cell):
+            visit(parent)
+        ordered.setdefault(cell)
+
+    for cell in sorted(cells):
+        visit(cell)
+    return list(ordered)
+
+
+def check_cell(arm: str, level: int, rewind: int) -> None:
+    """Refuse a cell that cannot exist, with a message a claim's author can act on."""
+    if arm not in ARMS:
+        raise ValueError(f"unknown arm '{arm}'; the arms are {', '.join(ARMS)}")
+    if (ARMS[arm].mask == "ones") != (level == 0):
+        raise ValueError(f"arm '{arm}' at level {level}: dense arms have level 0, all others 1 or more")
+    if ARMS[arm].weights == "rewind-point" and rewind == 0:
+        raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")
