@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from lthbench.claims.load import Registry, cells
 from lthbench.plan import Unit, plan_experiment
@@ -58,13 +57,3 @@ def plan_suite(
             mine = tuple(unit for unit in units if unit.block == block)
             chunks.append(Chunk(experiment, block, mine))
     return chunks
-
-
-def results_folder(out: Path, suite: str, master: int) -> Path:
-    """Where the results of a suite and master seed lie."""
-    return out / "results" / suite / f"seed-{master}"
-
-
-def report_folder(out: Path, suite: str, master: int) -> Path:
-    """Where its report is written; master seed 0 is the suite's report proper."""
-    return out / "reports" / (suite if master == 0 else f"{suite}-seed-{master}")

@@ -15,7 +15,7 @@ from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
 from lthbench.tickets.arms import check_cell
 
-T = TypeVar("T")
+T = TypeVar("T", Claim, Suite, Experiment)
 LARGEST_FILE = 1_000_000
 FEWEST_REPLICATES = 8
 LEAST_POWER = 0.9

@@ -25,7 +25,7 @@ from lthbench.training.run import Folds, Task, Trained, evaluation_iterations, p
 from lthbench.training.schedule import learning_rates
 
 BN_MOMENTUM, BN_EPS = 0.1, 1e-5
-ADAM = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": False}
+BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
 EVALUATION_BATCH = 2000
 
 
@@ -201,7 +201,7 @@ class Optimizer:
             self.steps += 1
             torch._fused_adam_(
                 [parameters], [gradient], [self.first], [self.second], [], [self.steps],
-                lr=rate, weight_decay=decay, maximize=False, **ADAM,
+                lr=rate, beta1=BETA1, beta2=BETA2, eps=ADAM_EPS, weight_decay=decay, amsgrad=False, maximize=False,
             )  # fmt: skip
         else:
             torch._fused_sgd_(
@@ -294,7 +294,8 @@ def train(task: Task, folds: Folds) -> Trained:
             kept = copy_of(net, model, size)
         if t % task.training.evaluate_every == 0:
             right, loss = count_correct(model, net, folds.x_validation, folds.y_validation, owners)
-            losses.append(loss), correct.append(right)
+            losses.append(loss)
+            correct.append(right)
             better = loss < best_loss
             best_loss, best_at = torch.where(better, loss, best_loss), torch.where(better, t, best_at)
             keep_where(better, net, best)

@@ -1,0 +1,115 @@
+"""The stages of the line, each reading only what the stage before it wrote.
+
+chunk (train) -> tidy -> judge -> report. Snakemake's rules call these through `python -m lthbench stage`;
+`lthbench run --no-snakemake` calls them itself. Heavy imports happen inside the stage that needs them.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lthbench.claims.load import Registry
+from lthbench.plan import Unit
+from lthbench.results import store
+from lthbench.results.atomic import write_text
+from lthbench.suite_plan import Chunk, plan_suite
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a suite: what is asked for and where its files go.
+
+    `scope` is `all` or one claim's id. `replicates` overrides the registered number, for tuning seeds only.
+    """
+
+    registry: Registry
+    suite: str
+    seed: int = 0
+    scope: str = "all"
+    out: Path = Path(".")
+    device: str = "auto"
+    replicates: int | None = None
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claims of the scope; empty means all."""
+        return () if self.scope == "all" else (self.scope,)
+
+    @property
+    def results(self) -> Path:
+        """Folder of the unit records, shared by all scopes of the suite and seed."""
+        return self.out / "results" / self.suite / f"seed-{self.seed}"
+
+    @property
+    def scope_folder(self) -> Path:
+        """Folder of the scope's tables and verdicts."""
+        return self.results / "scopes" / self.scope
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report; master seed 0 is the suite's report proper."""
+        suite = self.suite if self.seed == 0 else f"{self.suite}-seed-{self.seed}"
+        folder = self.out / "reports" / suite
+        return folder if self.scope == "all" else folder / self.scope
+
+    def chunks(self) -> list[Chunk]:
+        """What has to be trained."""
+        return plan_suite(self.registry, self.suite, self.seed, self.claims, self.replicates)
+
+    def units(self) -> list[Unit]:
+        """All units of all chunks."""
+        return [unit for chunk in self.chunks() for unit in chunk.units]
+
+
+def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
+    """Train what is missing of a chunk and write its manifest."""
+    from lthbench.data.cache import cache_root
+    from lthbench.execute import run_chunk
+
+    def report(unit: Unit, how: str) -> None:
+        tell(f"{how} {unit.name} ({unit.networks} networks)")
+
+    run_chunk(chunk.units, run.results, cache_root(), run.device, report)
+    manifest = {"chunk": chunk.id, "units": [unit.name for unit in chunk.units]}
+    write_text(run.scope_folder / f"{chunk.id}.done.json", json.dumps(manifest, indent=1) + "\n")
+
+
+def tidy(run: Run) -> None:
+    """Collect the finished units of the scope into tidy.csv; who measured them goes to provenance.json."""
+    from lthbench.results.tidy import collect, to_csv
+
+    table, provenance = collect(run.results, run.units())
+    write_text(run.scope_folder / "tidy.csv", to_csv(table))
+    write_text(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
+
+
+def judge(run: Run) -> None:
+    """Judge tidy.csv and write verdicts.json."""
+    from lthbench.judging.judge import judge as decide
+    from lthbench.judging.verdict import to_json
+    from lthbench.results.tidy import read
+
+    table = read(run.scope_folder / "tidy.csv")
+    verdicts = decide(run.registry, run.suite, run.seed, table, run.claims)
+    write_text(run.scope_folder / "verdicts.json", to_json(verdicts))
+
+
+def report(run: Run) -> None:
+    """Draw the report from verdicts, tables and provenance."""
+    from lthbench.judging.verdict import from_json
+    from lthbench.report.write import write_report
+    from lthbench.results.tidy import read
+
+    write_report(
+        folder=run.report,
+        registry=run.registry,
+        verdicts=from_json((run.scope_folder / "verdicts.json").read_text()),
+        tidy=read(run.scope_folder / "tidy.csv"),
+        provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
+    )
+
+
+def finished(run: Run, units: list[Unit]) -> list[Unit]:
+    """Units whose record is there (its content is verified when it is read)."""
+    return [unit for unit in units if store.path_of(run.results, unit).exists()]

@@ -1,0 +1,1 @@
+"""The Snakemake workflow: thin rules over lthbench.stages."""

@@ -1,0 +1,58 @@
+# Tidy tables, verdicts and report: seconds, no torch. Each reads only files of the stage before.
+
+
+rule tidy:
+    input:
+        lambda wc: [f"{RESULTS}/scopes/{{scope}}/{chunk}.done.json" for chunk in chunks_of(wc.suite, wc.scope)],
+    output:
+        RESULTS + "/scopes/{scope}/tidy.csv",
+        RESULTS + "/scopes/{scope}/provenance.json",
+    params:
+        options=OPTIONS,
+        source=dag.source(("results",)),
+    log:
+        RESULTS + "/scopes/{scope}/tidy.log",
+    shell:
+        "exec python -m lthbench stage tidy {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
+
+
+rule verdicts:
+    input:
+        RESULTS + "/scopes/{scope}/tidy.csv",
+        lambda wc: dag.claim_files(wc.suite, config["claims_dir"]),
+    output:
+        RESULTS + "/scopes/{scope}/verdicts.json",
+    params:
+        options=OPTIONS,
+        source=dag.source(dag.JUDGING),
+    log:
+        RESULTS + "/scopes/{scope}/verdicts.log",
+    shell:
+        "exec python -m lthbench stage judge {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
+
+
+REPORT = "reports/{suite}" if SEED == 0 else f"reports/{{suite}}-seed-{SEED}"
+
+
+for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
+
+    rule:
+        name:
+            "report" if scope == "all" else "report_of_claim"
+        input:
+            f"{RESULTS}/scopes/{scope}/verdicts.json",
+            f"{RESULTS}/scopes/{scope}/tidy.csv",
+            f"{RESULTS}/scopes/{scope}/provenance.json",
+        output:
+            folder + "/index.html",
+            folder + "/report.md",
+            folder + "/verdicts.json",
+            folder + "/junit.xml",
+        params:
+            scope=scope,
+            options=OPTIONS,
+            source=dag.source(dag.REPORTING),
+        log:
+            f"{RESULTS}/scopes/{scope}/report.log",
+        shell:
+            "exec python -m lthbench stage report {wildcards.suite} --scope {params.scope} {params.options} > {log} 2>&1"
