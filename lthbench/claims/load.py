@@ -10,6 +10,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lthbench.claims.schema import Cell, Claim, Registration, Suite
+from lthbench.data.errors import DataError
+from lthbench.data.registry import check_name
 from lthbench.recipe import Experiment
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
@@ -119,6 +121,12 @@ def load(folder: Path | None = None) -> Registry:
             e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
     )
+    for experiment in registry.experiments.values():
+        try:
+            check_name(experiment.data.name)
+        except DataError as error:
+            file = folder / "experiments" / f"{experiment.id}.yaml"
+            raise ClaimFileError(f"{file}: data.name: {error}") from None
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
     return registry

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import platformdirs
 from safetensors import safe_open
 from safetensors.numpy import save
 
@@ -21,7 +20,11 @@ _unwritable: set[Path] = set()  # roots this process has already warned about
 def cache_root() -> Path:
     """Return the cache folder: $LTHBENCH_CACHE, or else the platform's folder for caches."""
     chosen = os.environ.get("LTHBENCH_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("lthbench"))
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs  # here, so that training runs where it is not installed
+
+    return Path(platformdirs.user_cache_dir("lthbench"))
 
 
 def cached(key: str, make: Callable[[], Arrays], root: Path) -> Arrays:

@@ -35,6 +35,14 @@ def names() -> list[str]:
     return sorted(_LOADERS)
 
 
+def check_name(name: str) -> None:
+    """Raise DataError for a name that `load` does not know."""
+    if name not in _LOADERS:
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise DataError(f"unknown data set {name!r}; {hint}known are: {', '.join(names())}")
+
+
 def load(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
     """Return the checked arrays of `spec`; the training set still holds the validation examples.
 
@@ -42,10 +50,7 @@ def load(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
     "npz" has neither. cache is the folder generated draws are kept in; None keeps nothing. Raises
     DataError when the specification or the data cannot be used.
     """
-    if spec.name not in _LOADERS:
-        close = difflib.get_close_matches(spec.name, names(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DataError(f"unknown data set {spec.name!r}; {hint}known are: {', '.join(names())}")
+    check_name(spec.name)
     if spec.path is not None and spec.name != "npz":
         raise DataError(f"{spec.name}: path is {spec.path!r}, but only npz reads a file; remove path")
     arrays = _LOADERS[spec.name](spec, seed, cache)

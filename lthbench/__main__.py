@@ -1,0 +1,5 @@
+"""`python -m lthbench`."""
+
+from lthbench.cli import main
+
+main()

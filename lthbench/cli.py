@@ -1,0 +1,369 @@
+"""The command line: `lthbench run quick`, `list`, `plan`, `judge`, `report`, and the stages Snakemake calls."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import lthbench
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError
+
+app = typer.Typer(
+    help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(soft_wrap=True)
+
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="a suite, for example quick (see `lthbench list`)")
+]
+Seed = Annotated[int, typer.Option(min=0, help="master seed: 0, 1, 2 confirmatory; 1000 and up for tuning")]
+Claims = Annotated[str, typer.Option("--claim", help="decide one claim only")]
+Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
+ClaimsDir = Annotated[Path | None, typer.Option(help="folder of the claim files, where it is not the package's")]
+
+
+def make_run(
+    suite: str,
+    seed: int,
+    claim: str,
+    out: Path,
+    device: str = "auto",
+    replicates: int = 0,
+    folder: Path | None = None,
+) -> Any:
+    """Check what was asked for and put it into a Run."""
+    import difflib
+
+    from lthbench.claims.load import load
+    from lthbench.stages import Run
+
+    registry = load(folder)
+    if suite not in registry.suites:
+        close = difflib.get_close_matches(suite, registry.suites, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise UserError(f"unknown suite '{suite}'{hint} The suites are: {', '.join(registry.suites)}")
+    known = registry.suites[suite].claims
+    if claim != "all" and claim not in known:
+        close = difflib.get_close_matches(claim.upper(), known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise UserError(f"suite '{suite}' has no claim '{claim}'{hint} It has: {', '.join(known)}")
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
+    if replicates and seed < 1000:
+        raise UserError(
+            "--replicates is for tuning seeds (1000 and up); confirmatory seeds run the registered number"
+        )
+    return Run(registry, suite, seed, claim, out, device, replicates or None)
+
+
+@app.command()
+def run(
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claims = "all",
+    out: Out = Path("."),
+    cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = os.cpu_count() or 1,
+    device: Device = "auto",
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+    snakemake: Annotated[bool, typer.Option(help="let Snakemake drive, or do without it")] = True,
+) -> None:
+    """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
+    started = time.monotonic()
+    console.print(f"lthbench {lthbench.__version__}: suite {suite}, master seed {seed}", highlight=False)
+    from lthbench import drive
+    from lthbench.judging.verdict import from_json
+    from lthbench.progress import Watch, clock, shown
+
+    what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    with drive.exclusive(out):
+        watch = Watch(what, console)
+        units = sum(len(chunk.units) for chunk in watch.chunks)
+        networks = sum(unit.networks for chunk in watch.chunks for unit in chunk.units)
+        console.print(
+            f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} finished "
+            f"before; {cores} processes of one thread; results in {what.results}",
+            highlight=False,
+        )
+        with shown(watch) as tick:
+            runner = drive.with_snakemake if snakemake else drive.without_snakemake
+            runner(what, cores, claims_dir, tick)
+    verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
+    print_verdicts(verdicts)
+    console.print(
+        f"Report: {(what.report / 'index.html').resolve()}  (also report.md, verdicts.json, junit.xml)\n"
+        f"Took {clock(time.monotonic() - started)}. Exit code {verdicts.exit_code}.",
+        highlight=False,
+    )
+    raise typer.Exit(verdicts.exit_code)
+
+
+def print_verdicts(verdicts: Any) -> None:
+    """The table at the end."""
+    from lthbench.progress import COLOURS, SYMBOLS
+
+    table = Table(title=f"{verdicts.title} (master seed {verdicts.master_seed})", title_justify="left")
+    for heading in ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale"):
+        table.add_column(heading)
+    for claim in verdicts.claims:
+        key = claim.hypotheses[0].evidence
+        numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
+        symbol = f"[{COLOURS[claim.verdict]}]{SYMBOLS[claim.verdict]} {claim.verdict}[/]"
+        table.add_row(claim.id, claim.kind, symbol, numbers, str(claim.replicates), claim.registered_title)
+    Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
+    for claim in verdicts.claims:
+        if claim.verdict != "PASS":
+            console.print(f"{claim.id} {claim.verdict}: {claim.why} {claim.settle or ''}", highlight=False)
+
+
+@app.command("list")
+def list_claims(claims_dir: ClaimsDir = None) -> None:
+    """List suites and their claims."""
+    from lthbench.claims.load import load
+
+    registry = load(claims_dir)
+    for suite in registry.suites.values():
+        table = Table(title=f"suite {suite.id}: {suite.title}", title_justify="left")
+        for heading in ("claim", "kind", "n", "power", "title", "at this scale"):
+            table.add_column(heading)
+        for claim, registration in registry.registrations(suite.id):
+            scale = registration.title + (" (reduced scale)" if registration.reduced_scale else "")
+            row = (
+                claim.id,
+                claim.kind,
+                str(registration.replicates),
+                f"{registration.power:.3f}",
+                claim.title,
+                scale,
+            )
+            table.add_row(*row)
+        console.print(table)
+
+
+@app.command()
+def plan(
+    suite: SuiteName, seed: Seed = 0, claim: Claims = "all", out: Out = Path("."), claims_dir: ClaimsDir = None
+) -> None:
+    """Show what a run would train: units, what each is made from, and what is finished."""
+    from lthbench import stages
+
+    what = make_run(suite, seed, claim, out, folder=claims_dir)
+    chunks = what.chunks()
+    done = {unit.key for unit in stages.finished(what, what.units())}
+    table = Table(title=f"plan of {suite}, master seed {seed}", title_justify="left")
+    for heading in ("chunk", "arm@level", "made from", "networks", "iterations", "record"):
+        table.add_column(heading)
+    for chunk in chunks:
+        for unit in chunk.units:
+            parents = ", ".join(f"{arm}@{level}" for arm, level in unit.parents)
+            row = (chunk.id, f"{unit.arm}@{unit.level}", parents, str(unit.networks), f"{unit.iterations:,}")
+            table.add_row(*row, "finished" if unit.key in done else "to do")
+    console.print(table)
+    total = sum(chunk.iterations for chunk in chunks)
+    todo = sum(unit.iterations for unit in what.units() if unit.key not in done)
+    console.print(f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do")
+
+
+@app.command()
+def judge(
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claims = "all",
+    out: Out = Path("."),
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Judge again from the tidy results, without training; SUITE may be a folder that holds tidy.csv[.gz]."""
+    from lthbench import stages
+    from lthbench.judging.verdict import from_json
+
+    if Path(suite).is_dir():
+        raise typer.Exit(judge_folder(Path(suite), claims_dir))
+    what = make_run(suite, seed, claim, out, folder=claims_dir)
+    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    stages.judge(what)
+    verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
+    print_verdicts(verdicts)
+    raise typer.Exit(verdicts.exit_code)
+
+
+def judge_folder(folder: Path, claims_dir: Path | None) -> int:
+    """Judge a committed folder and say whether its verdicts.json comes out again."""
+    from lthbench.claims.load import load
+    from lthbench.judging.judge import judge as decide
+    from lthbench.judging.verdict import from_json, to_json
+    from lthbench.results.tidy import read
+
+    tables = [path for path in (folder / "tidy.csv.gz", folder / "tidy.csv") if path.exists()]
+    need(tables[0] if tables else folder / "tidy.csv", "a folder that holds tidy.csv or tidy.csv.gz")
+    stored = need(folder / "verdicts.json", "a folder that holds verdicts.json").read_text()
+    old = from_json(stored)
+    new = decide(load(claims_dir), old.suite, old.master_seed, read(tables[0]))
+    print_verdicts(new)
+    same = to_json(new) == stored
+    console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
+    return new.exit_code if same else 1
+
+
+def need(path: Path, way_out: str) -> Path:
+    """Refuse to go on without a file."""
+    if not path.exists():
+        raise UserError(f"{path}: not there; needed first: {way_out}")
+    return path
+
+
+@app.command()
+def report(
+    suite: SuiteName, seed: Seed = 0, claim: Claims = "all", out: Out = Path("."), claims_dir: ClaimsDir = None
+) -> None:
+    """Write the report again from verdicts and tidy results, without training."""
+    from lthbench import stages
+
+    what = make_run(suite, seed, claim, out, folder=claims_dir)
+    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    if not (what.scope_folder / "verdicts.json").exists():
+        stages.judge(what)
+    stages.report(what)
+    console.print(f"Report: {(what.report / 'index.html').resolve()}", highlight=False)
+
+
+@app.command()
+def tune(
+    suite: SuiteName,
+    seed: Seed = 1000,
+    replicates: Replicates = 16,
+    out: Out = Path("."),
+    cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
+    from lthbench import drive, tuning
+    from lthbench.progress import Watch, shown
+
+    if seed < 1000:
+        raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
+    what = make_run(suite, seed, "all", out, "auto", replicates, claims_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    with drive.exclusive(out), shown(Watch(what, console)) as tick:
+        drive.without_snakemake(what, cores, claims_dir, tick, report=False)
+    console.print(tuning.study(what), highlight=False, markup=False)
+
+
+@app.command()
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment")]) -> None:
+    """Print the JSON schema of a file kind, for editors."""
+    import json
+
+    from pydantic import TypeAdapter
+
+    from lthbench.claims.schema import Claim, Suite
+    from lthbench.recipe import Experiment
+
+    kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment}
+    if kind not in kinds:
+        raise UserError(f"unknown kind '{kind}'; use claim, suite or experiment")
+    typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
+
+
+@app.command()
+def engine() -> None:
+    """Print the engine's declared version and whether the training code still is it."""
+    from lthbench import engine_version as ev
+
+    declared = "as declared" if ev.source_hash() == ev.SOURCE else f"declared is {ev.SOURCE}"
+    typer.echo(f"engine {ev.engine()}: version {ev.VERSION}, source {ev.source_hash()} ({declared})")
+
+
+stage = typer.Typer(hidden=True, help="The stages of the line; Snakemake's rules call these.")
+app.add_typer(stage, name="stage")
+
+
+@stage.command("chunk")
+def stage_chunk(
+    suite: SuiteName,
+    chunk: Annotated[str, typer.Option()],
+    scope: str = "all",
+    seed: Seed = 0,
+    device: Device = "auto",
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Train one chunk."""
+    from lthbench import stages
+    from lthbench.execute import die_with_parent
+
+    die_with_parent()
+    what = make_run(suite, seed, scope, Path("."), device, replicates, claims_dir)
+    chunks = {c.id: c for c in what.chunks()}
+    if chunk not in chunks:
+        raise UserError(f"unknown chunk '{chunk}'; the chunks are {', '.join(chunks)}")
+    stages.train(what, chunks[chunk], lambda line: print(line, flush=True))
+
+
+def _stage(name: str) -> None:
+    @stage.command(name)
+    def command(
+        suite: SuiteName,
+        scope: str = "all",
+        seed: Seed = 0,
+        device: Device = "auto",
+        replicates: Replicates = 0,
+        claims_dir: ClaimsDir = None,
+    ) -> None:
+        from lthbench import stages
+
+        what = make_run(suite, seed, scope, Path("."), device, replicates, claims_dir)
+        getattr(stages, name)(what)
+
+    command.__doc__ = f"The stage {name}."
+
+
+for _name in ("tidy", "judge", "report"):
+    _stage(_name)
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend are one or two lines."""
+    from lthbench.claims.load import ClaimFileError
+    from lthbench.data.errors import DataError
+    from lthbench.results.store import RecordError
+
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except UserError as error:
+        say(str(error))
+        sys.exit(error.code)
+    except (ClaimFileError, DataError) as error:
+        say(str(error))
+        sys.exit(USAGE)
+    except RecordError as error:
+        say(str(error))
+        sys.exit(BLOCKED)
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted; finished units are kept, the same command goes on from here")
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        say(f"{error.filename or 'file system'}: {error.strerror or error}; free space or use --out FOLDER")
+        sys.exit(BLOCKED)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # click's own errors: unknown option, missing argument
+        if usage is None:
+            raise
+        say(f"{usage()} (see `lthbench --help`)")
+        sys.exit(USAGE)
+
+
+def say(message: str) -> None:
+    """An error line."""
+    print(f"lthbench: {message}", file=sys.stderr)

@@ -1,0 +1,105 @@
+"""What a person sees while a suite runs: how much is done, how long it will take, verdicts as they fall."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from lthbench import stages
+from lthbench.stages import Run
+
+SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "BLOCKED": "■", "NOT RUN": "–"}
+COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "BLOCKED": "magenta", "NOT RUN": "dim"}
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Watch:
+    """Counts finished units and announces verdicts that can no longer change."""
+
+    def __init__(self, run: Run, console: Console) -> None:
+        self.run, self.console = run, console
+        self.chunks = run.chunks()
+        self.total = sum(chunk.iterations for chunk in self.chunks)
+        self.pending = [unit for chunk in self.chunks for unit in chunk.units]
+        self.announced: set[str] = set()
+        self.complete: set[str] = set()
+        self.started = time.monotonic()
+        self.done = 0
+        self.update()
+        self.reused = self.done
+
+    def update(self) -> None:
+        """Look at the disk."""
+        done = stages.finished(self.run, self.pending)
+        self.done += sum(unit.iterations for unit in done)
+        self.pending = [unit for unit in self.pending if unit not in done]
+
+    def remaining(self) -> float | None:
+        """Seconds to go at the speed seen so far; None before anything was trained."""
+        trained = self.done - self.reused
+        return None if not trained else (time.monotonic() - self.started) * (self.total - self.done) / trained
+
+    def text(self) -> str:
+        """One line of progress."""
+        left = self.remaining()
+        eta = "estimating the time left" if left is None else f"about {clock(left)} left"
+        share = 100 * self.done / max(1, self.total)
+        return f"{share:3.0f} % trained, {len(self.pending)} units to go, {eta}"
+
+    def announce(self) -> None:
+        """Print the verdicts that the chunks finished so far decide for good."""
+        waiting = {unit.experiment.id for unit in self.pending}
+        complete = {chunk.experiment for chunk in self.chunks} - waiting
+        if complete == self.complete or not complete or self.run.replicates:
+            return  # tuning runs announce nothing: they decide nothing
+        self.complete = complete
+        from lthbench.judging.judge import judge, settled_early
+        from lthbench.results.tidy import collect
+
+        table, _ = collect(self.run.results, self.run.units())
+        verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims)
+        for claim, verdict in settled_early(self.run.registry, self.run.suite, verdicts).items():
+            if claim not in self.announced:
+                self.announced.add(claim)
+                title = self.run.registry.claims[claim].suites[self.run.suite].title
+                self.console.print(
+                    f"  {SYMBOLS[verdict]} [bold {COLOURS[verdict]}]{verdict}[/] {claim}  {title}", highlight=False
+                )
+
+
+@contextmanager
+def shown(watch: Watch) -> Iterator:
+    """Yield the function to call now and then: a bar on a terminal, a line every ten seconds elsewhere."""
+    if watch.console.is_terminal:
+        columns = [BarColumn(bar_width=30), TextColumn("{task.description}")]
+        with Progress(*columns, console=watch.console, transient=True) as progress:
+            task = progress.add_task("starting", total=watch.total)
+
+            def tick() -> None:
+                watch.update()
+                progress.update(task, completed=watch.done, description=watch.text())
+                watch.announce()
+
+            yield tick
+        return
+
+    last = [0.0]
+
+    def tick_line() -> None:
+        watch.update()
+        now = time.monotonic()
+        if now - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = now
+            watch.console.print(f"[{clock(now - watch.started)}] {watch.text()}", highlight=False, markup=False)
+            sys.stdout.flush()
+        watch.announce()
+
+    yield tick_line

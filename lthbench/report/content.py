@@ -1,0 +1,233 @@
+"""What the report says, in order, before it becomes HTML or Markdown: both are written from this."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import ENDPOINTS, Cell, Claim, Published, Registration, Suite
+from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.recipe import Experiment
+from lthbench.report import numbers, sentences
+from lthbench.report.cost import Cost, costs, data_hashes, distinct
+from lthbench.report.density import density_plot
+from lthbench.report.intervals import interval_plot
+from lthbench.report.learning import learning_plot
+from lthbench.report.line import line_plot
+from lthbench.report.style import Picture, slug
+from lthbench.report.summaries import density_of, of_experiment
+from lthbench.tickets.arms import ARMS
+
+VERSIONS = ("lthbench", "torch", "numpy", "python", "threads")
+
+
+@dataclass(frozen=True)
+class LineRow:
+    """One line of a table of hypotheses, as printed."""
+
+    id: str
+    says: str
+    endpoint: str
+    contrast: str
+    test: str
+    asks: str
+    margin_from: str
+    n: str
+    mean: str
+    sd: str
+    interval: str
+    dz: str
+    p_pass: str
+    pass_level: str
+    p_fail: str
+    fail_level: str
+    expected: str
+    expected_sd: str
+    decision: str
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """One claim's section."""
+
+    verdict: ClaimVerdict
+    claim: Claim
+    anchor: str
+    reasons: list[str]
+    published: list[Published]  # those that no sentence on magnitude speaks of
+    what_ran: list[tuple[str, list[tuple[str, str]]]]
+    experiments: list[str]
+    otherwise: str
+    hypotheses: list[LineRow]
+    beside: list[LineRow]
+    gates_passed: bool
+    picture: Picture | None
+
+
+@dataclass(frozen=True)
+class ExperimentPart:
+    """One experiment's curves."""
+
+    id: str
+    title: str
+    anchor: str
+    claims: list[str]
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report."""
+
+    verdicts: Verdicts
+    suite: Suite
+    overall: str
+    multiplicity: str
+    tuning: bool
+    claims: list[ClaimPart]
+    experiments: list[ExperimentPart]
+    costs: list[Cost]
+    seconds: float
+    versions: list[tuple[str, str]]
+    devices: tuple[str, ...]
+    engines: tuple[str, ...]
+    data: tuple[str, ...]
+
+    def pictures(self) -> list[Picture]:
+        """Every figure of the report."""
+        own = [part.picture for part in self.claims if part.picture]
+        return own + [picture for part in self.experiments for picture in part.pictures]
+
+
+def gather(
+    registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, provenance: Sequence[dict[str, Any]]
+) -> Content:
+    """Everything the report says."""
+    suite = registry.suites[verdicts.suite]
+    return Content(
+        verdicts=verdicts,
+        suite=suite,
+        overall=sentences.overall(verdicts),
+        multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha),
+        tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
+        claims=[claim_part(registry, suite.id, verdict, tidy) for verdict in verdicts.claims],
+        experiments=experiment_parts(registry, verdicts, tidy),
+        costs=costs(registry, tidy, provenance),
+        seconds=sum(float(entry.get("seconds", 0)) for entry in provenance),
+        versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
+        devices=distinct(provenance, "device"),
+        engines=distinct(provenance, "engine"),
+        data=data_hashes(provenance),
+    )
+
+
+def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.DataFrame) -> ClaimPart:
+    """One claim's section."""
+    claim = registry.claims[verdict.id]
+    registration = claim.suites[suite]
+    wanted = cells(registration)
+    names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in wanted)]))
+    return ClaimPart(
+        verdict=verdict,
+        claim=claim,
+        anchor=slug(verdict.id),
+        reasons=sentences.reasons(verdict),
+        published=[p for p in claim.published if not any(p.quantity in said for said in verdict.magnitude)],
+        what_ran=[
+            what_ran(registry.experiments[name], [c for c in wanted if c.experiment == name], registration, tidy)
+            for name in names
+            if any(cell.experiment == name for cell in wanted)
+        ],
+        experiments=names,
+        otherwise=sentences.otherwise(verdict, suite),
+        hypotheses=[line_row(line) for line in verdict.hypotheses],
+        beside=[line_row(line) for line in verdict.beside],
+        gates_passed=all(gate["passed"] for gate in verdict.gates),
+        picture=interval_plot(verdict),
+    )
+
+
+def what_ran(
+    experiment: Experiment, wanted: list[Cell], registration: Registration, tidy: pd.DataFrame
+) -> tuple[str, list[tuple[str, str]]]:
+    """An experiment in words, with the cells one claim looks at."""
+    density = density_of(of_experiment(tidy, experiment.id))
+    arms = list(dict.fromkeys(cell.arm for cell in wanted))
+    levels = {cell.level: density.get((cell.arm, cell.level)) for cell in wanted if cell.level}
+    draws = [f"{experiment.draws.get(arm, 1)} of {arm}" for arm in arms if ARMS[arm].stream]
+    rows = [
+        ("Network", sentences.network_words(experiment.network)),
+        ("Data", sentences.data_words(experiment)),
+        ("Training", sentences.training_words(experiment.training)),
+    ]
+    if levels:
+        rows.append(("Pruning", sentences.pruning_words(experiment.pruning)))
+        rows.append(("Levels", "; ".join(level_words(*item) for item in sorted(levels.items()))))
+    rows.append(("Arms", "; ".join(f"{arm}: {ARMS[arm].says}" for arm in arms)))
+    paired = (
+        f"{registration.replicates}, paired: in each, the arms share data, split, initialisation and batch order, "
+        "but for what an arm's name says is changed"
+    )
+    averaged = f"; draws averaged inside a replicate before any test: {', '.join(draws)}" if draws else ""
+    return experiment.id, [*rows, ("Replicates", paired + averaged)]
+
+
+def level_words(level: int, density: float | None) -> str:
+    """A level and the density it stands for."""
+    return f"level {level}" + (f" = {numbers.percent(density)} of the weights" if density is not None else "")
+
+
+def line_row(line: LineResult) -> LineRow:
+    """A line as printed."""
+    e = line.evidence or {}
+    expected = line.expected
+    return LineRow(
+        id=line.id,
+        says=line.says,
+        endpoint=ENDPOINTS.get(line.endpoint, line.endpoint),
+        contrast=line.contrast.replace(" - ", " − "),
+        test=line.test,
+        asks=sentences.required(line),
+        margin_from=line.margin_from or "",
+        n=str(e.get("n", len(line.d))),
+        mean=numbers.signed(e.get("mean")),
+        sd=numbers.fixed(e.get("sd")),
+        interval=f"{numbers.signed(e.get('low'))} to {numbers.signed(e.get('high'))}" if e else numbers.NOTHING,
+        dz=numbers.fixed(e.get("dz")),
+        p_pass=numbers.p_value(e.get("p_pass")),
+        pass_level=numbers.level(line.pass_level),
+        p_fail=numbers.p_value(e.get("p_fail")),
+        fail_level=numbers.level(line.fail_level),
+        expected=numbers.signed(expected["effect"]) if expected else "",
+        expected_sd=numbers.fixed(expected["sd"]) if expected else "",
+        decision=line.decision,
+    )
+
+
+def experiment_parts(registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame) -> list[ExperimentPart]:
+    """The curves of every experiment in the table that a claim of the report looks at."""
+    found = []
+    registrations = {v.id: registry.claims[v.id].suites[verdicts.suite] for v in verdicts.claims}
+    names = dict.fromkeys(c.experiment for r in registrations.values() for c in cells(r))
+    measured = set(tidy["experiment"])
+    for name in (name for name in names if name in measured):
+        deciding = [
+            (cell.arm, cell.level)
+            for registration in registrations.values()
+            for hypothesis in registration.hypotheses
+            for cell in hypothesis.contrast.cells(registration.experiment)
+            if cell.experiment == name and cell.level
+        ]
+        pictures = [density_plot(tidy, name), learning_plot(tidy, name, deciding), line_plot(tidy, name)]
+        found.append(
+            ExperimentPart(
+                id=name,
+                title=registry.experiments[name].title,
+                anchor=f"experiment-{slug(name)}",
+                claims=[i for i, r in registrations.items() if any(c.experiment == name for c in cells(r))],
+                pictures=[picture for picture in pictures if picture],
+            )
+        )
+    return found

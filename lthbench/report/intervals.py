@@ -1,0 +1,160 @@
+"""The interval plot of a claim: every replicate, the mean and its interval, against what the rule asks.
+
+One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
+"""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.report.numbers import interval, plain, short, signed, there
+from lthbench.report.sentences import required
+from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
+
+BLUE = "#0072B2"
+STRIP = 0.62  # inches
+ENDPOINTS = {
+    "final_test_accuracy": "final test accuracy",
+    "early_stop_test_accuracy": "accuracy at the early stop",
+    "early_stop_iteration": "early-stop iteration",
+    "validation_curve_area": "area under curve (valid.)",
+    "barrier": "error barrier",
+}
+
+
+def drawable(claim: ClaimVerdict) -> list[LineResult]:
+    """The lines that have numbers: the deciding ones first."""
+    return [line for line in claim.hypotheses + claim.beside if line.evidence is not None]
+
+
+def bounds(line: LineResult) -> list[float]:
+    """Where the rule draws lines: 0 and delta, -delta, or both margins."""
+    return {
+        "superiority": [0.0, line.delta],
+        "non-inferiority": [-line.delta],
+        "equivalence": [-line.delta, line.delta],
+    }[line.test]
+
+
+def pass_side(line: LineResult) -> tuple[float, float]:
+    """Where the mean has to lie for PASS."""
+    infinity = float("inf")
+    return {
+        "superiority": (line.delta, infinity),
+        "non-inferiority": (-line.delta, infinity),
+        "equivalence": (-line.delta, line.delta),
+    }[line.test]
+
+
+def interval_plot(claim: ClaimVerdict) -> Picture | None:
+    """The figure of a claim; None when nothing was measured."""
+    lines = drawable(claim)
+    if not lines:
+        return None
+    name, title = slug(claim.id), f"{claim.id}: differences per replicate, means and 95 % intervals"
+    return picture(draw(claim, lines), name, title, describe(claim, lines), caption(claim, lines))
+
+
+@styled
+def draw(claim: ClaimVerdict, lines: list[LineResult]) -> Figure:
+    """One axes per unit, one strip per line."""
+    deciding = {line.id for line in claim.hypotheses}
+    units = list(dict.fromkeys(line.unit for line in lines))
+    groups = [[line for line in lines if line.unit == unit] for unit in units]
+    height = sum(STRIP * len(group) + 0.62 for group in groups)
+    figure = new_figure(height)
+    top = height
+    for unit, group in zip(units, groups, strict=True):
+        tall = STRIP * len(group)
+        axes = figure.add_axes((0.01, (top - tall - 0.06) / height, 0.72, tall / height))
+        strips(axes, group, deciding)
+        axes.set_xlabel(f"d = minuend − subtrahend, {unit}")
+        top -= tall + 0.62
+    return figure
+
+
+def strips(axes: Axes, lines: list[LineResult], deciding: set[str]) -> None:
+    """The strips of one axes, first line on top."""
+    low, high = limits(lines)
+    axes.set_xlim(low, high)
+    axes.set_ylim(-len(lines), 0)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    grid(axes)
+    for row, line in enumerate(lines):
+        strip(axes, -row, line, line.id in deciding, (low, high))
+
+
+def limits(lines: list[LineResult]) -> tuple[float, float]:
+    """Room for every number, every bound and the bounds' labels."""
+    values = [value for line in lines for value in line.d if there(value)]
+    values += [bound for line in lines for bound in bounds(line)]
+    values += [e[key] for line in lines if (e := line.evidence) for key in ("low", "high") if there(e[key])]
+    low, high = min([0.0, *values]), max([0.0, *values])
+    span = high - low
+    labelled = low in [bound for line in lines for bound in bounds(line)]  # its label stands to its left
+    return low - (0.22 if labelled and low < 0 else 0.08) * span, high + 0.08 * span
+
+
+def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[float, float]) -> None:
+    """One line: its name, the side where PASS lies, the bounds, the replicates, the mean with its interval."""
+    dots, mean, foot = top - 0.44, top - 0.64, top - 0.96
+    evidence = line.evidence or {}
+    ink = INK if decides else GREY
+    left, right = (min(max(edge, span[0]), span[1]) for edge in pass_side(line))
+    axes.fill_betweenx([foot, top - 0.3], left, right, color=PALE, linewidth=0, zorder=0.5)
+    axes.axhline(top, color="#bbbbbb", linewidth=0.6)
+    role = "decides" if decides else "beside"
+    text = f"{plain(line.id)[:24]} {role}: {line.contrast.replace(' - ', ' − ')}"
+    endpoint = ENDPOINTS.get(line.endpoint, line.endpoint)
+    axes.text(span[0], top - 0.06, text, va="top", fontsize=9, weight="bold" if decides else "normal")
+    beyond = span[1] + (span[1] - span[0]) * 0.02
+    axes.text(beyond, top - 0.06, endpoint, va="top", fontsize=8.5, color=GREY)
+    for bound in bounds(line):
+        axes.plot(
+            [bound, bound], [foot, top - 0.3], color=INK, linewidth=1, linestyle="-" if bound == 0 else (0, (4, 2))
+        )
+        right_of = bound > 0
+        label = "0 " if bound == 0 else f"δ = {short(bound)} " if right_of else f"−δ = {short(bound)} "
+        axes.text(bound, foot + 0.01, f" {label}" if right_of else label, fontsize=8.5, va="bottom",
+                  ha="left" if right_of else "right", gid=f"bound.{line.id}")  # fmt: skip
+    known = [value for value in line.d if there(value)]
+    axes.plot(known, [dots] * len(known), "o", markersize=5, markerfacecolor="none", markeredgecolor=BLUE,
+              markeredgewidth=0.9, gid="replicates")  # fmt: skip
+    if there(evidence.get("low")) and there(evidence.get("high")):
+        axes.plot([evidence["low"], evidence["high"]], [mean, mean], color=ink, linewidth=2.6, gid="interval",
+                  solid_capstyle="butt")  # fmt: skip
+    axes.plot([evidence["mean"]], [mean], "D", color=ink, markersize=6.5, gid="mean",
+              markerfacecolor=ink if decides else "white")  # fmt: skip
+    axes.text(beyond, top - 0.36, f"{interval(line.evidence)}", va="top", fontsize=8.5)
+    axes.text(beyond, top - 0.64, line.decision, va="top", fontsize=8.5, weight="bold" if decides else "normal")
+
+
+def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:
+    """The figure in words, from its numbers."""
+    deciding = {line.id for line in claim.hypotheses}
+    parts = []
+    for line in lines:
+        known = [value for value in line.d if there(value)]
+        extent = f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "no replicates"
+        role = "deciding" if line.id in deciding else "beside"
+        parts.append(
+            f"{line.id} ({role}, {line.contrast}): {extent} {line.unit}, mean and 95 % interval "
+            f"{interval(line.evidence)}, n = {len(known)}; PASS asks for {required(line)}; {line.decision}."
+        )
+    return f"Interval plot of {claim.id}. " + " ".join(parts)
+
+
+def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
+    """What is drawn, for the eye."""
+    text = (
+        "Circles: one replicate each. Diamond and bar: mean and 95 % t interval; filled and black where the line "
+        "decides, hollow and grey where it stands beside the verdict. Solid line: 0; dashed: margin ±δ. Shaded: "
+        "where the mean has to lie for PASS"
+    )
+    if any(line.test == "superiority" for line in lines):
+        text += " (for superiority it must also be shown above 0)"
+    if any(line.test != "superiority" for line in lines):
+        text += " (shown inside, not merely lie there, for non-inferiority and equivalence)"
+    blocked = " BLOCKED: these numbers are for diagnosis only." if claim.verdict == "BLOCKED" else ""
+    return f"{text}.{blocked}"

@@ -1,0 +1,54 @@
+"""Verdicts as JUnit XML, so that any CI shows them: FAIL and INCONCLUSIVE fail, BLOCKED and NOT RUN are errors."""
+
+import xml.etree.ElementTree as ET
+
+from lthbench.judging.verdict import ClaimVerdict, Verdicts
+from lthbench.report.numbers import plain
+from lthbench.report.sentences import REDUCED, otherwise
+
+ELEMENTS = {"FAIL": "failure", "INCONCLUSIVE": "failure", "BLOCKED": "error", "NOT RUN": "error"}
+
+
+def junit(verdicts: Verdicts) -> str:
+    """The text of junit.xml: one suite, one case per claim, no times."""
+    kinds = [ELEMENTS.get(claim.verdict) for claim in verdicts.claims]
+    suite = ET.Element(
+        "testsuite",
+        name=plain(f"lthbench.{verdicts.suite}"),
+        tests=str(len(kinds)),
+        failures=str(kinds.count("failure")),
+        errors=str(kinds.count("error")),
+        skipped="0",
+    )
+    properties(
+        suite,
+        title=verdicts.title,
+        master_seed=verdicts.master_seed,
+        engine=verdicts.engine,
+        alpha=verdicts.alpha,
+        exit_code=verdicts.exit_code,
+    )
+    for claim in verdicts.claims:
+        case(suite, verdicts.suite, claim)
+    ET.indent(suite, " ")
+    return "<?xml version='1.0' encoding='utf-8'?>\n" + ET.tostring(suite, encoding="unicode") + "\n"
+
+
+def case(suite: ET.Element, suite_id: str, claim: ClaimVerdict) -> None:
+    """One claim as a test case."""
+    name = plain(f"{claim.id}: {claim.registered_title}")
+    element = ET.SubElement(suite, "testcase", classname=plain(f"lthbench.{suite_id}"), name=name)
+    properties(element, kind=claim.kind, verdict=claim.verdict, experiment=claim.experiment, n=claim.replicates)
+    scale = f" {REDUCED}" if claim.reduced_scale else ""
+    if claim.verdict in ELEMENTS:
+        said = ET.SubElement(element, ELEMENTS[claim.verdict], type=claim.verdict, message=plain(claim.why))
+        said.text = plain(f"{claim.sentence} {claim.why} {otherwise(claim, suite_id)}{scale}")
+    else:
+        ET.SubElement(element, "system-out").text = plain(f"{claim.verdict}: {claim.why}{scale}")
+
+
+def properties(parent: ET.Element, **values: object) -> None:
+    """Named values of a suite or a case."""
+    container = ET.SubElement(parent, "properties")
+    for name, value in values.items():
+        ET.SubElement(container, "property", name=name, value=plain(value))

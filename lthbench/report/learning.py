@@ -1,0 +1,87 @@
+"""Learning curves: validation accuracy over iterations, one panel per level that a claim decides on."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lthbench.report.numbers import fixed, percent
+from lthbench.report.style import Picture, grid, look, new_figure, picture, slug, styled
+from lthbench.report.summaries import density_of, learning_curve, of_experiment
+from lthbench.tickets.arms import ARMS, Cell
+
+MOST_PANELS = 3
+
+
+def learning_plot(tidy: pd.DataFrame, experiment: str, cells: Sequence[Cell]) -> Picture | None:
+    """The figure of an experiment: dense and the cells named, as far as they were run."""
+    rows = of_experiment(tidy, experiment)
+    curves = {cell: learning_curve(rows, *cell) for cell in dict.fromkeys([("dense", 0), *cells])}
+    curves = {cell: curve for cell, curve in curves.items() if not curve.empty}
+    if not curves:
+        return None
+    densities = density_of(rows)
+    title = f"{experiment}: validation accuracy during training"
+    caption = (
+        "Validation accuracy over iterations. Lines: mean over replicates; bands: ± 1 SD over replicates (draws "
+        "averaged inside a replicate first). The dense network is repeated in every panel."
+    )
+    return picture(draw(curves, densities), f"{slug(experiment)}-learning", title, describe(curves), caption)
+
+
+@styled
+def draw(curves: dict[Cell, pd.DataFrame], densities: dict[Cell, float]) -> Figure:
+    """Panels side by side on one scale."""
+    levels = sorted({level for _, level in curves if level})[-MOST_PANELS:] or [0]
+    figure = new_figure(3.5)
+    panels = figure.subplots(1, len(levels), sharey=True, squeeze=False)[0]
+    for axes, level in zip(panels, levels, strict=True):
+        shown = [cell for cell in in_order(curves) if cell[1] in (0, level)]
+        panel(axes, {cell: curves[cell] for cell in shown})
+        density = next((densities[cell] for cell in shown if cell[1] == level and cell in densities), None)
+        if level:
+            axes.set_title(
+                f"level {level}" + (f": {percent(density)} of weights" if density else ""), fontsize=9.5
+            )
+        axes.set_xlabel("iteration")
+    panels[0].set_ylabel("validation accuracy, %")
+    named = {
+        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(named.values(), named.keys(), loc="lower center", ncols=5, handlelength=3, columnspacing=1.5)
+    figure.subplots_adjust(left=0.09, right=0.98, top=0.92, bottom=0.3 if len(named) > 5 else 0.26, wspace=0.08)
+    return figure
+
+
+def in_order(curves: dict[Cell, pd.DataFrame]) -> list[Cell]:
+    """Cells in the order in which arms are declared."""
+    order = list(ARMS)
+    return sorted(curves, key=lambda cell: (order.index(cell[0]) if cell[0] in order else len(order), cell))
+
+
+def panel(axes: Axes, curves: dict[Cell, pd.DataFrame]) -> None:
+    """The curves of one level and of dense."""
+    grid(axes)
+    for (arm, _), curve in curves.items():
+        style = look(arm)
+        x, mean, sd = (curve[key].to_numpy(dtype=float) for key in ("iteration", "mean", "sd"))
+        axes.fill_between(x, mean - sd, mean + sd, color=style.colour, alpha=0.15, linewidth=0)
+        axes.plot(
+            x, mean, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.4, marker=style.marker,
+            markersize=4.5, markevery=max(1, len(x) // 6), markerfacecolor=style.colour if style.filled else "white",
+            gid=f"arm.{arm}",
+        )  # fmt: skip
+
+
+def describe(curves: dict[Cell, pd.DataFrame]) -> str:
+    """The figure in words, from its numbers."""
+    parts = []
+    for arm, level in in_order(curves):
+        curve = curves[arm, level]
+        first, last = curve.iloc[0], curve.iloc[-1]
+        parts.append(
+            f"{arm}@{level} from {fixed(first['mean'])} % at iteration {int(first['iteration'])} to "
+            f"{fixed(last['mean'])} % at {int(last['iteration'])} (n = {int(last['n'])})"
+        )
+    return "Mean validation accuracy over iterations: " + "; ".join(parts) + "."

@@ -1,0 +1,75 @@
+"""Numbers as the report prints them. Minus signs are real minus signs; what is not there is a dash."""
+
+import math
+import re
+from typing import Any
+
+NOTHING = "–"
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+# What XML forbids; tables and claim files should not hold it, a report must not break on it.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def plain(text: Any) -> str:
+    """Text on one line, without control characters."""
+    return re.sub(r"\s+", " ", CONTROL.sub("", str(text)))
+
+
+def there(value: Any) -> bool:
+    """Is this a number one can print?"""
+    return value is not None and math.isfinite(value)
+
+
+def signed(value: float | None) -> str:
+    """`+1.29` or `−0.36`: a difference."""
+    return f"{value:+.2f}".replace("-", "−") if value is not None and there(value) else NOTHING
+
+
+def fixed(value: float | None) -> str:
+    """Two decimals: an SD, a standardised effect."""
+    return f"{value:.2f}".replace("-", "−") if value is not None and there(value) else NOTHING
+
+
+def short(value: float) -> str:
+    """As few digits as it takes: a margin, a level, an iteration."""
+    return f"{value:.6g}".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    """A p value as one writes it."""
+    if p is None or not there(p):
+        return NOTHING
+    return f"{p:.2g}" if p >= 1e-4 or p == 0 else f"{p:.0e}".replace("-", "−")
+
+
+def level(value: float) -> str:
+    """The level a p value is held against."""
+    return f"{value:.3g}"
+
+
+def percent(fraction: float) -> str:
+    """`14.0 %` of a fraction; small densities keep two digits that count."""
+    value = 100 * fraction
+    return f"{value:.0f} %" if value >= 99.95 else f"{value:.1f} %" if value >= 1 else f"{value:.2g} %"
+
+
+def rate(fraction: float) -> str:
+    """`5 %`: a level or a rate that someone chose."""
+    return f"{100 * fraction:.4g} %"
+
+
+def whole(value: float) -> str:
+    """Thousands apart: 1,234,567."""
+    return f"{value:,.0f}"
+
+
+def count(number: int) -> str:
+    """Small numbers in words."""
+    return WORDS[number] if number < len(WORDS) else str(number)
+
+
+def interval(evidence: dict[str, Any] | None) -> str:
+    """Mean and 95 % interval: `+1.29 [+1.02, +1.56]`."""
+    if evidence is None:
+        return NOTHING
+    return f"{signed(evidence['mean'])} [{signed(evidence['low'])}, {signed(evidence['high'])}]"

@@ -1,0 +1,167 @@
+"""Sentences of the report: what was run, what a rule asks, what would have changed a verdict."""
+
+import re
+from collections.abc import Sequence
+
+from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.report.numbers import count, rate, short
+
+SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "BLOCKED": "■", "NOT RUN": "–"}
+MEANINGS = {
+    "PASS": "the registered hypotheses are shown",
+    "FAIL": "the opposite of a registered hypothesis is shown",
+    "INCONCLUSIVE": "the evidence does not decide; this is not a pass",
+    "BLOCKED": "a sanity gate failed, so the numbers mean nothing",
+    "NOT RUN": "results the claim needs are not there",
+}
+VERIFIED = {
+    "paper": "read in the paper itself",
+    "data": "computed from the authors' released data",
+    "secondary": "read in another publication that reports it",
+    "memory": "recalled and not yet checked",
+}
+TESTS = {
+    "superiority": "PASS when the mean is shown above 0 and is at least δ; FAIL when it is shown below δ",
+    "non-inferiority": "PASS when the mean is shown above −δ; FAIL when it is shown below −δ",
+    "equivalence": "PASS when the mean is shown between −δ and +δ; FAIL when it is shown beyond one of them",
+}
+REDUCED = "A reduced-scale verdict; it never stands for the paper-scale claim."
+TUNING_SEEDS = 1000
+
+
+def required(line: LineResult) -> str:
+    """What the mean has to do for PASS."""
+    delta = short(line.delta)
+    return {
+        "superiority": f"above 0, mean at least {delta} {line.unit}",
+        "non-inferiority": f"above −{delta} {line.unit}",
+        "equivalence": f"between −{delta} and +{delta} {line.unit}",
+    }[line.test]
+
+
+def opposite(line: LineResult) -> str:
+    """What would have to be shown for FAIL."""
+    delta = short(line.delta)
+    return {
+        "superiority": f"below {delta} {line.unit}",
+        "non-inferiority": f"below −{delta} {line.unit}",
+        "equivalence": f"beyond −{delta} or +{delta} {line.unit}",
+    }[line.test]
+
+
+def reasons(claim: ClaimVerdict) -> list[str]:
+    """Why the verdict is what it is, one entry per hypothesis."""
+    ids = "|".join(re.escape(line.id) for line in claim.hypotheses)
+    return re.split(rf"(?<=\.) (?=(?:{ids}) \()", claim.why)
+
+
+def otherwise(claim: ClaimVerdict, suite: str) -> str:
+    """What would have changed the verdict."""
+    several = len(claim.hypotheses) > 1
+    asked = "; ".join(f"{h.id} {required(h)}" for h in claim.hypotheses)
+    against = "; ".join(f"{h.id} {opposite(h)}" for h in claim.hypotheses)
+    if claim.verdict == "PASS":
+        which = "any one of these" if several else "this"
+        return f"It would have failed if {which} had been shown: {against}. With neither shown: INCONCLUSIVE."
+    if claim.verdict == "FAIL":
+        which = "all of these" if several else "this"
+        return f"It would have passed if {which} had been shown: {asked}."
+    if claim.verdict == "INCONCLUSIVE":
+        return claim.settle or ""
+    if claim.verdict == "BLOCKED":
+        return (
+            "Numbers and decisions of its hypotheses are shown for diagnosis only; once the cause is mended, the "
+            "runs have to be repeated."
+        )
+    return f"The command that runs and judges it: lthbench run {suite} --claim {claim.id}"
+
+
+def overall(verdicts: Verdicts) -> str:
+    """How the primary claims stand, in one sentence."""
+    primary = [claim for claim in verdicts.claims if claim.kind == "primary"]
+    code = f"(exit code {verdicts.exit_code})"
+    if not primary:
+        return f"No primary claim is in this report {code}."
+    passed = [claim for claim in primary if claim.verdict == "PASS"]
+    if len(passed) == len(primary):
+        which = {1: "The primary claim passes", 2: "Both primary claims pass"}
+        return f"{which.get(len(primary), f'All {count(len(primary))} primary claims pass')} {code}."
+    others = ", ".join(f"{claim.id} {claim.verdict}" for claim in primary if claim.verdict != "PASS")
+    passes = "passes" if len(passed) == 1 else "pass"
+    return (
+        f"{count(len(passed)).capitalize()} of {count(len(primary))} primary claims {passes}; "
+        f"not passed: {others} {code}."
+    )
+
+
+def multiplicity(primaries: int, alpha: float) -> str:
+    """How many looks, and how that is paid for."""
+    family = (
+        f"The {count(primaries)} primary claims of the suite form one Holm family at {rate(alpha)}, "
+        "so the chance of any false PASS among them is at most that (likewise for any false FAIL). "
+        if primaries > 1
+        else ""
+    )
+    return (
+        f"{family}Every other claim (secondary, counter, popular) is judged at {rate(alpha)} on its own, "
+        "and so is every line beside a verdict: those are not corrected for their number. "
+        "The exit code comes from the primary claims alone."
+    )
+
+
+def network_words(network: Network) -> str:
+    """The network."""
+    widths = network.hidden
+    if len(widths) > 2 and len(set(widths)) == 1:
+        layers = f"{count(len(widths))} hidden layers of {widths[0]} units"
+    else:
+        layers = f"hidden layers of {' and '.join(map(str, widths))} units"
+    norm = ", batch norm after each hidden linear layer" if network.batch_norm else ""
+    return f"multilayer perceptron, {layers}, ReLU{norm}; Gaussian Glorot weights"
+
+
+def data_words(experiment: Experiment) -> str:
+    """The data set and how it is divided."""
+    data = experiment.data
+    sizes = [
+        f"{size:,} {what}"
+        for size, what in ((data.train, "training examples"), (data.test, "test examples"))
+        if size is not None
+    ]
+    # "of which": validation examples are split off the training examples.
+    if sizes and data.train is not None and data.validation:
+        sizes[0] += f" ({data.validation:,} of them for validation)"
+    shuffled = "; labels shuffled" if experiment.shuffled_labels else ""
+    return ", ".join([data.name, *sizes]) + shuffled
+
+
+def training_words(training: Training) -> str:
+    """The training recipe."""
+    words = ["Adam" if training.optimizer == "adam" else "SGD", f"learning rate {training.learning_rate:g}"]
+    if training.momentum:
+        words.append(f"momentum {training.momentum:g}")
+    if training.weight_decay:
+        words.append(f"weight decay {training.weight_decay:g}")
+    if training.warmup:
+        words.append(f"{training.warmup} iterations of warm-up")
+    if training.milestones:
+        words.append(f"rate × {training.decay:g} at iterations {' and '.join(map(str, training.milestones))}")
+    words += [f"batches of {training.batch}", f"{training.iterations:,} iterations"]
+    return ", ".join(words) + f"; evaluated every {training.evaluate_every}"
+
+
+def pruning_words(pruning: Pruning) -> str:
+    """The pruning recipe."""
+    scope = "over all layers together" if pruning.scope == "global" else "layer by layer"
+    output = f" ({rate(pruning.output_rate)} in the output layer)" if pruning.output_rate is not None else ""
+    rewind = f"; the arm rewound returns to iteration k = {pruning.rewind}" if pruning.rewind else ""
+    return (
+        f"the smallest weights by magnitude, {scope}, {rate(pruning.rate)} of the survivors per level{output}"
+        f"{rewind}"
+    )
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

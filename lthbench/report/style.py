@@ -1,0 +1,132 @@
+"""How every figure looks, and how it becomes an SVG that is the same bytes each time."""
+
+import re
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lthbench.report.numbers import plain
+
+WIDTH = 6.6  # inches; shown about 630 px wide
+INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs everywhere
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "text.parse_math": False,  # a $ in a name is a dollar sign
+    "svg.fonttype": "path",
+    "svg.hashsalt": "lthbench",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour (Okabe-Ito), marker and dashes of an arm: two arms differ in all three, also in grey."""
+
+    colour: str
+    marker: str
+    dashes: Any
+    filled: bool = True
+
+
+LOOKS = {
+    "dense": Look(INK, "None", (0, (6, 2))),
+    "ticket": Look("#0072B2", "o", "-"),
+    "rewound": Look("#D55E00", "s", (0, (5, 1.5))),
+    "one-shot": Look("#009E73", "^", (0, (3, 1.5))),
+    "reinit": Look("#CC79A7", "D", (0, (1, 1.2)), False),
+    "reinit-rescaled": Look("#9c5a83", "v", (0, (1, 2.5)), False),
+    "shuffled": Look("#E69F00", "P", (0, (4, 1.5, 1, 1.5))),
+    "random-mask": Look("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
+}
+UNKNOWN = Look(GREY, "h", (0, (2, 2)), False)
+
+
+def look(arm: str) -> Look:
+    """The look of an arm, the same in every figure."""
+    return LOOKS.get(arm, UNKNOWN)
+
+
+styled = mpl.rc_context(RC)  # decorates whatever draws; matplotlib reads its settings while drawing
+
+
+def new_figure(height: float) -> Figure:
+    """An empty figure of the report's width."""
+    return Figure(figsize=(WIDTH, height))
+
+
+def grid(axes: Axes) -> None:
+    """A quiet grid behind the data."""
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished figure: its file name, text alternative and caption."""
+
+    name: str
+    title: str
+    alt: str
+    caption: str
+    svg: str
+
+
+@styled
+def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
+    """The figure as an SVG element that carries its text alternative and can stand inside a page."""
+    stream = StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' [dxy]="[^"]*"|translate\([^)]*\)', _rounded, svg)
+    svg = re.sub(r"\n\s*", "\n", svg)
+    # Many figures share one page: ids must not meet.
+    svg = re.sub(r'\bid="', f'id="{name}.', svg)
+    svg = re.sub(r'href="#', f'href="#{name}.', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}.", svg)
+    described = (
+        f'<svg role="img" aria-labelledby="{name}.title {name}.desc" '
+        f'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg"'
+    )
+    size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="([^"]+)"', svg)
+    assert size is not None
+    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    return (
+        f'{described} width="{size[1]}pt" height="{size[2]}pt" viewBox="{size[3]}">'
+        f'<title id="{name}.title">{escape(plain(title))}</title><desc id="{name}.desc">{escape(plain(alt))}</desc>'
+        f"{body.rstrip()}\n"
+    )
+
+
+def _rounded(found: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point; scales are left alone."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
+
+
+def picture(figure: Figure, name: str, title: str, alt: str, caption: str) -> Picture:
+    """Put a figure together with its words."""
+    return Picture(name, title, alt, caption, to_svg(figure, name, title, alt))
+
+
+def slug(text: str) -> str:
+    """Text as part of a file name and of an id."""
+    return re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-") or "x"

@@ -1,0 +1,54 @@
+"""What the figures show of a tidy table: mean, spread and range over replicates. Describes, tests nothing.
+
+Draws of a control arm are averaged inside their replicate first, as everywhere.
+"""
+
+import pandas as pd
+
+CELL = ["experiment", "arm", "level"]
+
+
+def of_experiment(tidy: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """The rows of one experiment."""
+    return tidy[tidy["experiment"] == experiment]
+
+
+def by_replicate(rows: pd.DataFrame, *keys: str) -> pd.Series:
+    """One value per (*keys, replicate): the mean over draws. Diverged runs (no value) are left out."""
+    known = rows.dropna(subset=["value"])
+    return known.groupby([*keys, "replicate"])["value"].mean()
+
+
+def over_replicates(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """Columns mean, sd, min, max and n over replicates, for each combination of the keys."""
+    groups = by_replicate(rows, *keys).groupby(list(keys))
+    return groups.agg(["mean", "std", "min", "max", "count"]).rename(columns={"std": "sd", "count": "n"})
+
+
+def density_of(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
+    """Fraction of weights remaining per (arm, level) of one experiment."""
+    means = rows.dropna(subset=["density"]).groupby(["arm", "level"])["density"].mean()
+    return {(str(arm), int(level)): float(value) for (arm, level), value in means.items()}
+
+
+def final_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
+    """Final test accuracy per (arm, level) of one experiment, with the density as a column."""
+    table = over_replicates(rows[rows["metric"] == "final_test_accuracy"], "arm", "level").reset_index()
+    densities = density_of(rows)
+    table["density"] = [
+        densities.get((a, int(lv)), float("nan")) for a, lv in zip(table.arm, table.level, strict=True)
+    ]
+    return table
+
+
+def learning_curve(rows: pd.DataFrame, arm: str, level: int) -> pd.DataFrame:
+    """Validation accuracy over iterations of one cell of one experiment."""
+    mine = rows[(rows["arm"] == arm) & (rows["level"] == level) & (rows["metric"] == "validation_accuracy")]
+    return over_replicates(mine, "iteration").reset_index()
+
+
+def line_errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Test error on the line between two copies: one row per replicate, one column per alpha."""
+    mine = rows[rows["metric"].str.startswith("line_error:")]
+    mine = mine.assign(alpha=mine["metric"].str.removeprefix("line_error:").astype(float))
+    return by_replicate(mine, "alpha").unstack("alpha")

@@ -1,0 +1,314 @@
+"""M1, M2, M7 and the proof that the stacked engine is the serial reference, only faster."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import science_lab as lab
+import torch
+from torch.nn import functional
+
+from lthbench.models.mlp import Mlp, MlpModule, initial_state
+from lthbench.pruning import masks
+from lthbench.recipe import Training
+from lthbench.training import reference, stacked
+from lthbench.training.run import Folds, Task
+from lthbench.training.schedule import batch_order, learning_rates
+
+FEATURES, CLASSES, EXAMPLES = 12, 4, 150
+ADAM = Training("adam", 0.003, batch=20, iterations=60, evaluate_every=15)
+SGD = Training("sgd", 0.05, batch=20, iterations=60, evaluate_every=15, momentum=0.9, weight_decay=5e-3)
+STEPS = dataclasses.replace(SGD, warmup=10, milestones=(30, 45), decay=0.2)
+RECIPES = {"adam": ADAM, "adam-decay": dataclasses.replace(ADAM, weight_decay=0.05), "sgd": SGD, "steps": STEPS}
+
+
+def data(replicates: int = 2) -> Folds:
+    """Noisy linear problems, one per replicate, 150 / 53 / 101 examples: no round numbers."""
+    g = np.random.default_rng(8)
+    teacher = g.standard_normal((replicates, FEATURES, CLASSES))
+    tensors = {}
+    for name, n in (("train", EXAMPLES), ("validation", 53), ("test", 101)):
+        x = g.standard_normal((replicates, n, FEATURES)).astype(np.float32)
+        tensors[f"x_{name}"] = torch.from_numpy(x)
+        noisy = x @ teacher + 2 * g.standard_normal((replicates, n, CLASSES))
+        tensors[f"y_{name}"] = torch.from_numpy(noisy.argmax(-1))
+    return Folds(**tensors, classes=CLASSES)
+
+
+FOLDS = data()
+
+
+def task(training: Training, batch_norm: bool = False, owners=(0, 1), density: float = 1.0, **more) -> Task:
+    model = Mlp((FEATURES, 10, 8, CLASSES), batch_norm)
+    g = np.random.default_rng(2)
+    network_masks = [{n: g.random(shape) < density for n, shape in model.prunable.items()} for _ in owners]
+    for mask in network_masks:
+        for kept in mask.values():
+            # Batch norm cancels the scale of a unit with one input: its gradient is rounding noise, and
+            # Adam makes steps of full size from noise.
+            kept[:3] = True
+    orders = [batch_order(EXAMPLES, training, np.random.default_rng(owner)) for owner in owners]
+    states = [initial_state(model, g) for _ in owners]
+    return Task(model, training, states, network_masks, list(owners), orders, **more)
+
+
+def unmasked(t: Task) -> list:
+    """Train without any mask: forward, backward, update, and nothing else."""
+    size = len(t.owners)
+    net = stacked.stack(t.model, t.states, lab.CPU)
+    blank = torch.zeros_like(net.flat)
+    gradient = stacked.Stack(blank, stacked.view_names(t.model, blank, size), {})
+    optimizer = stacked.Optimizer(t.training, net.flat)
+    with torch.no_grad():
+        for rate, (x, y) in zip(learning_rates(t.training), stacked.batches(t, FOLDS), strict=True):
+            logits, tapes = stacked.forward(t.model, net, x, training=True)
+            stacked.backward(t.model, net, gradient.views, x, y, tapes, logits)
+            optimizer.step(net.flat, gradient.flat, float(rate))
+    return stacked.unstack(t.model, net, size)
+
+
+def autograd_only(t: Task, s: int) -> dict:
+    """One network by a plain module, autograd and torch.optim, knowing of no mask."""
+    module = MlpModule(t.model)
+    module.load(t.states[s])
+    if t.training.optimizer == "adam":
+        optimizer = torch.optim.Adam(module.parameters(), lr=1.0, weight_decay=t.training.weight_decay)
+    else:
+        optimizer = torch.optim.SGD(
+            module.parameters(), lr=1.0, momentum=t.training.momentum, weight_decay=t.training.weight_decay
+        )
+    for rate, batch in zip(learning_rates(t.training), t.orders[s], strict=True):
+        x, y = FOLDS.x_train[t.owners[s]][batch], FOLDS.y_train[t.owners[s]][batch]
+        optimizer.zero_grad()
+        functional.cross_entropy(module(x), y).backward()
+        optimizer.param_groups[0]["lr"] = float(rate)
+        optimizer.step()
+    return module.state()
+
+
+def close(first: list, second: list, tolerance: float = 1e-5) -> None:
+    for a, b in zip(first, second, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_allclose(a[name], b[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def agree(fast, slow) -> None:
+    """Weights to rounding; everything that is counted exactly."""
+    close(fast.states, slow.states)
+    assert (fast.kept is None) == (slow.kept is None)
+    if fast.kept is not None:
+        close(fast.kept, slow.kept)
+    np.testing.assert_allclose(fast.validation_loss, slow.validation_loss, rtol=1e-5)
+    for name in ("iterations", "early_stop_iteration"):
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name))
+    for name in ("validation_accuracy", "early_stop_test_accuracy", "final_test_accuracy", "final_train_accuracy"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-12, err_msg=name)
+
+
+# M1
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_mask_of_ones_is_no_mask_bitwise(recipe, batch_norm) -> None:
+    t = task(RECIPES[recipe], batch_norm)
+    for trained, free in zip(stacked.train(t, FOLDS).states, unmasked(t), strict=True):
+        assert lab.same(trained, free)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_mask_of_ones_is_what_torch_does_without_masks(recipe) -> None:
+    t = task(RECIPES[recipe])
+    free = [autograd_only(t, s) for s in range(2)]
+    close(stacked.train(t, FOLDS).states, free)
+    for state, serial in zip(reference.train(t, FOLDS).states, free, strict=True):
+        assert lab.same(state, serial)
+
+
+@pytest.mark.parametrize("engine", [stacked, reference])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_negative_weights_move_as_positive_ones_do(recipe, engine) -> None:
+    t = task(RECIPES[recipe])
+    for start, end in zip(t.states, engine.train(t, FOLDS).states, strict=True):
+        for name in t.model.prunable:
+            moved = start[name] != end[name]
+            assert moved[start[name] < 0].mean() > 0.85  # a dead unit's weights may rest
+            assert moved[start[name] > 0].mean() > 0.85
+
+
+# M2
+
+
+@pytest.mark.parametrize("engine", [stacked, reference])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_pruned_weights_stay_exactly_zero(recipe, batch_norm, engine) -> None:
+    t = task(RECIPES[recipe], batch_norm, density=0.3)
+    for state, mask in zip(engine.train(t, FOLDS).states, t.masks, strict=True):
+        for name, kept in mask.items():
+            assert np.count_nonzero(state[name][~kept]) == 0
+            assert np.count_nonzero(state[name]) == kept.sum()
+
+
+def test_density_is_constant_at_every_level_of_a_run(ran) -> None:
+    for unit in ran.units:
+        for s, mask in enumerate(ran.seen[unit.name].task.masks):
+            replicate, draw = unit.replicates[s // unit.draws], s % unit.draws
+            for name, kept in mask.items():
+                left = ran.measured(f"nonzero:{name}", unit.arm, unit.level, unit.block)
+                assert left[replicate, draw, 40] == kept.sum()
+
+
+def test_tampering_with_pruned_weights_is_noticed() -> None:
+    t = task(SGD, density=0.5)
+    net = stacked.stack(t.model, t.states, lab.CPU)
+    mask = stacked.flatten(t.model, t.masks, lab.CPU, missing=1.0)
+    net.flat.mul_(mask)
+    stacked.assert_masked(net, mask)
+    net.flat[torch.nonzero(mask == 0)[3]] = 1e-30
+    with pytest.raises(AssertionError, match="mask was not enforced"):
+        stacked.assert_masked(net, mask)
+
+
+def test_a_training_that_revives_pruned_weights_does_not_return(monkeypatch) -> None:
+    step = stacked.Optimizer.step
+
+    def leaky(self, parameters, gradient, rate):
+        step(self, parameters, gradient, rate)
+        parameters.add_(1e-3)
+
+    monkeypatch.setattr(stacked.Optimizer, "step", leaky)
+    with pytest.raises(AssertionError, match="mask was not enforced"):
+        stacked.train(task(SGD, density=0.5), FOLDS)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="assert_masked: NaN x 0 is NaN, so a diverged run raises 'the mask was not enforced' instead of being "
+    "stored as None and BLOCKED",
+)
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_a_diverged_run_is_measured_not_mistaken_for_a_broken_mask(density) -> None:
+    hopeless = dataclasses.replace(SGD, learning_rate=1e25)
+    t = task(hopeless, density=density)
+    assert not np.isfinite(reference.train(t, FOLDS).validation_loss[-1]).any()
+    trained = stacked.train(t, FOLDS)
+    assert not np.isfinite(trained.validation_loss[-1]).any()
+
+
+# Engines
+
+
+@pytest.mark.parametrize("density", [1.0, 0.4])
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_stacked_equals_the_serial_reference(recipe, batch_norm, density) -> None:
+    t = task(RECIPES[recipe], batch_norm, density=density)
+    agree(stacked.train(t, FOLDS), reference.train(t, FOLDS))
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_stacked_equals_the_reference_from_a_rewound_start(batch_norm) -> None:
+    t = task(STEPS, batch_norm, density=0.4, start=20, keep_at=35)
+    fast = stacked.train(t, FOLDS)
+    agree(fast, reference.train(t, FOLDS))
+    assert fast.iterations.tolist() == [30, 45, 60]
+    assert fast.kept is not None
+
+
+@pytest.mark.parametrize("keep_at", [0, 1, 30, 60])
+def test_stacked_keeps_what_the_reference_keeps(keep_at) -> None:
+    t = task(ADAM, density=0.4, keep_at=keep_at)
+    fast = stacked.train(t, FOLDS)
+    agree(fast, reference.train(t, FOLDS))
+    start = [masks.apply(mask, state) for mask, state in zip(t.masks, t.states, strict=True)]
+    for kept, first, last in zip(fast.kept, start, fast.states, strict=True):
+        assert lab.equal(kept, first) == (keep_at == 0)
+        assert lab.same(kept, last) == (keep_at == 60)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_stacked_equals_the_reference_with_several_owners(batch_norm) -> None:
+    t = task(SGD, batch_norm, owners=(1, 0, 0, 1, 1), density=0.5)
+    agree(stacked.train(t, FOLDS), reference.train(t, FOLDS))
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("recipe", ["adam", "steps"])
+def test_a_stack_of_one_equals_a_stack_of_many(recipe, batch_norm) -> None:
+    many = task(RECIPES[recipe], batch_norm, owners=(1, 0, 1), density=0.5)
+    together = stacked.train(many, FOLDS)
+    for s in range(3):
+        alone = dataclasses.replace(
+            many,
+            states=[many.states[s]],
+            masks=[many.masks[s]],
+            owners=[many.owners[s]],
+            orders=[many.orders[s]],
+        )
+        trained = stacked.train(alone, FOLDS)
+        close(trained.states, [together.states[s]])
+        assert trained.final_test_accuracy[0] == pytest.approx(together.final_test_accuracy[s])
+        assert trained.early_stop_iteration[0] == together.early_stop_iteration[s]
+
+
+def test_training_leaves_its_inputs_alone() -> None:
+    t = task(SGD, True, density=0.5)
+    before = [{name: value.copy() for name, value in state.items()} for state in t.states]
+    stacked.train(t, FOLDS)
+    reference.train(t, FOLDS)
+    assert all(lab.same(state, copy) for state, copy in zip(t.states, before, strict=True))
+
+
+# M7
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("size", [1, 7, 50, 53, 60, 101, 5000])
+def test_accuracy_is_correct_over_total_for_any_evaluation_batch(monkeypatch, size, batch_norm) -> None:
+    t = task(SGD, batch_norm, owners=(1, 0, 1))
+    trained = stacked.train(t, FOLDS)
+    net = stacked.stack(t.model, trained.states, lab.CPU)
+    monkeypatch.setattr(stacked, "EVALUATION_BATCH", size)
+    owners = torch.tensor(t.owners)
+    for fold in ("train", "validation", "test"):
+        x, y = getattr(FOLDS, f"x_{fold}"), getattr(FOLDS, f"y_{fold}")
+        with torch.no_grad():
+            measured = stacked.accuracy(t.model, net, x, y, owners)
+            _, loss = stacked.count_correct(t.model, net, x, y, owners)
+        for s, owner in enumerate(t.owners):
+            counted = lab.percent_correct(t.model, trained.states[s], x[owner], y[owner])
+            assert measured[s] == pytest.approx(counted, abs=1e-9)
+            logits = torch.from_numpy(lab.forward(t.model, trained.states[s], x[owner].numpy()))
+            entropy = float(functional.cross_entropy(logits, y[owner], reduction="sum"))
+            assert float(loss[s]) == pytest.approx(entropy, rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [7, 60])
+def test_the_reported_accuracies_are_correct_over_total(monkeypatch, size) -> None:
+    monkeypatch.setattr(stacked, "EVALUATION_BATCH", size)
+    t = task(ADAM, owners=(1, 0, 1))
+    for trained in (stacked.train(t, FOLDS), reference.train(t, FOLDS)):
+        for s, owner in enumerate(t.owners):
+            for reported, fold in (
+                (trained.final_test_accuracy[s], "test"),
+                (trained.final_train_accuracy[s], "train"),
+                (trained.validation_accuracy[-1, s], "validation"),
+            ):
+                x, y = getattr(FOLDS, f"x_{fold}")[owner], getattr(FOLDS, f"y_{fold}")[owner]
+                assert reported == pytest.approx(lab.percent_correct(t.model, trained.states[s], x, y), abs=1e-9)
+            logits = torch.from_numpy(lab.forward(t.model, trained.states[s], FOLDS.x_validation[owner].numpy()))
+            mean = float(functional.cross_entropy(logits, FOLDS.y_validation[owner]))
+            assert trained.validation_loss[-1, s] == pytest.approx(mean, rel=1e-4)
+
+
+def test_accuracies_of_a_run_are_those_of_its_stored_networks(ran) -> None:
+    for unit in (ran.unit("dense", 0, 0), ran.unit("ticket", 2, 0), ran.unit("rewound", 2, 1)):
+        folds = ran.load_folds(unit.block)
+        for s, replicate in enumerate(unit.replicates):
+            final = ran.stored("final", unit.arm, unit.level, s, unit.block)
+            measured = ran.measured("final_test_accuracy", unit.arm, unit.level, unit.block)
+            counted = lab.percent_correct(ran.model, final, folds.x_test[s], folds.y_test[s])
+            assert measured[replicate, 0, 40] == pytest.approx(counted, abs=1e-9)
