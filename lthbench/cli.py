@@ -93,8 +93,8 @@ def run(
         units = sum(len(chunk.units) for chunk in watch.chunks)
         networks = sum(unit.networks for chunk in watch.chunks for unit in chunk.units)
         console.print(
-            f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} finished "
-            f"before; {cores} processes of one thread; results in {what.results}",
+            f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
+            f"finished before; {cores} processes of one thread; results in {what.results}",
             highlight=False,
         )
         with shown(watch) as tick:
@@ -340,7 +340,10 @@ def main() -> None:
     from lthbench.results.store import RecordError
 
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.exit(code)
     except UserError as error:
         say(str(error))
         sys.exit(error.code)

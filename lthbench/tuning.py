@@ -36,7 +36,8 @@ def hypotheses(run: Run, table: Table) -> Iterator[str]:
     suite = run.registry.suites[run.suite]
     first = settled_level(max(1, len(run.registry.primaries(run.suite))), suite.alpha)
     n = run.replicates or 0
-    yield f"{'hypothesis':24} {'mean':>8} {'SD':>7} {'min':>8} {'max':>8}  power at n  n for 90 %  (tuning n = {n})"
+    heads = f"{'hypothesis':24} {'mean':>8} {'SD':>7} {'min':>8} {'max':>8}"
+    yield f"{heads}  power at n  n for 90 %  (tuning n = {n})"
     for claim, registration in run.registry.registrations(run.suite):
         level = first if claim.kind == "primary" else suite.alpha
         for line in registration.lines():
@@ -75,7 +76,7 @@ def bands(run: Run, table: Table) -> Iterator[str]:
         experiment = run.registry.experiments[name]
         slow = replace(experiment.training, learning_rate=experiment.training.learning_rate / 10)
         yield (
-            f"{name}: dense {mean:.2f} %, SD {dense.std(ddof=1):.2f}; band {mean - half:.2f} to {mean + half:.2f}; "
+            f"{name}: dense {mean:.2f} %, SD {half / BAND_SDS:.2f}; band {mean - half:.2f} to {mean + half:.2f}; "
             f"a tenth of the rate {dense_mean(run, replace(experiment, training=slow)):.2f}, "
             f"shuffled labels {dense_mean(run, replace(experiment, shuffled_labels=True)):.2f}"
         )

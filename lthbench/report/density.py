@@ -4,13 +4,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from lthbench.report.numbers import fixed, percent
+from lthbench.report.numbers import fixed, percent, span
 from lthbench.report.style import INK, Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.summaries import final_accuracy, of_experiment
 from lthbench.tickets.arms import ARMS
 
 MOST_TICKS = 10
-SHIFT = 0.025  # of a marker sideways, so that arms at one density stay apart
+SHIFT = 0.013  # of the axis a marker moves sideways, so that arms at one density stay apart
 
 
 def density_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
@@ -22,9 +22,11 @@ def density_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         return None
     title = f"{experiment}: final test accuracy against density"
     caption = (
-        "Final test accuracy by percent of weights remaining (log scale, from dense on the left). Markers: mean over "
-        "replicates, draws averaged inside a replicate first; bars: smallest to largest replicate; markers are moved "
-        "a little sideways so that they do not hide one another. Dashed line and band: the dense network, likewise."
+        "Final test accuracy by percent of weights remaining (log scale, from dense on the left). Markers: mean "
+        f"over {span(table['n'])} replicates, draws averaged inside a replicate first; bars: smallest to largest "
+        "replicate; markers "
+        "are moved a little sideways so that they do not hide one another. Dashed line and band: the dense "
+        "network, likewise."
     )
     return picture(draw(dense, pruned), f"{slug(experiment)}-density", title, describe(dense, pruned), caption)
 
@@ -35,21 +37,22 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame) -> Figure:
     figure = new_figure(3.7)
     axes = figure.add_axes((0.09, 0.31, 0.89, 0.66))
     grid(axes)
-    for row in dense.itertuples():
-        axes.axhspan(row.min, row.max, color="#e6e6e6", linewidth=0, zorder=0.5)
-        axes.axhline(row.mean, color=INK, linestyle=look("dense").dashes, linewidth=1.4, label="dense")
+    for row in dense.to_dict("records"):
+        axes.axhspan(row["min"], row["max"], color="#e6e6e6", linewidth=0, zorder=0.5)
+        axes.axhline(row["mean"], color=INK, linestyle=look("dense").dashes, linewidth=1.4, label="dense")
     arms = [arm for arm in ARMS if arm in set(pruned["arm"])] + sorted(set(pruned["arm"]) - set(ARMS))
+    lowest = 100 * float(pruned["density"].min())
     for index, arm in enumerate(arms):
         mine, style = pruned[pruned["arm"] == arm].sort_values("density", ascending=False), look(arm)
-        x = 100 * mine["density"] * (1 - SHIFT * (index - (len(arms) - 1) / 2))
+        x = 100 * mine["density"] * (100 / lowest) ** (SHIFT * ((len(arms) - 1) / 2 - index))
+        reach = [mine["mean"] - mine["min"], mine["max"] - mine["mean"]]
         axes.errorbar(
-            x, mine["mean"], [mine["mean"] - mine["min"], mine["max"] - mine["mean"]], label=arm, color=style.colour,
-            linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=6, elinewidth=1, capsize=2,
+            x, mine["mean"], reach, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.3,
+            marker=style.marker, markersize=6, elinewidth=1, capsize=2,
             markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
         )  # fmt: skip
-    lowest = 100 * float(pruned["density"].min())
     axes.set_xscale("log")
-    axes.set_xlim(112, lowest * 0.87)
+    axes.set_xlim(100 * (100 / lowest) ** 0.03, lowest * (lowest / 100) ** 0.07)
     axes.xaxis.set_major_locator(FixedLocator(ticks(pruned)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
@@ -68,12 +71,14 @@ def ticks(pruned: pd.DataFrame) -> list[float]:
 
 def describe(dense: pd.DataFrame, pruned: pd.DataFrame) -> str:
     """The figure in words, from its numbers."""
-    parts = [f"dense {fixed(row.mean)} % (range {fixed(row.min)} to {fixed(row.max)}, n = {row.n})" for row in
-             dense.itertuples()]  # fmt: skip
+    parts = [
+        f"dense {fixed(row['mean'])} % (range {fixed(row['min'])} to {fixed(row['max'])}, n = {row['n']})"
+        for row in dense.to_dict("records")
+    ]
     for arm, mine in pruned.groupby("arm"):
         steps = ", ".join(
-            f"{fixed(row.mean)} at {percent(row.density)}"
-            for row in mine.sort_values("density", ascending=False).itertuples()
+            f"{fixed(row['mean'])} at {percent(row['density'])}"
+            for row in mine.sort_values("density", ascending=False).to_dict("records")
         )
         parts.append(f"{arm} {steps} (n = {mine['n'].min()})")
     return "Mean final test accuracy in percent by percent of weights remaining: " + "; ".join(parts) + "."

@@ -117,7 +117,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
         right_of = bound > 0
         label = "0 " if bound == 0 else f"δ = {short(bound)} " if right_of else f"−δ = {short(bound)} "
         axes.text(bound, foot + 0.01, f" {label}" if right_of else label, fontsize=8.5, va="bottom",
-                  ha="left" if right_of else "right", gid=f"bound.{line.id}")  # fmt: skip
+                  ha="left" if right_of else "right")  # fmt: skip
     known = [value for value in line.d if there(value)]
     axes.plot(known, [dots] * len(known), "o", markersize=5, markerfacecolor="none", markeredgecolor=BLUE,
               markeredgewidth=0.9, gid="replicates")  # fmt: skip
@@ -153,8 +153,8 @@ def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
         "where the mean has to lie for PASS"
     )
     if any(line.test == "superiority" for line in lines):
-        text += " (for superiority it must also be shown above 0)"
+        text += "; superiority asks besides that it is shown above 0"
     if any(line.test != "superiority" for line in lines):
-        text += " (shown inside, not merely lie there, for non-inferiority and equivalence)"
+        text += "; non-inferiority and equivalence ask that it is shown to lie there"
     blocked = " BLOCKED: these numbers are for diagnosis only." if claim.verdict == "BLOCKED" else ""
     return f"{text}.{blocked}"

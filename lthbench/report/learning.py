@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lthbench.report.numbers import fixed, percent
+from lthbench.report.numbers import fixed, percent, span
 from lthbench.report.style import Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.summaries import density_of, learning_curve, of_experiment
 from lthbench.tickets.arms import ARMS, Cell
@@ -24,9 +24,12 @@ def learning_plot(tidy: pd.DataFrame, experiment: str, cells: Sequence[Cell]) ->
     densities = density_of(rows)
     title = f"{experiment}: validation accuracy during training"
     caption = (
-        "Validation accuracy over iterations. Lines: mean over replicates; bands: ± 1 SD over replicates (draws "
-        "averaged inside a replicate first). The dense network is repeated in every panel."
+        "Validation accuracy over iterations. Lines: mean over "
+        f"{span(n for curve in curves.values() for n in curve['n'])} replicates; bands: ± 1 SD over replicates "
+        "(draws averaged inside a replicate first)."
     )
+    if len({level for _, level in curves if level}) > 1:
+        caption += " The dense network is repeated in every panel."
     return picture(draw(curves, densities), f"{slug(experiment)}-learning", title, describe(curves), caption)
 
 
@@ -69,8 +72,8 @@ def panel(axes: Axes, curves: dict[Cell, pd.DataFrame]) -> None:
         axes.fill_between(x, mean - sd, mean + sd, color=style.colour, alpha=0.15, linewidth=0)
         axes.plot(
             x, mean, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.4, marker=style.marker,
-            markersize=4.5, markevery=max(1, len(x) // 6), markerfacecolor=style.colour if style.filled else "white",
-            gid=f"arm.{arm}",
+            markersize=4.5, markevery=max(1, len(x) // 6),
+            markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
         )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ def line_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         return None
     title = f"{experiment}: test error on the line between two copies"
     caption = (
-        "Test error of (1 − α) × the dense network + α × its copy (same start, another batch order). Thin: one "
-        "replicate each; bold: their mean. A bump above both ends is an error barrier."
+        "Test error of (1 − α) × the dense network + α × its copy (same start, another batch order). Thin: "
+        f"{len(errors)} replicates; bold: their mean. A bump above both ends is an error barrier."
     )
     return picture(draw(errors), f"{slug(experiment)}-line", title, describe(errors), caption)
 
@@ -30,7 +30,7 @@ def draw(errors: pd.DataFrame) -> Figure:
     for _, values in errors.iterrows():
         axes.plot(errors.columns, values, color=GREY, linewidth=0.7, alpha=0.7, gid="replicate")
     axes.plot(errors.columns, errors.mean(), color="#D55E00", linewidth=2.2, marker="s", markersize=5, gid="mean")
-    # From 0, unless that squeezes the curves: a small wobble should not look like a barrier.
+    # At least 6 percentage points high: a small wobble should not look like a barrier.
     low, high = float(errors.min().min()), float(errors.max().max())
     middle, half = (low + high) / 2, max((high - low) * 0.56, 3.0)
     axes.set_ylim(middle - half, middle + half)
@@ -44,6 +44,6 @@ def describe(errors: pd.DataFrame) -> str:
     """The figure in words, from its numbers."""
     mean = errors.mean()
     return (
-        f"Mean test error of {len(errors)} replicates: {fixed(mean.iloc[0])} % and {fixed(mean.iloc[-1])} % at the "
-        f"ends, at most {fixed(mean.max())} % (at alpha = {mean.idxmax():g}), at least {fixed(mean.min())} %."
+        f"Mean test error of {len(errors)} replicates: {fixed(mean.iloc[0])} % and {fixed(mean.iloc[-1])} % at "
+        f"the ends, at most {fixed(mean.max())} % (at alpha = {mean.idxmax():g}), at least {fixed(mean.min())} %."
     )

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 NOTHING = "–"
@@ -66,6 +67,12 @@ def whole(value: float) -> str:
 def count(number: int) -> str:
     """Small numbers in words."""
     return WORDS[number] if number < len(WORDS) else str(number)
+
+
+def span(counts: Iterable[Any]) -> str:
+    """`12`, or `8 to 12` where they differ."""
+    found = sorted({int(number) for number in counts})
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def interval(evidence: dict[str, Any] | None) -> str:

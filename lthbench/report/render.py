@@ -29,6 +29,11 @@ def markdown_text(value: Any) -> Any:
     return text
 
 
+def alternative(text: str) -> Markup:
+    """Text between the brackets of an image."""
+    return Markup(re.sub(r"(?<!\\)([\[\]])", r"\\\1", markdown_text(text)))
+
+
 def html_text(value: Any) -> Any:
     """One line without control characters; jinja2 escapes it afterwards."""
     return value if isinstance(value, Markup) else numbers.plain(value)
@@ -45,6 +50,7 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters["alternative"] = alternative
     made.globals.update(
         symbols=sentences.SYMBOLS,
         meanings=sentences.MEANINGS,

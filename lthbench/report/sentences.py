@@ -26,7 +26,7 @@ TESTS = {
     "non-inferiority": "PASS when the mean is shown above −δ; FAIL when it is shown below −δ",
     "equivalence": "PASS when the mean is shown between −δ and +δ; FAIL when it is shown beyond one of them",
 }
-REDUCED = "A reduced-scale verdict; it never stands for the paper-scale claim."
+REDUCED = "A reduced-scale verdict never stands for the paper-scale claim."
 TUNING_SEEDS = 1000
 
 
@@ -101,7 +101,7 @@ def multiplicity(primaries: int, alpha: float) -> str:
         f"The {count(primaries)} primary claims of the suite form one Holm family at {rate(alpha)}, "
         "so the chance of any false PASS among them is at most that (likewise for any false FAIL). "
         if primaries > 1
-        else ""
+        else f"The primary claim is judged at {rate(alpha)}. " * primaries
     )
     return (
         f"{family}Every other claim (secondary, counter, popular) is judged at {rate(alpha)} on its own, "

@@ -14,7 +14,7 @@ from lthbench.report.numbers import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
 INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
-RC: dict[str, Any] = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs everywhere
     "font.size": 9.5,
     "axes.labelsize": 9.5,
@@ -99,7 +99,8 @@ def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' [dxy]="[^"]*"|translate\([^)]*\)', _rounded, svg)
     svg = re.sub(r"\n\s*", "\n", svg)
-    # Many figures share one page: ids must not meet.
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    # Many figures share one page: the ids that are referred to must not meet.
     svg = re.sub(r'\bid="', f'id="{name}.', svg)
     svg = re.sub(r'href="#', f'href="#{name}.', svg)
     svg = re.sub(r"url\(#", f"url(#{name}.", svg)
@@ -109,11 +110,11 @@ def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
     )
     size = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="([^"]+)"', svg)
     assert size is not None
-    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    body = svg[svg.index(">") + 1 :]
     return (
         f'{described} width="{size[1]}pt" height="{size[2]}pt" viewBox="{size[3]}">'
-        f'<title id="{name}.title">{escape(plain(title))}</title><desc id="{name}.desc">{escape(plain(alt))}</desc>'
-        f"{body.rstrip()}\n"
+        f'<title id="{name}.title">{escape(plain(title))}</title>'
+        f'<desc id="{name}.desc">{escape(plain(alt))}</desc>{body.rstrip()}\n'
     )
 
 

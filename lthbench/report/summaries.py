@@ -27,18 +27,17 @@ def over_replicates(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
 
 def density_of(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
     """Fraction of weights remaining per (arm, level) of one experiment."""
-    means = rows.dropna(subset=["density"]).groupby(["arm", "level"])["density"].mean()
-    return {(str(arm), int(level)): float(value) for (arm, level), value in means.items()}
+    means = rows.dropna(subset=["density"]).groupby(["arm", "level"])["density"].mean().reset_index()
+    cells = zip(means["arm"], means["level"], means["density"], strict=True)
+    return {(str(arm), int(level)): float(density) for arm, level, density in cells}
 
 
 def final_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
     """Final test accuracy per (arm, level) of one experiment, with the density as a column."""
     table = over_replicates(rows[rows["metric"] == "final_test_accuracy"], "arm", "level").reset_index()
     densities = density_of(rows)
-    table["density"] = [
-        densities.get((a, int(lv)), float("nan")) for a, lv in zip(table.arm, table.level, strict=True)
-    ]
-    return table
+    cells = zip(table["arm"], table["level"], strict=True)
+    return table.assign(density=[densities.get(cell, float("nan")) for cell in cells])
 
 
 def learning_curve(rows: pd.DataFrame, arm: str, level: int) -> pd.DataFrame:

@@ -192,5 +192,5 @@ def test_cache_root(monkeypatch, tmp_path):
         lambda: monkeypatch.delenv("LTHBENCH_CACHE"),
     ):
         unset()
-        monkeypatch.setattr(cache.platformdirs, "user_cache_dir", lambda app: f"/platform/{app}")
+        monkeypatch.setattr("platformdirs.user_cache_dir", lambda app: f"/platform/{app}")
         assert cache.cache_root() == Path("/platform/lthbench")

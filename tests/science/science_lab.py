@@ -117,7 +117,9 @@ def watching(log: list[Seen]) -> tuple:
     return patch.object(stacked, "train", watched_train), patch.object(stacked, "train_step", watched_step)
 
 
-def planned(experiment: Experiment, cells: set, replicates: int = 2, block: int = 2, master: int = 0) -> list[Unit]:
+def planned(
+    experiment: Experiment, cells: set, replicates: int = 2, block: int = 2, master: int = 0
+) -> list[Unit]:
     return plan_experiment(experiment, cells | {("dense", 0)}, replicates, block, master)
 
 

@@ -58,7 +58,10 @@ def test_rescaled_is_the_same_draw_over_the_root_of_the_layer_density(ran) -> No
 def test_shuffled_keeps_the_surviving_initial_weights_of_each_layer(ran) -> None:
     for block in (0, 1):
         for s, owner in networks(ran, "shuffled", block):
-            start, ticket = ran.watched("shuffled", 2, block).start[s], ran.watched("ticket", 2, block).start[owner]
+            start, ticket = (
+                ran.watched("shuffled", 2, block).start[s],
+                ran.watched("ticket", 2, block).start[owner],
+            )
             for name, kept in ran.stored("mask", "ticket", 2, owner, block).items():
                 mine, theirs = start[name][kept], ticket[name][kept]
                 np.testing.assert_array_equal(np.sort(mine), np.sort(theirs))
@@ -74,7 +77,10 @@ def test_random_masks_have_the_tickets_layer_counts(ran) -> None:
         for s, owner in networks(ran, "random-mask", block):
             mask = ran.stored("mask", "random-mask", 2, s, block)
             assert masks.counts(mask) == masks.counts(ran.stored("mask", "ticket", 2, owner, block))
-            start, dense = ran.watched("random-mask", 2, block).start[s], ran.watched("dense", 0, block).start[owner]
+            start, dense = (
+                ran.watched("random-mask", 2, block).start[s],
+                ran.watched("dense", 0, block).start[owner],
+            )
             assert lab.equal(start, masks.apply(mask, dense))
 
 
@@ -83,8 +89,8 @@ def overlap_is_chance(first, second) -> None:
         total, kept = first[name].size, int(first[name].sum())
         law = stats.hypergeom(total, kept, int(second[name].sum()))
         both = int((first[name] & second[name]).sum())
-        assert 1e-5 < law.cdf(both), f"{name}: {both} in common are too few"
-        assert 1e-5 < law.sf(both - 1), f"{name}: {both} in common are too many"
+        assert law.cdf(both) > 1e-5, f"{name}: {both} in common are too few"
+        assert law.sf(both - 1) > 1e-5, f"{name}: {both} in common are too many"
 
 
 def test_random_masks_overlap_with_the_ticket_and_each_other_as_chance_has_it(ran) -> None:
@@ -135,10 +141,7 @@ def test_one_shot_prunes_the_trained_dense_network_once(ran) -> None:
     for s in (0, 1):
         mask = ran.stored("mask", "one-shot", 2, s)
         trained = ran.stored("final", "dense", 0, s)
-        if ran.experiment.pruning.scope == "global":
-            groups = [list(mask)]
-        else:
-            groups = [[name] for name in mask]
+        groups = [list(mask)] if ran.experiment.pruning.scope == "global" else [[name] for name in mask]
         for names in groups:
             kept = np.concatenate([np.abs(trained[n])[mask[n]] for n in names])
             gone = np.concatenate([np.abs(trained[n])[~mask[n]] for n in names])

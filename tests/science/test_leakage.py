@@ -7,6 +7,7 @@ import pytest
 import science_lab as lab
 import torch
 
+from lthbench.claims.schema import ENDPOINTS
 from lthbench.results import store
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.unit import run_unit
@@ -109,6 +110,29 @@ def test_the_early_stop_is_the_first_minimum_of_the_validation_loss(ran) -> None
         for replicate, draw, stop in stops:
             curve = {t: loss for (r, d, t), loss in losses.items() if (r, d) == (replicate, draw)}
             assert min(curve, key=lambda t: (curve[t], t)) == stop
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "final_test_accuracy",
+        "early_stop_test_accuracy",
+        "validation_accuracy",  # of validation_curve_area
+        "barrier",
+        pytest.param(
+            "early_stop_iteration",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="unit.rows_of writes no metric of this name, but claims may register it as an endpoint and "
+                "the gate on censoring looks for it: such a claim is always BLOCKED",
+            ),
+        ),
+    ],
+)
+def test_every_endpoint_a_claim_may_name_is_measured(plain, endpoint) -> None:
+    assert endpoint in ENDPOINTS or endpoint == "validation_accuracy"
+    arm = "dense-copy" if endpoint == "barrier" else "dense"
+    assert {key[0] for key in plain.measured(endpoint, arm, 0)} == {0, 1}
 
 
 @pytest.mark.parametrize("engine", [stacked, reference])

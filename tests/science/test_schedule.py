@@ -7,8 +7,8 @@ from lthbench.training.schedule import batch_order, learning_rates
 
 
 def recipe(**changes) -> Training:
-    return Training(**{"optimizer": "sgd", "learning_rate": 0.1, "batch": 7, "iterations": 60, "evaluate_every": 10}
-                    | changes)  # fmt: skip
+    base = {"optimizer": "sgd", "learning_rate": 0.1, "batch": 7, "iterations": 60, "evaluate_every": 10}
+    return Training(**(base | changes))
 
 
 def test_a_constant_rate_is_the_registered_one() -> None:
@@ -62,5 +62,5 @@ def test_the_end_is_always_evaluated(start, wanted) -> None:
      "momentum": 0.9}],
 )  # fmt: skip
 def test_recipes_that_make_no_sense_are_refused(wrong) -> None:
-    with pytest.raises(ValueError, match="must|momentum"):
+    with pytest.raises(ValueError, match=r"must|momentum"):
         recipe(**wrong)

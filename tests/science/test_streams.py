@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import science_lab as lab
 import torch
+from safetensors.numpy import load as safetensors_load
 
 from lthbench.models.mlp import initial_state, weights
 from lthbench.pruning import masks
@@ -53,13 +54,31 @@ def test_seed_0_is_a_seed_like_any_other() -> None:
 
 def test_the_same_seed_twice_gives_the_same_bits_whatever_global_generators_say(small, tmp_path, cache) -> None:
     torch.manual_seed(12345)
-    np.random.seed(54321)  # noqa: NPY002
+    np.random.seed(54321)
     again = lab.run(lab.plain(), CELLS, tmp_path, cache)
     assert contents(again) == contents(small)
 
 
 def test_the_same_seed_gives_the_same_bits_without_the_data_cache(small, tmp_path) -> None:
     assert contents(lab.run(lab.plain(), CELLS, tmp_path, None)) == contents(small)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="safetensors.numpy.load returns its tensors in the random order of a hash map; random_like and the arm "
+    "shuffled draw matrix by matrix in that order, so masks and weights differ from run to run",
+)
+def test_the_order_in_which_a_file_lists_its_tensors_is_irrelevant(tmp_path, cache, monkeypatch) -> None:
+    found = []
+    for name, backwards in (("forwards", False), ("backwards", True)):
+        with monkeypatch.context() as patched:
+
+            def ordered(blob, backwards=backwards):
+                return dict(sorted(safetensors_load(blob).items(), reverse=backwards))
+
+            patched.setattr(store, "load", ordered)
+            found.append(contents(lab.run(lab.plain(), CELLS, tmp_path / name, cache)))
+    assert found[0] == found[1]
 
 
 def test_two_master_seeds_share_nothing(small, tmp_path, cache) -> None:
@@ -73,7 +92,9 @@ def test_two_master_seeds_share_nothing(small, tmp_path, cache) -> None:
             assert not np.any(mine["fc1.weight"][both] == theirs["fc1.weight"][both])
             assert not np.array_equal(small.watched(arm, level).fed(s)[0], other.watched(arm, level).fed(s)[0])
     assert not np.array_equal(small.watched("dense", 0).task.orders[0], other.watched("dense", 0).task.orders[0])
-    assert not torch.equal(small.load_folds().x_train, block_data.load(lab.plain(), 1, (0, 1), cache, lab.CPU).x_train)
+    assert not torch.equal(
+        small.load_folds().x_train, block_data.load(lab.plain(), 1, (0, 1), cache, lab.CPU).x_train
+    )
 
 
 def test_replicates_differ_in_everything(ran) -> None:
@@ -89,7 +110,9 @@ def test_replicates_differ_in_everything(ran) -> None:
 
 def test_a_replicate_does_not_depend_on_its_block(ran) -> None:
     """Data, split, order and weights follow the replicate; only the rounding of sums follows the stack."""
-    units = {u.arm: u for u in lab.planned(ran.experiment, {("dense-copy", 0)}, replicates=3, block=1) if u.block == 1}
+    units = {
+        u.arm: u for u in lab.planned(ran.experiment, {("dense-copy", 0)}, replicates=3, block=1) if u.block == 1
+    }
     for arm, unit in units.items():
         alone = block_data.load(ran.experiment, 0, unit.replicates, ran.cache, lab.CPU)
         task = make_task(unit, ran.model, alone, {})
@@ -109,7 +132,7 @@ def test_other_arms_and_levels_change_nothing(small, plain) -> None:
 
 
 def test_a_further_draw_leaves_the_first_ones_alone(small, tmp_path, cache) -> None:
-    experiment = lab.plain(draws={arm: 3 for arm in lab.DRAWS})
+    experiment = lab.plain(draws=dict.fromkeys(lab.DRAWS, 3))
     more = lab.run(experiment, CELLS, tmp_path, cache)
     for arm in lab.DRAWS:
         for replicate in (0, 1):
@@ -141,7 +164,7 @@ def expected_start(ran, unit, mask, replicate, draw, ticket_mask) -> dict:
             state[name] = state[name] / np.sqrt(np.float32(kept.sum()) / np.float32(kept.size))
     if unit.arm == "shuffled":
         generator = named(f"shuffle/{draw}")
-        for name, kept in ticket_mask.items():
+        for name, kept in sorted(ticket_mask.items()):
             state[name][kept] = generator.permutation(state[name][kept])
     return {name: value * mask[name] if name in mask else value for name, value in state.items()}
 

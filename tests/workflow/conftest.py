@@ -1,6 +1,7 @@
 """A tiny suite that runs for real in seconds, and a way to call the command line as a user does."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,10 +57,7 @@ suites:
 """
 
 
-@pytest.fixture
-def claims_dir(tmp_path: Path) -> Path:
-    """A folder of claim files of one's own."""
-    folder = tmp_path / "claims"
+def write_claims(folder: Path) -> Path:
     for name, text in {
         "experiments/tiny.yaml": EXPERIMENT,
         "suites/tiny.yaml": SUITE,
@@ -72,11 +70,38 @@ def claims_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def claims_dir(tmp_path: Path) -> Path:
+    """A folder of claim files of one's own."""
+    return write_claims(tmp_path / "claims")
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a user, with a data cache of its own."""
     cache = tmp_path_factory.mktemp("cache")
     return os.environ | {"LTHBENCH_CACHE": str(cache), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """One uninterrupted run without Snakemake on one core; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("finished")
+    claims = write_claims(folder / "claims")
+    command = [sys.executable, "-m", "lthbench", "run", "tiny", "--no-snakemake", "--cores", "1"]
+    done = subprocess.run(
+        [*command, "--out", str(folder / "out"), "--claims-dir", str(claims)],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
+    assert done.stdout.startswith("lthbench")
+    return folder / "out"
+
+
+@pytest.fixture
+def plain_run(finished_run: Path, tmp_path: Path) -> Path:
+    """A finished run of one's own."""
+    return Path(shutil.copytree(finished_run, tmp_path / "plain"))
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from lthbench.stages import Run
 
 VERDICT_CODES = {0, 1, 3, 4}
@@ -23,15 +21,6 @@ def scope(out: Path, name: str = "all") -> Path:
 def records(out: Path) -> dict[str, int]:
     """Every unit record with its time of change."""
     return {str(p.relative_to(out)): p.stat().st_mtime_ns for p in (out / "results").rglob("units/**/*.json")}
-
-
-@pytest.fixture
-def plain_run(lthbench, tmp_path: Path) -> Path:
-    """An uninterrupted run without Snakemake on one core."""
-    out = tmp_path / "plain"
-    done = lthbench("run", "tiny", "--out", out, "--no-snakemake", "--cores", 1)
-    assert done.returncode in VERDICT_CODES, done.stderr
-    return out
 
 
 def test_snakemake_and_plain_runs_give_the_same_bytes(lthbench, plain_run: Path, tmp_path: Path) -> None:

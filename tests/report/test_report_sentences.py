@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import pytest
+
+from lthbench.report import numbers, sentences
+from lthbench.report.render import markdown_text
+
+
+@pytest.mark.parametrize(
+    ("test", "asked", "against"),
+    [
+        ("superiority", "above 0, mean at least 1.5 pp", "below 1.5 pp"),
+        ("non-inferiority", "above −1.5 pp", "below −1.5 pp"),
+        ("equivalence", "between −1.5 and +1.5 pp", "beyond −1.5 or +1.5 pp"),
+    ],
+)
+def test_what_a_rule_asks(verdicts, test, asked, against) -> None:
+    line = replace(verdicts.claims[0].hypotheses[0], test=test)
+    assert sentences.required(line) == asked
+    assert sentences.opposite(line) == against
+
+
+def test_what_would_have_changed_the_verdict(verdicts) -> None:
+    said = [sentences.otherwise(claim, "mini") for claim in verdicts.claims]
+    assert said[0].startswith("It would have failed if this had been shown: H1 below −1.5 pp.")
+    assert said[1] == "It would have passed if this had been shown: H1 above 0, mean at least 1.5 pp."
+    assert said[2] == "H1: n = 40 would settle it."
+    assert "diagnosis only" in said[3]
+    assert "lthbench run mini --claim A-5" in said[4]
+
+
+def test_overall(verdicts) -> None:
+    assert sentences.overall(verdicts) == (
+        "One of three primary claims passes; not passed: A-2 FAIL, A-3 INCONCLUSIVE (exit code 1)."
+    )
+    passing = [replace(claim, verdict="PASS") for claim in verdicts.claims]
+    assert sentences.overall(replace(verdicts, claims=passing, exit_code=0)) == (
+        "All three primary claims pass (exit code 0)."
+    )
+
+
+def test_reasons_come_apart_by_hypothesis(verdicts) -> None:
+    claim = verdicts.claims[0]
+    two = replace(
+        claim,
+        hypotheses=[claim.hypotheses[0], replace(claim.hypotheses[0], id="H2")],
+        why="H1 (a): mean 1. shown. H2 (b): mean 2. shown.",
+    )
+    assert sentences.reasons(two) == ["H1 (a): mean 1. shown.", "H2 (b): mean 2. shown."]
+
+
+def test_numbers() -> None:
+    assert numbers.signed(-0.358) == "−0.36"
+    assert numbers.signed(None) == numbers.fixed(float("inf")) == "–"
+    assert [numbers.percent(x) for x in (1.0, 0.14009, 0.0312, 0.00471)] == ["100 %", "14.0 %", "3.1 %", "0.47 %"]
+    assert numbers.p_value(0.000244) == "0.00024"
+    assert numbers.p_value(1e-9) == "1e−09"
+    assert numbers.rate(0.05) == "5 %"
+    assert numbers.plain("a\n b\x00c") == "a bc"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a | b", r"a \| b"),
+        ("p <= 0.05 & Co", "p <= 0.05 & Co"),
+        ("<b>", "&lt;b>"),
+        ("&lt;", "&amp;lt;"),
+        ("random_mask _x_", r"random_mask \_x\_"),
+        ("[a](b) [+1, +2]", r"[a\](b) [+1, +2]"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_markdown_text(text, shown) -> None:
+    assert markdown_text(text) == shown

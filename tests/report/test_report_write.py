@@ -1,0 +1,231 @@
+import json
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from report_sample import HOSTILE, VERDICTS
+
+from lthbench.claims.load import Registry
+from lthbench.judging.verdict import from_json, to_json
+from lthbench.report.write import write_report
+
+
+def files(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text between them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    handle_startendtag = handle_starttag
+
+    def handle_data(self, data) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, registry, verdicts, tidy, provenance):
+    folder = tmp_path_factory.mktemp("report")
+    write_report(folder, registry, verdicts, tidy, provenance)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(report) -> Page:
+    return Page((report / "index.html").read_text())
+
+
+def test_all_files_are_there(report) -> None:
+    figures = [f"{i}.svg" for i, word in VERDICTS.items() if word != "NOT RUN"]
+    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg"]
+    expected = {"index.html", "report.md", "verdicts.json", "junit.xml", *(f"figures/{name}" for name in figures)}
+    assert set(files(report)) == expected
+
+
+def test_same_inputs_same_bytes(report, tmp_path, registry, verdicts, tidy, provenance) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "old.svg").write_text("left by an earlier report")
+    later = [entry | {"finished": "later", "pid": 7} for entry in provenance]
+    write_report(tmp_path, registry, verdicts, tidy, later)
+    assert files(tmp_path) == files(report)
+
+
+def test_verdicts_are_written_as_they_came(report, verdicts) -> None:
+    assert (report / "verdicts.json").read_text() == to_json(verdicts)
+    assert from_json((report / "verdicts.json").read_text()) == verdicts
+
+
+def test_page_needs_no_other_file(page) -> None:
+    assert "script" not in [tag for tag, _ in page.tags]
+    assert "link" not in [tag for tag, _ in page.tags]
+    for _, attributes in page.tags:
+        assert "src" not in attributes
+        for name in ("href", "xlink:href"):
+            assert attributes.get(name, "#").startswith("#")
+        assert not any(name.startswith("on") for name in attributes)
+
+
+def test_links_and_ids_of_the_page(page) -> None:
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.tags:
+        for name in ("href", "xlink:href"):
+            if name in attributes:
+                assert attributes[name][1:] in ids
+        for name in attributes.get("aria-labelledby", "").split():
+            assert name in ids
+        for name in re.findall(r"url\(#([^)]+)\)", " ".join(str(value) for value in attributes.values())):
+            assert name in ids
+
+
+def test_every_figure_has_a_text_alternative(report, page) -> None:
+    svgs = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(svgs) == 7
+    assert all(a["role"] == "img" and a["aria-labelledby"] for a in svgs)
+    for path in (report / "figures").glob("*.svg"):
+        root = ET.parse(path).getroot()
+        title, described = root[0], root[1]
+        assert title.tag.endswith("title")
+        assert title.text
+        assert described.tag.endswith("desc")
+        assert re.search(r"\d", described.text or "")
+    images = re.findall(
+        r"^!\[((?:[^\[\]\\]|\\.)*)\]\((figures/[^)]+)\)$", (report / "report.md").read_text(), re.MULTILINE
+    )
+    assert len(images) == 7
+    assert all(alt for alt, _ in images)
+    assert all((report / target).is_file() for _, target in images)
+
+
+def test_every_verdict_is_a_word_and_failed_gates_are_open(page, report) -> None:
+    for word in VERDICTS.values():
+        assert word in page.text
+    html = (report / "index.html").read_text()
+    assert html.count("<details open>") == 1  # the BLOCKED claim's gates
+    assert "1 of 2 structural gates failed" in html
+
+
+def test_markdown_stands_alone(report, registry, verdicts) -> None:
+    text = (report / "report.md").read_text()
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)
+    for claim in verdicts.claims:
+        section = next(s for s in sections if s.startswith(f"{claim.id}: {claim.registered_title}"))
+        assert claim.sentence in section
+        assert registry.claims[claim.id].sources[0].quote in section
+        assert f" {claim.verdict}**" in section
+        assert claim.why in section
+        assert "n = 8" in section
+        assert claim.not_tested[0] in section
+        assert "level 2 = 64.0 % of the weights" in section
+        evidence = claim.hypotheses[0].evidence
+        if evidence:
+            assert f"| 8 | {evidence['mean']:+.2f}".replace("-", "−") in section
+            assert f"{evidence['low']:+.2f} to {evidence['high']:+.2f}".replace("-", "−") in section
+    rows = [line for line in text.splitlines() if line.startswith("| A-")]
+    assert len(rows) == 5
+
+
+def test_markdown_tables_are_rectangular(report) -> None:
+    for block in (report / "report.md").read_text().split("\n\n"):
+        lines = block.splitlines()
+        if lines and lines[0].startswith("|"):
+            widths = {len(re.findall(r"(?<!\\)\|", line)) for line in lines}
+            assert len(widths) == 1, block
+
+
+def test_junit_counts_failures_and_errors(report) -> None:
+    suite = ET.parse(report / "junit.xml").getroot()
+    assert (suite.tag, suite.attrib["tests"], suite.attrib["failures"], suite.attrib["errors"]) == (
+        "testsuite", "5", "2", "2",
+    )  # fmt: skip
+    found = {case.attrib["name"].split(":")[0]: case for case in suite.iter("testcase")}
+    assert found["A-1"].find("failure") is None
+    assert found["A-1"].find("error") is None
+    kinds = [("A-2", "failure"), ("A-3", "failure"), ("A-4", "error"), ("A-5", "error")]
+    for claim_id, kind in kinds:
+        assert found[claim_id].find(kind).attrib["type"] == VERDICTS[claim_id]
+    assert all(
+        case.attrib["classname"] == "lthbench.mini" and "time" not in case.attrib for case in found.values()
+    )
+
+
+def test_hostile_text_stays_text(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    first = verdicts.claims[0]
+    bad_line = replace(first.hypotheses[0], id=HOSTILE, says=HOSTILE, margin_from=HOSTILE)
+    bad = replace(
+        first, title=HOSTILE, registered_title=HOSTILE, sentence=HOSTILE, why=HOSTILE, hypotheses=[bad_line],
+        magnitude=[HOSTILE], verdict="FAIL", gates=[{"name": HOSTILE, "passed": False, "detail": HOSTILE}],
+    )  # fmt: skip
+    claim = registry.claims[first.id]
+    source = claim.sources[0].model_copy(update={"quote": HOSTILE, "paper": HOSTILE})
+    claims = registry.claims | {first.id: claim.model_copy(update={"sources": [source], "conditions": [HOSTILE]})}
+    experiments = {"tiny": replace(registry.experiments["tiny"], title=HOSTILE)}
+    hostile = Registry(claims, registry.suites, experiments)
+    write_report(
+        tmp_path,
+        hostile,
+        replace(verdicts, title=HOSTILE, claims=[bad]),
+        tidy,
+        [provenance[0] | {"device": HOSTILE}],
+    )
+    page = Page((tmp_path / "index.html").read_text())
+    assert not {"script", "x"} & {tag for tag, _ in page.tags}
+    assert page.text.count("<script>alert(1)</script> | ]]> & *x*") > 10
+    markdown = (tmp_path / "report.md").read_text()
+    assert "<script" not in markdown
+    assert re.search(r"(?<!\\)\]\(http", markdown) is None
+    assert re.search(r"(?<!\\)\*x", markdown) is None
+    test_markdown_tables_are_rectangular(tmp_path)
+    case = ET.parse(tmp_path / "junit.xml").getroot().find("testcase")
+    assert "<script>alert(1)</script> | ]]> &" in case.attrib["name"]
+    for path in (tmp_path / "figures").glob("*.svg"):
+        assert not [e for e in ET.parse(path).getroot().iter() if e.tag.endswith("script")]
+
+
+def test_nothing_measured_at_all(tmp_path, registry, verdicts, tidy) -> None:
+    nothing = replace(verdicts, claims=[replace(verdicts.claims[-1], experiment="tiny")], exit_code=4)
+    write_report(tmp_path, registry, nothing, tidy.iloc[:0], [])
+    assert "NOT RUN" in (tmp_path / "report.md").read_text()
+    assert "No primary claim is in this report (exit code 4)." in (tmp_path / "index.html").read_text()
+
+
+def test_a_diverged_run_is_shown_as_such(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    blocked = verdicts.claims[3]
+    line = replace(blocked.hypotheses[0], d=[None, 1.0], evidence=None, decision="NOT DECIDED")
+    table = tidy.copy()
+    table.loc[(table["arm"] == "ticket") & (table["replicate"] == 0), "value"] = float("nan")
+    write_report(
+        tmp_path, registry, replace(verdicts, claims=[replace(blocked, hypotheses=[line])]), table, provenance
+    )
+    assert "NOT DECIDED" in (tmp_path / "index.html").read_text()
+
+
+def test_tuning_seeds_and_stale_results_say_so(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    old = [entry | {"engine": "0+old"} for entry in provenance]
+    write_report(tmp_path, registry, replace(verdicts, master_seed=1000), tidy, old)
+    for name in ("index.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "Tuning seeds." in text
+        assert "these results are stale" in text
+
+
+def test_missing_values_are_valid_json(report) -> None:
+    json.loads((report / "verdicts.json").read_text())
+
+
+def test_cost_is_counted_from_the_table(page, tidy: pd.DataFrame) -> None:
+    # 8 dense, 8 copies, 16 tickets, 16 reinits of 100 iterations, 8 rewound of 90.
+    assert "56" in page.text
+    assert f"{48 * 100 + 8 * 90:,}" in page.text
