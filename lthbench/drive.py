@@ -110,7 +110,8 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
 
 def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, report: bool = True) -> None:
     """The same line in this process, chunks in up to `cores` child processes."""
-    waiting, working = list(run.chunks()), []
+    waiting = list(run.chunks())
+    working: list[subprocess.Popen] = []
     failed = False
     while waiting or working:
         while waiting and len(working) < cores and not failed:

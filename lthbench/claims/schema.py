@@ -83,7 +83,8 @@ class Contrast(Strict):
         return [parse_cell(term, default) for term in terms if isinstance(term, str)]
 
     def __str__(self) -> str:
-        return f"{self.minuend} - {self.subtrahend}"
+        sides = (self.minuend, self.subtrahend)
+        return " - ".join(side if isinstance(side, str) else f"{side:g}" for side in sides)
 
 
 def parse_cell(text: str, default: str) -> Cell:

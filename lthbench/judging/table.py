@@ -18,7 +18,7 @@ class Table:
 
     def metrics(self, cell: Cell) -> list[str]:
         """Names of everything measured on a cell."""
-        return sorted(key[3] for key in self._groups if key[:3] == tuple(cell))
+        return sorted(str(metric) for *address, metric in self._groups if tuple(address) == tuple(cell))
 
     def values(self, cell: Cell, metric: str, replicates: int) -> np.ndarray | None:
         """One value per replicate 0 .. n-1, draws averaged first; None when any is missing.

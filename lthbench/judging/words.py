@@ -10,13 +10,13 @@ from lthbench.stats.power import settling_n
 
 SHOWN = {
     "superiority": "above 0 with a mean of at least {delta:g}",
-    "non-inferiority": "above -{delta:g}",
-    "equivalence": "between -{delta:g} and {delta:g}",
+    "non-inferiority": "above −{delta:g}",
+    "equivalence": "between −{delta:g} and {delta:g}",
 }
 NOT_SHOWN = {
     "superiority": "shown below {delta:g}",
-    "non-inferiority": "shown below -{delta:g}",
-    "equivalence": "shown outside -{delta:g} to {delta:g}",
+    "non-inferiority": "shown below −{delta:g}",
+    "equivalence": "shown outside −{delta:g} to {delta:g}",
 }
 
 
@@ -25,12 +25,18 @@ def p_text(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}"
 
 
+def signed(value: float) -> str:
+    """A number with its sign, and a real minus."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
 def numbers(result: LineResult) -> str:
     """Mean and interval of a line."""
     e = result.evidence
     if e is None:
         return "no number for every replicate"
-    return f"mean {e['mean']:+.2f} {result.unit}, 95 % interval {e['low']:+.2f} to {e['high']:+.2f}, n = {e['n']}"
+    interval = f"95 % interval {signed(e['low'])} to {signed(e['high'])}"
+    return f"mean {signed(e['mean'])} {result.unit}, {interval}, n = {e['n']}"
 
 
 def line_words(result: LineResult) -> str:
@@ -40,11 +46,11 @@ def line_words(result: LineResult) -> str:
         return f"{result.id} ({result.says}): not decided, {numbers(result)}."
     required = SHOWN[result.test].format(delta=result.delta)
     if result.decision == "PASS":
-        reason = f"shown {required} {result.unit}, p = {p_text(e['p_pass'])} <= {result.pass_level:.3g}"
+        reason = f"shown {required} {result.unit}, p = {p_text(e['p_pass'])} ≤ {result.pass_level:.3g}"
     elif result.decision == "FAIL":
         reason = (
             f"{NOT_SHOWN[result.test].format(delta=result.delta)} {result.unit}, "
-            f"p = {p_text(e['p_fail'])} <= {result.fail_level:.3g}"
+            f"p = {p_text(e['p_fail'])} ≤ {result.fail_level:.3g}"
         )
     else:
         reason = (
@@ -97,7 +103,7 @@ def magnitude(claim: Claim, registration: Registration, results: Sequence[LineRe
         size = "full size" if low <= effect.value <= high else ("larger" if low > effect.value else "smaller")
         scale = " (another network and data set: sizes need not agree)" if registration.reduced_scale else ""
         found.append(
-            f"{result.id}: published {effect.value:+g} {effect.unit} ({effect.quantity}, {effect.where}); "
-            f"ours {result.evidence['mean']:+.2f} [{low:+.2f}, {high:+.2f}]: {size}{scale}."
+            f"{result.id}: published {signed(effect.value)} {effect.unit} ({effect.quantity}, {effect.where}); "
+            f"ours {signed(result.evidence['mean'])} [{signed(low)}, {signed(high)}]: {size}{scale}."
         )
     return found

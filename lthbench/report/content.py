@@ -11,7 +11,7 @@ from lthbench.claims.schema import ENDPOINTS, Cell, Claim, Published, Registrati
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
-from lthbench.report.cost import Cost, costs, data_hashes, distinct
+from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
 from lthbench.report.density import density_plot
 from lthbench.report.intervals import interval_plot
 from lthbench.report.learning import learning_plot
@@ -93,6 +93,7 @@ class Content:
     versions: list[tuple[str, str]]
     devices: tuple[str, ...]
     engines: tuple[str, ...]
+    stale_recipes: tuple[str, ...]
     data: tuple[str, ...]
 
     def pictures(self) -> list[Picture]:
@@ -119,6 +120,7 @@ def gather(
         versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
         devices=distinct(provenance, "device"),
         engines=distinct(provenance, "engine"),
+        stale_recipes=stale_recipes(registry, provenance),
         data=data_hashes(provenance),
     )
 

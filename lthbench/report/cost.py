@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry
-from lthbench.recipe import Experiment
+from lthbench.recipe import Experiment, digest
 from lthbench.tickets.arms import ARMS
 
 RUN = ["arm", "level", "replicate", "draw"]
@@ -44,6 +44,20 @@ def costs(registry: Registry, tidy: pd.DataFrame, provenance: Sequence[dict[str,
             )
         )
     return found
+
+
+def stale_recipes(registry: Registry, provenance: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Experiments whose recipe has changed since they were trained: what they measured is not what is declared."""
+    current = {name: digest(experiment.recipe()) for name, experiment in registry.experiments.items()}
+    return tuple(
+        sorted(
+            {
+                experiment_of(entry)
+                for entry in provenance
+                if "recipe" in entry and entry["recipe"] != current.get(experiment_of(entry))
+            }
+        )
+    )
 
 
 def iterations(experiment: Experiment, arm: str) -> int:

@@ -54,5 +54,5 @@ def to_csv(table: pd.DataFrame) -> str:
 
 def read(path: Path) -> pd.DataFrame:
     """A tidy table from a file."""
-    types = {"experiment": str, "arm": str, "metric": str, "iteration": "Int64"}
+    types: dict[str, Any] = {"experiment": str, "arm": str, "metric": str, "iteration": "Int64"}
     return pd.read_csv(path, dtype=types)

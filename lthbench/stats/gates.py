@@ -79,9 +79,9 @@ def identical_masks(hashes_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
     first, *others = hashes.values()
     differ = np.any([values != first for values in others], axis=0)
     if differ.any():
-        text = f"The masks of {arms} differ in {differ.sum()} of {first.size} replicates."
+        text = f"The masks of {arms} differ in {differ.sum()} of {first.size} runs."
         return GateResult(name, False, text)
-    return GateResult(name, True, f"The masks of {arms} are identical in all {first.size} replicates.")
+    return GateResult(name, True, f"The masks of {arms} are identical in all {first.size} runs.")
 
 
 def not_censored(early_stop_iterations: npt.ArrayLike, last_iteration: int) -> GateResult:

@@ -17,6 +17,7 @@ from lthbench.models.mlp import Arrays, Mlp, mlp
 from lthbench.plan import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.masks import Mask
+from lthbench.recipe import digest
 from lthbench.results import store
 from lthbench.results.store import Row
 from lthbench.streams import stream
@@ -75,6 +76,7 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
             add(int(iteration), "validation_accuracy", trained.validation_accuracy[e, s])
         stop = int(trained.early_stop_iteration[s])
         add(stop, "early_stop_test_accuracy", trained.early_stop_test_accuracy[s])
+        add(None, "early_stop_iteration", stop)
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
         add(last, "final_train_accuracy", trained.final_train_accuracy[s])
         for name in task.masks[s]:
@@ -114,12 +116,13 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
     return kept
 
 
-def provenance(folds: Folds, seconds: float) -> dict[str, Any]:
+def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
     """Who measured this, with what and for how long; kept apart from the numbers."""
     device = folds.x_train.device
     return {
         "lthbench": lthbench.__version__,
         "engine": engine(),
+        "recipe": digest(unit.experiment.recipe()),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -151,4 +154,4 @@ def run_unit(unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors]
     if ARMS[unit.arm].own_order:
         rows += barrier_rows(unit, model, folds, above, trained.states)
     seconds = time.perf_counter() - started
-    store.write(root, unit, rows, tensors_of(unit, task, trained), provenance(folds, seconds))
+    store.write(root, unit, rows, tensors_of(unit, task, trained), provenance(unit, folds, seconds))

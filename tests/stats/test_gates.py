@@ -72,11 +72,11 @@ def test_nobody_at_chance() -> None:
 def test_identical_masks() -> None:
     ticket = np.array(["aa", "bb", "cc"])
     assert identical_masks({"ticket": ticket, "reinit": ticket.copy()}) == GateResult(
-        "identical masks", True, "The masks of ticket, reinit are identical in all 3 replicates."
+        "identical masks", True, "The masks of ticket, reinit are identical in all 3 runs."
     )
     result = identical_masks({"ticket": ticket, "reinit": ticket, "shuffled": np.array(["aa", "bb", "xx"])})
     assert not result.passed
-    assert result.detail == "The masks of ticket, reinit, shuffled differ in 1 of 3 replicates."
+    assert result.detail == "The masks of ticket, reinit, shuffled differ in 1 of 3 runs."
     uneven = identical_masks({"ticket": ticket, "reinit": ticket[:2]})
     assert not uneven.passed
     assert uneven.detail == "The arms have different numbers of replicates: ticket 3, reinit 2."

@@ -1,0 +1,426 @@
+"""claims/ is read strictly: whatever is wrong is one line that names the file and the field."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lthbench.claims import load as loading
+from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
+from lthbench.stats.multiplicity import settled_level
+from lthbench.stats.power import floor_n
+
+SHIPPED = load()
+SUITE = SHIPPED.suites["quick"]
+PRIMARY = SHIPPED.primaries("quick")[0]
+SECONDARY = next(claim.id for claim, _ in SHIPPED.registrations("quick") if claim.kind == "secondary")
+EXPERIMENT = SHIPPED.claims[PRIMARY].suites["quick"].experiment
+FIRST_LEVEL = settled_level(len(SHIPPED.primaries("quick")), SUITE.alpha)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    copied = tmp_path / "claims"
+    shutil.copytree(default_folder(), copied)
+    return copied
+
+
+def edit(path: Path, change) -> Path:
+    """Let `change` edit the content of a YAML file in place."""
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def refused(folder: Path, file: Path, *says: str) -> str:
+    with pytest.raises(ClaimFileError) as error:
+        load(folder)
+    message = str(error.value)
+    assert message.startswith(str(file)), message
+    assert "\n" not in message
+    for words in says:
+        assert words in message, message
+    return message
+
+
+def quick(content) -> dict:
+    return content["suites"]["quick"]
+
+
+def hypothesis(content) -> dict:
+    return quick(content)["hypotheses"][0]
+
+
+def claim_file(folder: Path, claim: str = PRIMARY) -> Path:
+    return folder / f"{claim}.yaml"
+
+
+# What is shipped
+
+
+def test_the_shipped_claims_load() -> None:
+    files = {path.stem for path in default_folder().glob("*.yaml")}
+    assert files == set(SHIPPED.claims)
+    assert set(SUITE.claims) <= files
+    assert len(SHIPPED.primaries("quick")) >= 1
+    assert {cell.experiment for _, r in SHIPPED.registrations("quick") for cell in cells(r)} <= set(
+        SHIPPED.experiments
+    )
+
+
+def test_a_copied_folder_is_the_same_registry(folder) -> None:
+    assert load(folder) == SHIPPED
+
+
+def test_every_primary_reaches_its_level_and_power() -> None:
+    for claim, registration in SHIPPED.registrations("quick"):
+        level = FIRST_LEVEL if claim.kind == "primary" else SUITE.alpha
+        assert registration.replicates >= floor_n(level)
+        assert registration.power == pytest.approx(registered_power(registration, level), abs=0.02)
+        if claim.kind == "primary":
+            assert registration.replicates >= 8
+            assert registered_power(registration, level) >= 0.9
+        assert registration.tuning.master_seed >= 1000
+
+
+def test_experiments_hold_exactly_what_their_files_say() -> None:
+    """M12: no default overrides a number that is written down."""
+    for name, experiment in SHIPPED.experiments.items():
+        written = yaml.safe_load((default_folder() / "experiments" / f"{name}.yaml").read_text())
+        assert written["id"] == name
+        for part in ("network", "data", "training", "pruning"):
+            held = dataclasses.asdict(getattr(experiment, part))
+            for key, value in written[part].items():
+                assert held[key] == (tuple(value) if isinstance(value, list) else value), (name, part, key)
+
+
+# Keys
+
+
+@pytest.mark.parametrize(
+    ("where", "field"),
+    [
+        (lambda c: c, "registered_by"),
+        (quick, "suites.quick.registered_by"),
+        (hypothesis, "suites.quick.hypotheses.0.registered_by"),
+        (lambda c: hypothesis(c)["expected"], "suites.quick.hypotheses.0.expected.registered_by"),
+        (lambda c: hypothesis(c)["contrast"], "suites.quick.hypotheses.0.contrast.registered_by"),
+        (lambda c: c["sources"][0], "sources.0.registered_by"),
+    ],
+)
+def test_unknown_keys_of_a_claim(folder, where, field) -> None:
+    file = edit(claim_file(folder), lambda c: where(c).update(registered_by="me"))
+    refused(folder, file, f"{field}: unknown key")
+
+
+@pytest.mark.parametrize("part", [None, "network", "data", "training", "pruning"])
+def test_unknown_keys_of_an_experiment(folder, part) -> None:
+    def change(content):
+        (content if part is None else content[part])["learnig_rate"] = 0.1
+
+    file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", change)
+    refused(folder, file, f"{part + '.' if part else ''}learnig_rate: unknown key")
+
+
+def test_unknown_keys_of_a_suite(folder) -> None:
+    file = edit(folder / "suites" / "quick.yaml", lambda c: c.update(beta=0.1))
+    refused(folder, file, "beta: unknown key")
+
+
+def test_a_misspelt_field_is_named(folder) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c).update(detla=hypothesis(c).pop("delta")))
+    message = refused(folder, file)
+    assert "detla: unknown key" in message or "delta: missing" in message
+    assert "(and 1 more)" in message
+
+
+@pytest.mark.parametrize("field", ["sentence", "kind", "sources", "conditions", "suites"])
+def test_missing_fields_of_a_claim(folder, field) -> None:
+    refused(folder, edit(claim_file(folder), lambda c: c.pop(field)), f"{field}: missing; add it")
+
+
+@pytest.mark.parametrize("field", ["replicates", "power", "tuning", "hypotheses", "experiment"])
+def test_missing_fields_of_a_registration(folder, field) -> None:
+    file = edit(claim_file(folder), lambda c: quick(c).pop(field))
+    refused(folder, file, f"suites.quick.{field}: missing; add it")
+
+
+def test_missing_fields_of_an_experiment(folder) -> None:
+    file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c["training"].pop("learning_rate"))
+    refused(folder, file, "training.learning_rate: missing; add it")
+
+
+# Values
+
+
+@pytest.mark.parametrize("delta", [0, -1, "one", float("nan")])
+def test_delta_is_a_positive_number(folder, delta) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c).update(delta=delta))
+    refused(folder, file, "suites.quick.hypotheses.0.delta: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda c: c.update(kind="main"), "kind"),
+        (lambda c: hypothesis(c).update(test="superior"), "suites.quick.hypotheses.0.test"),
+        (lambda c: hypothesis(c).update(endpoint="best_test_accuracy"), "suites.quick.hypotheses.0.endpoint"),
+        (lambda c: quick(c).update(hypotheses=[]), "suites.quick.hypotheses"),
+        (lambda c: quick(c)["tuning"].update(master_seed=0), "suites.quick.tuning.master_seed"),
+        (lambda c: quick(c)["tuning"].update(replicates=8), "suites.quick.tuning.replicates"),
+        (lambda c: hypothesis(c)["expected"].update(sd=0), "suites.quick.hypotheses.0.expected.sd"),
+        (lambda c: c.update(id="fc one"), "id"),
+    ],
+)
+def test_values_outside_their_vocabulary(folder, change, field) -> None:
+    refused(folder, edit(claim_file(folder), change), f"{field}: ", "found")
+
+
+@pytest.mark.parametrize("cell", ["ticket", "ticket@x", "ticket@-1", "Ticket@3", "a:b:ticket@3", "", "ticket@3 "])
+def test_a_bad_cell(folder, cell) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c)["contrast"].update(minuend=cell))
+    refused(folder, file, f"'{cell}' is not a cell; write arm@level")
+
+
+def test_a_contrast_of_two_numbers(folder) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c).update(contrast={"minuend": 1, "subtrahend": 2}))
+    refused(folder, file, "contrast", "at least one cell")
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("tickets@3", "unknown arm 'tickets'; the arms are dense"),
+        ("dense@3", "arm 'dense' at level 3: dense arms have level 0"),
+        ("ticket@0", "arm 'ticket' at level 0"),
+        ("no-such:ticket@3", "there is no experiment 'no-such'; known are "),
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_cell_that_cannot_exist(folder, cell, says, beside) -> None:
+    def change(content):
+        line = dict(hypothesis(content))
+        line["contrast"] = {"minuend": cell, "subtrahend": "dense@0"}
+        if beside:
+            line = {k: v for k, v in line.items() if k not in ("expected", "margin_from")} | {"id": "extra"}
+            quick(content)["beside"] = [line]
+        else:
+            quick(content)["hypotheses"][0] = line
+
+    file = edit(claim_file(folder), change)
+    refused(folder, file, "suites.quick: ", says)
+
+
+def test_an_unknown_experiment(folder) -> None:
+    file = edit(claim_file(folder), lambda c: quick(c).update(experiment="mnist2d"))
+    refused(folder, file, "suites.quick: experiment: ", "'mnist2d'", EXPERIMENT)
+
+
+def test_an_experiment_without_a_band(folder) -> None:
+    edit(folder / "suites" / "quick.yaml", lambda c: c["dense_bands"].pop(EXPERIMENT))
+    with pytest.raises(ClaimFileError, match=f"no dense_bands entry for '{EXPERIMENT}'"):
+        load(folder)
+
+
+def test_a_band_that_could_notice_nothing(folder) -> None:
+    def change(content):
+        band = content["dense_bands"][EXPERIMENT]
+        band["shuffled_labels"] = (band["low"] + band["high"]) / 2
+
+    file = edit(folder / "suites" / "quick.yaml", change)
+    refused(folder, file, f"dense_bands.{EXPERIMENT}", "shuffled_labels lies inside the band")
+
+
+def test_a_band_for_no_experiment(folder) -> None:
+    def change(content):
+        content["dense_bands"]["mnist2d"] = dict(content["dense_bands"][EXPERIMENT])
+
+    refused(folder, edit(folder / "suites" / "quick.yaml", change), "dense_bands: ", "'mnist2d'")
+
+
+def test_two_lines_of_one_id(folder) -> None:
+    def change(content):
+        quick(content)["hypotheses"].append(dict(hypothesis(content)))
+
+    refused(folder, edit(claim_file(folder), change), "share an id")
+
+
+def test_a_published_number_of_no_hypothesis(folder) -> None:
+    def change(content):
+        content["published"] = [{"quantity": "q", "value": 1, "unit": "pp", "where": "w", "verified": "paper",
+                                 "hypothesis": "H99"}]  # fmt: skip
+
+    refused(folder, edit(claim_file(folder), change), "no hypothesis is called 'H99'")
+
+
+# n and power
+
+
+@pytest.mark.parametrize(("claim", "least"), [(PRIMARY, max(8, floor_n(FIRST_LEVEL))), (SECONDARY, 5)])
+def test_too_few_replicates_for_the_sign_flip_test(folder, claim, least) -> None:
+    file = edit(claim_file(folder, claim), lambda c: quick(c).update(replicates=least - 1))
+    refused(folder, file, f"suites.quick: replicates: {least - 1} cannot decide", f"at least {least}")
+
+
+@pytest.mark.parametrize("claim", [PRIMARY, SECONDARY])
+def test_power_must_follow_from_n_and_the_expected_effects(folder, claim) -> None:
+    def change(content):
+        power = quick(content)["power"]
+        quick(content)["power"] = power - 0.05 if power > 0.5 else power + 0.05
+
+    refused(folder, edit(claim_file(folder, claim), change), "suites.quick: power: registered", "give")
+
+
+def test_a_primary_claim_needs_power(folder) -> None:
+    """The registered power is honest, but too small."""
+    registration = SHIPPED.claims[PRIMARY].suites["quick"]
+    for factor in range(1, 200):
+        weak = registration.model_copy(
+            update={
+                "hypotheses": [
+                    h.model_copy(update={"expected": h.expected.model_copy(update={"sd": h.expected.sd * factor})})
+                    for h in registration.hypotheses
+                ]
+            }
+        )
+        power = registered_power(weak, FIRST_LEVEL)
+        if power < 0.85:
+            break
+
+    def change(content):
+        quick(content)["power"] = power
+        for written, line in zip(quick(content)["hypotheses"], weak.hypotheses, strict=True):
+            written["expected"]["sd"] = line.expected.sd
+
+    refused(folder, edit(claim_file(folder), change), f"suites.quick: power: {power:.3f} is below 0.9")
+
+
+def test_a_secondary_claim_may_have_less(folder) -> None:
+    edit(claim_file(folder, SECONDARY), lambda c: c.update(kind="counter"))
+    assert load(folder).claims[SECONDARY].kind == "counter"
+
+
+# Files
+
+
+def test_the_id_is_the_name_of_the_file(folder) -> None:
+    file = claim_file(folder).rename(folder / "ZZ-1.yaml")
+    refused(folder, file, f"id is '{PRIMARY}'; it must equal the file's name")
+
+
+def test_a_suite_lists_claims_that_exist(folder) -> None:
+    file = edit(folder / "suites" / "quick.yaml", lambda c: c["claims"].append("ZZ-9"))
+    refused(folder, file, "claims: there is no claim 'ZZ-9'")
+
+
+def test_a_suite_lists_claims_that_register_it(folder) -> None:
+    file = edit(claim_file(folder), lambda c: c.update(suites={"full": quick(c)}))
+    refused(folder, file, "suites: 'quick' lists this claim")
+
+
+def test_a_key_written_twice(folder) -> None:
+    file = claim_file(folder)
+    file.write_text(file.read_text() + "title: another\n")
+    refused(folder, file, "not valid YAML", "'title' is written twice")
+
+
+def test_a_nested_key_written_twice(folder) -> None:
+    file = folder / "experiments" / f"{EXPERIMENT}.yaml"
+    text = file.read_text()
+    assert "{kind: mlp, " in text
+    file.write_text(text.replace("{kind: mlp, ", "{kind: mlp, kind: mlp, "))
+    refused(folder, file, ", line ", "'kind' is written twice")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "!!python/object/apply:os.system ['true']",
+        "!!python/object:pathlib.Path {}",
+        "!!python/name:os.system",
+        "!Claim {}",
+    ],
+)
+def test_python_objects_are_refused(folder, tag) -> None:
+    file = claim_file(folder)
+    file.write_text(file.read_text() + f"extra: {tag}\n")
+    refused(folder, file, ", line ", "not valid YAML", "could not determine a constructor")
+
+
+@pytest.mark.parametrize("text", ["{", "a: [1, 2", "\tid: x", "a: b: c"])
+def test_no_yaml(folder, text) -> None:
+    file = claim_file(folder)
+    file.write_text(text)
+    refused(folder, file, "not valid YAML")
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n", "3\n"])
+def test_no_mapping(folder, text) -> None:
+    file = claim_file(folder)
+    file.write_text(text)
+    refused(folder, file, "expected keys and values at top level")
+
+
+def test_no_text(folder) -> None:
+    file = claim_file(folder)
+    file.write_bytes(b"\xff\xfe\x00 id: x")
+    refused(folder, file, "not valid YAML")
+
+
+def test_an_oversized_file(folder) -> None:
+    file = claim_file(folder)
+    file.write_text(file.read_text() + "# " + "x" * loading.LARGEST_FILE + "\n")
+    refused(folder, file, f"larger than {loading.LARGEST_FILE} bytes")
+
+
+def test_a_folder_that_is_not_there(tmp_path) -> None:
+    refused(tmp_path / "nothing", tmp_path / "nothing", "no such folder")
+
+
+def test_the_environment_can_name_the_folder(folder, monkeypatch) -> None:
+    monkeypatch.setenv("LTHBENCH_CLAIMS", str(folder))
+    edit(claim_file(folder), lambda c: c.update(title="Mine"))
+    assert load().claims[PRIMARY].title == "Mine"
+
+
+# Mistakes that are not refused yet
+
+
+UNCHECKED = "accepted when it is loaded; the mistake comes out after hours of training, or never"
+
+
+@pytest.mark.xfail(strict=True, reason=f"draws: an unknown arm is {UNCHECKED}")
+def test_draws_of_an_unknown_arm(folder) -> None:
+    file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c.update(draws={"renit": 3}))
+    refused(folder, file, "draws")
+
+
+@pytest.mark.xfail(strict=True, reason=f"draws: 0 is {UNCHECKED}")
+def test_no_draws_at_all(folder) -> None:
+    file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c.update(draws={"reinit": 0}))
+    refused(folder, file, "draws")
+
+
+@pytest.mark.xfail(strict=True, reason=f"a rewind point beyond the training is {UNCHECKED}")
+@pytest.mark.parametrize("rewind", [-1, 10**6])
+def test_a_rewind_point_outside_the_training(folder, rewind) -> None:
+    file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c["pruning"].update(rewind=rewind))
+    refused(folder, file, "rewind")
+
+
+@pytest.mark.xfail(strict=True, reason=f"a barrier of an arm without a copy is {UNCHECKED}")
+def test_a_barrier_of_an_arm_without_one(folder) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c).update(endpoint="barrier"))
+    refused(folder, file, "barrier")
+
+
+@pytest.mark.xfail(strict=True, reason="delta of a line beside a verdict may be infinite; judging it then raises")
+def test_an_infinite_delta_beside_a_verdict(folder) -> None:
+    def change(content):
+        line = {k: v for k, v in hypothesis(content).items() if k not in ("expected", "margin_from")}
+        quick(content)["beside"] = [line | {"id": "extra", "delta": float("inf")}]
+
+    refused(folder, edit(claim_file(folder), change), "delta")

@@ -1,0 +1,175 @@
+"""A failed gate is BLOCKED, whatever the numbers say, and names what is wrong."""
+
+import judging_lab as lab
+import pandas as pd
+import pytest
+
+from lthbench.judging.judge import judge
+
+TICKET = lab.line("ticket@2", "reinit@2")
+RANDOM = lab.line("ticket@2", "random-mask@2")
+EARLY = lab.line("ticket@2", "reinit@2", endpoint="early_stop_iteration")
+OTHER = lab.claim("P-9", lab.line("ticket@2", "dense@0", "non-inferiority"), on="other")
+CLEAR = lab.spread(sd=0.3)
+BOTH = pytest.mark.parametrize("scope", ["layer-wise", "global"])
+EFFECTS = pytest.mark.parametrize("effect", [3.0, -3.0])
+
+
+def judged(line, change, scope="layer-wise", effect=3.0):
+    """The claim on `toy`, and an untouched one on `other`."""
+    found = lab.registry(lab.claim("P-1", line), OTHER, scope=scope)
+
+    def on_toy(frame):
+        toy = frame[frame["experiment"] == "toy"].reset_index(drop=True)
+        changed = change(toy)
+        rest = frame[frame["experiment"] == "other"]
+        return pd.concat([toy if changed is None else changed, rest], ignore_index=True)
+
+    accuracies = {"ticket@2": lab.BASE + effect + CLEAR}
+    return judge(found, "toys", 0, lab.table(found, accuracies, on_toy))
+
+
+def blocked(line, change, *says, scope="layer-wise", effect=3.0) -> None:
+    sound = judged(line, lambda _: None, scope, effect).claims[0]
+    assert sound.verdict == ("PASS" if effect > 0 else "FAIL")
+    assert all(gate["passed"] for gate in sound.gates)
+    result = judged(line, change, scope, effect)
+    assert result.claims[0].verdict == "BLOCKED"
+    for words in says:
+        assert words in result.claims[0].why, result.claims[0].why
+    untouched = judged(line, lambda _: None, scope, effect).claims[1]
+    assert result.claims[1].verdict == untouched.verdict != "BLOCKED"
+    assert result.exit_code == 4
+
+
+@EFFECTS
+@pytest.mark.parametrize("cell", ["ticket@2", "reinit@2", "ticket@1", "dense@0"])
+def test_a_diverged_run(cell, effect) -> None:
+    change = lab.setting(cell, "final_test_accuracy", None, replicate=3)
+    blocked(TICKET, change, "toy: no diverged run", f"of {cell}", "not finite", effect=effect)
+
+
+@EFFECTS
+@pytest.mark.parametrize("cell", ["ticket@2", "reinit@2", "ticket@1"])
+def test_a_run_at_chance_does_not_hide_in_a_mean(cell, effect) -> None:
+    change = lab.setting(cell, "final_test_accuracy", 15.0, replicate=9, draw=0)
+    blocked(
+        TICKET, change, "nobody at chance", f"1 of {20 if cell == 'reinit@2' else 10} of {cell}", effect=effect
+    )
+
+
+@EFFECTS
+@pytest.mark.parametrize("accuracy", [49.9, 70.1])
+def test_dense_accuracy_outside_its_band(accuracy, effect) -> None:
+    change = lab.setting("dense@0", "final_test_accuracy", accuracy)
+    blocked(TICKET, change, "toy: dense accuracy in its band", "outside the band 50 to 70", effect=effect)
+
+
+@pytest.mark.parametrize("accuracy", [50.0, 70.0])
+def test_dense_accuracy_at_the_edge_of_its_band(accuracy) -> None:
+    change = lab.setting("dense@0", "final_test_accuracy", accuracy)
+    assert judged(TICKET, change).claims[0].verdict == "PASS"
+
+
+@BOTH
+@EFFECTS
+@pytest.mark.parametrize(
+    ("cell", "which"),
+    [("ticket@2", {"replicate": 0}), ("ticket@1", {"replicate": 5}), ("reinit@2", {"replicate": 9, "draw": 1})],
+)
+@pytest.mark.parametrize("by", [1, -1])
+def test_one_weight_too_many_or_too_few(cell, which, by, scope, effect) -> None:
+    def change(frame):
+        frame.loc[lab.where(frame, cell, "nonzero:out.weight", **which), "value"] += by
+
+    label = "all" if scope == "global" else "out.weight"
+    says = "weights remaining at the end of training", f"1 of {8 if scope == 'layer-wise' else 4} counts", (
+        f"{cell} {label}"
+    )  # fmt: skip
+    blocked(TICKET, change, *says, scope=scope, effect=effect)
+
+
+def test_a_dense_network_that_lost_weights() -> None:
+    def change(frame):
+        frame.loc[lab.where(frame, "dense@0", "nonzero:fc1.weight", replicate=2), "value"] -= 1
+
+    blocked(TICKET, change, "dense@0 fc1.weight: 79 instead of 80")
+
+
+@EFFECTS
+@pytest.mark.parametrize("draw", [0, 1])
+def test_a_control_that_does_not_wear_the_tickets_mask(draw, effect) -> None:
+    """M10: the reinitialised network was pruned by itself."""
+    change = lab.setting("reinit@2", "mask_crc32", 77.0, replicate=6, draw=draw)
+    blocked(TICKET, change, "toy: mask of reinit@2", "differ in 1 of 20", effect=effect)
+
+
+def test_a_control_that_wears_another_replicates_mask() -> None:
+    def change(frame):
+        mine, theirs = (lab.where(frame, "reinit@2", "mask_crc32", replicate=r) for r in (1, 2))
+        values = frame.loc[mine, "value"].to_numpy(), frame.loc[theirs, "value"].to_numpy()
+        frame.loc[mine, "value"], frame.loc[theirs, "value"] = values[1], values[0]
+
+    blocked(TICKET, change, "toy: mask of reinit@2", "differ in 4 of 20")
+
+
+@pytest.mark.parametrize("arm", ["reinit-rescaled", "shuffled"])
+def test_other_controls_that_wear_the_tickets_mask(arm) -> None:
+    line = lab.line("ticket@2", f"{arm}@2")
+    blocked(line, lab.setting(f"{arm}@2", "mask_crc32", 77.0, replicate=0), f"toy: mask of {arm}@2")
+
+
+@EFFECTS
+@pytest.mark.parametrize("draw", [0, 1])
+def test_a_random_mask_that_is_the_tickets(draw, effect) -> None:
+    change = lab.setting("random-mask@2", "mask_crc32", 2004.0, replicate=4, draw=draw)
+    blocked(RANDOM, change, "toy: mask of random-mask@2", "equals the ticket's or another draw's", effect=effect)
+
+
+def test_a_random_mask_that_is_another_draws() -> None:
+    change = lab.setting("random-mask@2", "mask_crc32", 50_040.0, replicate=4)
+    blocked(RANDOM, change, "equals the ticket's or another draw's")
+
+
+def test_a_random_mask_with_other_layer_densities() -> None:
+    """As many weights in total, but not in each layer (global pruning: the ladder cannot see it)."""
+
+    def change(frame):
+        for metric, by in (("nonzero:fc1.weight", 1), ("nonzero:out.weight", -1)):
+            frame.loc[lab.where(frame, "random-mask@2", metric, replicate=3, draw=1), "value"] += by
+
+    blocked(RANDOM, change, "toy: mask of random-mask@2", "is not as dense as the ticket's", scope="global")
+
+
+def test_a_censored_early_stop() -> None:
+    def stops(at):
+        def change(frame):
+            rows = frame[frame["metric"] == "early_stop_test_accuracy"].copy()
+            rows["metric"], rows["value"] = "early_stop_iteration", 10.0
+            rows.loc[rows["arm"] == "ticket", "value"] = 20.0
+            rows.loc[(rows["arm"] == "reinit") & (rows["replicate"] == 7) & (rows["draw"] == 1), "value"] = at
+            return pd.concat([frame, rows], ignore_index=True)
+
+        return change
+
+    sound = judged(EARLY, stops(20.0)).claims[0]
+    assert sound.verdict == "PASS"
+    assert "early stop not censored" in [gate["name"] for gate in sound.gates]
+    censored = judged(EARLY, stops(30.0)).claims[0]
+    assert censored.verdict == "BLOCKED"
+    assert "last evaluation at iteration 30" in censored.why
+    # Where nobody speaks of the early stop, nobody minds.
+    assert judged(TICKET, stops(30.0)).claims[0].verdict == "PASS"
+
+
+def test_a_hypothesis_without_a_number_is_blocked_not_passed() -> None:
+    """The accuracy at the end is finite, the one at the early stop is not."""
+    line = lab.line("ticket@2", "reinit@2", endpoint="early_stop_test_accuracy")
+    blocked(line, lab.setting("ticket@2", "early_stop_test_accuracy", None, replicate=1), "diverged")
+
+
+def test_gates_look_at_what_a_cell_was_made_from() -> None:
+    result = judged(TICKET, lambda _: None).claims[0]
+    assert {gate["name"].partition(": ")[0] for gate in result.gates} == {"toy"}
+    finite = next(gate for gate in result.gates if "no diverged run" in gate["name"])
+    assert finite["detail"] == "All 50 values are finite."  # dense, ticket@1, ticket@2 and two draws of reinit
