@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from lthbench import stages
 from lthbench.errors import BLOCKED, UserError
 from lthbench.execute import die_with_parent
+from lthbench.results import store
 from lthbench.stages import Run
 from lthbench.suite_plan import Chunk
 from lthbench.workflow import dag
@@ -75,6 +76,16 @@ def unlock(run: Run, command: list[str], log: Path) -> None:
             )  # fmt: skip
 
 
+def forget_damaged(run: Run) -> None:
+    """Let Snakemake see that a chunk is not done any more: records may have been damaged or deleted."""
+    for chunk in run.chunks():
+        manifest = run.scope_folder / f"{chunk.id}.done.json"
+        if manifest.exists() and not all(store.finished(run.results, unit) for unit in chunk.units):
+            manifest.unlink()
+            # Snakemake does not miss an input while what was made from it is there.
+            (run.scope_folder / "tidy.csv").unlink(missing_ok=True)
+
+
 def follow(process: subprocess.Popen, tick: Tick) -> int:
     """Wait for a child process, calling `tick` now and then; never leave it behind."""
     try:
@@ -98,6 +109,7 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
     log = run.results / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     unlock(run, command, log)
+    forget_damaged(run)
     with log.open("ab") as file:
         file.write(f"$ {' '.join(command)}\n".encode())
         file.flush()

@@ -60,11 +60,15 @@ class Watch:
         complete = {chunk.experiment for chunk in self.chunks} - waiting
         if complete == self.complete or not complete or self.run.replicates:
             return  # tuning runs announce nothing: they decide nothing
-        self.complete = complete
         from lthbench.judging.judge import judge, settled_early
+        from lthbench.results.store import RecordError
         from lthbench.results.tidy import collect
 
-        table, _ = collect(self.run.results, self.run.units())
+        try:
+            table, _ = collect(self.run.results, self.run.units())
+        except RecordError:
+            return  # a damaged record is about to be made again
+        self.complete = complete
         verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims)
         for claim, verdict in settled_early(self.run.registry, self.run.suite, verdicts).items():
             if claim not in self.announced:

@@ -6,10 +6,12 @@ claims package validates YAML into them (unknown keys refused); `canonical` give
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
 from lthbench.data.registry import DataSpec
+from lthbench.tickets.arms import ARMS
 
 STRICT = {"extra": "forbid"}
 
@@ -44,8 +46,9 @@ class Training:
     decay: float = 0.1
 
     def __post_init__(self) -> None:
-        if min(self.learning_rate, self.batch, self.iterations, self.evaluate_every) <= 0:
-            raise ValueError("learning_rate, batch, iterations and evaluate_every must be positive")
+        positive = (self.learning_rate, self.batch, self.iterations, self.evaluate_every)
+        if not all(0 < value < math.inf for value in positive):
+            raise ValueError("learning_rate, batch, iterations and evaluate_every must be positive and finite")
         if self.iterations % self.evaluate_every:
             raise ValueError("evaluate_every must divide iterations, so that the end is evaluated")
         if self.optimizer == "adam" and self.momentum:
@@ -78,6 +81,7 @@ class Pruning:
 class Experiment:
     """Network x data x training recipe x pruning recipe. All arms share this one object.
 
+    `weights`: how many weights may be pruned, as counted by hand; a gate compares.
     `draws`: independent draws of a control arm inside each replicate (averaged before any test).
     `barrier_points`: evenly spaced points on the line between two copies (arm `dense-copy`).
     `shuffled_labels` serves the dense-accuracy gate: a dense network that must fall outside its band.
@@ -90,13 +94,22 @@ class Experiment:
     data: DataSpec
     training: Training
     pruning: Pruning
+    weights: int | None = None
     draws: dict[str, int] = field(default_factory=dict)
     barrier_points: int = 11
     shuffled_labels: bool = False
 
+    def __post_init__(self) -> None:
+        drawn = [name for name, arm in ARMS.items() if arm.stream]
+        for arm, count in self.draws.items():
+            if arm not in drawn or count < 1:
+                raise ValueError(f"draws: {arm}: {count} is not possible; one or more of {', '.join(drawn)}")
+        if not 0 <= self.pruning.rewind < self.training.iterations:
+            raise ValueError(f"pruning.rewind must be 0 or more and below {self.training.iterations} iterations")
+
     def recipe(self) -> dict[str, Any]:
         """Everything that can change a number; titles and ids of files are left out."""
-        return {key: value for key, value in asdict(self).items() if key not in ("title", "draws")}
+        return {key: value for key, value in asdict(self).items() if key not in ("title", "draws", "weights")}
 
 
 def canonical(value: Any) -> str:

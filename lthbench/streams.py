@@ -1,7 +1,7 @@
 """Named random streams: every random number has a name, and sharing a name is sharing the numbers.
 
 A stream is derived from (master seed, scope, replicate, name) by hashing, never by counting, so adding an
-arm moves no other arm's numbers. Who shares what, stated once (tested bitwise in tests/test_streams.py):
+arm moves no other arm's numbers. Who shares what, stated once (tested bitwise in tests/science/test_streams.py):
 
 | name                  | scope      | used by                                                        |
 |-----------------------|------------|----------------------------------------------------------------|

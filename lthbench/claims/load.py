@@ -15,7 +15,7 @@ from lthbench.data.registry import check_name
 from lthbench.recipe import Experiment
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
-from lthbench.tickets.arms import check_cell
+from lthbench.tickets.arms import ARMS, check_cell
 
 T = TypeVar("T", Claim, Suite, Experiment)
 LARGEST_FILE = 1_000_000
@@ -163,8 +163,14 @@ def check_registration(
             known = ", ".join(registry.experiments)
             raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
         check_cell(cell.arm, cell.level, registry.experiments[cell.experiment].pruning.rewind)
+        if registry.experiments[cell.experiment].weights is None:
+            raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")
         if cell.experiment not in suite.dense_bands:
             raise ValueError(f"suite '{suite.id}' has no dense_bands entry for '{cell.experiment}'")
+    for line in registration.lines():
+        for cell in line.contrast.cells(registration.experiment):
+            if line.endpoint == "barrier" and not ARMS[cell.arm].own_order:
+                raise ValueError(f"{line.id}: endpoint barrier is measured on dense-copy, not on '{cell.arm}'")
     primary = claim.kind == "primary"
     level = first_level if primary else suite.alpha
     fewest = max(floor_n(level), FEWEST_REPLICATES if primary else 0)

@@ -61,8 +61,8 @@ class Published(Strict):
 class Expected(Strict):
     """What the tuning seeds showed: mean and SD of d. Power is computed from it."""
 
-    effect: float
-    sd: float = Field(gt=0)
+    effect: float = Field(allow_inf_nan=False)
+    sd: float = Field(gt=0, allow_inf_nan=False)
 
 
 class Contrast(Strict):
@@ -103,7 +103,7 @@ class Line(Strict):
     endpoint: Literal[tuple(ENDPOINTS)]  # type: ignore[valid-type]
     contrast: Contrast
     test: Literal["superiority", "non-inferiority", "equivalence"]
-    delta: float = Field(gt=0)
+    delta: float = Field(gt=0, allow_inf_nan=False)
 
     @property
     def rule(self) -> Rule:

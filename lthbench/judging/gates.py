@@ -26,17 +26,20 @@ from lthbench.tickets.arms import ARMS, closure
 
 def claim_gates(registry: Registry, suite: Suite, registration: Registration, table: Table) -> list[GateResult]:
     """All gates of one claim, over the cells its lines use and those these were made from."""
-    wanted = cells(registration)
-    names = list(dict.fromkeys(cell.experiment for cell in wanted))
     found: list[GateResult] = []
-    for name in names:
-        experiment = registry.experiments[name]
-        own = {(cell.arm, cell.level) for cell in wanted if cell.experiment == name}
-        every = [Cell(name, *cell) for cell in closure(own | {("dense", 0)})]
-        found += experiment_gates(experiment, suite, every, table, registration.replicates)
+    for name, every in cells_and_parents(registration).items():
+        found += experiment_gates(registry.experiments[name], suite, every, table, registration.replicates)
     if any(line.endpoint == "early_stop_iteration" for line in registration.lines()):
         found.append(early_stop_gate(registry, registration, table))
     return found
+
+
+def cells_and_parents(registration: Registration) -> dict[str, list[Cell]]:
+    """Per experiment, the cells of a registration, all they were made from, and the dense network."""
+    wanted: dict[str, set[tuple[str, int]]] = {}
+    for cell in cells(registration):
+        wanted.setdefault(cell.experiment, {("dense", 0)}).add((cell.arm, cell.level))
+    return {name: [Cell(name, *cell) for cell in closure(own)] for name, own in wanted.items()}
 
 
 def experiment_gates(
@@ -44,10 +47,14 @@ def experiment_gates(
 ) -> list[GateResult]:
     """The gates on one experiment's cells."""
     accuracies = {label(cell): per_run(table, cell, "final_test_accuracy", n) for cell in every}
+    measured = {
+        label(cell): np.concatenate([accuracies[label(cell)], per_run(table, cell, "validation_loss", n)])
+        for cell in every
+    }
     band = suite.dense_bands[experiment.id]
     dense = table.values(Cell(experiment.id, "dense", 0), "final_test_accuracy", n)
     return [
-        _titled(all_finite(accuracies), experiment),
+        _titled(all_finite(measured), experiment),
         _titled(nobody_at_chance(accuracies, suite.chance), experiment),
         within_band(
             f"{experiment.id}: dense accuracy in its band",
@@ -56,6 +63,7 @@ def experiment_gates(
             band.high,
             "%",
         ),
+        *weights_gate(experiment, table, n),
         ladder_gate(experiment, every, table, n),
         *mask_gates(experiment, every, table, n),
     ]
@@ -67,9 +75,24 @@ def label(cell: Cell) -> str:
 
 
 def per_run(table: Table, cell: Cell, metric: str, n: int) -> np.ndarray:
-    """One value per run (replicates x draws), not averaged: nothing hides in a mean."""
+    """One value per run (replicates x draws, in this order), not averaged: nothing hides in a mean."""
     rows = table.rows(cell, metric)
-    return np.array([]) if rows is None else rows[rows["replicate"] < n]["value"].to_numpy(dtype=float)
+    if rows is None:
+        return np.array([])
+    rows = rows[rows["replicate"] < n].sort_values(["replicate", "draw"], kind="stable")
+    return rows["value"].to_numpy(dtype=float)
+
+
+def weights_gate(experiment: Experiment, table: Table, n: int) -> list[GateResult]:
+    """The dense network has as many prunable weights as were counted by hand, none of them zero."""
+    if experiment.weights is None:
+        return []
+    dense = Cell(experiment.id, "dense", 0)
+    counts = [per_run(table, dense, name, n) for name in table.metrics(dense) if name.startswith("nonzero:")]
+    totals = np.sum(counts, axis=0) if counts else np.array([])
+    observed = {f"dense network {i}": int(total) for i, total in enumerate(np.atleast_1d(totals))}
+    wanted = dict.fromkeys(observed, experiment.weights)
+    return [exact_counts(f"{experiment.id}: prunable weights of the dense network", observed, wanted)]
 
 
 def ladder_gate(experiment: Experiment, every: Iterable[Cell], table: Table, n: int) -> GateResult:

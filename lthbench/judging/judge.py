@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lthbench.claims.load import Registry, cells
+from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
 from lthbench.engine_version import engine
-from lthbench.judging.gates import claim_gates
+from lthbench.judging.gates import cells_and_parents, claim_gates
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
@@ -143,7 +143,9 @@ def _claim_verdict(
     ]
     evidences = [evidence for _, evidence in weighed[:count] if evidence is not None]
     complete = all(
-        table.values(c, "final_test_accuracy", registration.replicates) is not None for c in cells(registration)
+        table.values(cell, "final_test_accuracy", registration.replicates) is not None
+        for every in cells_and_parents(registration).values()
+        for cell in every
     )
     gates = claim_gates(registry, suite, registration, table) if complete else []
     verdict: Verdict

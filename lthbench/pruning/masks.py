@@ -1,6 +1,8 @@
 """Masks as boolean arrays per weight matrix; True remains.
 
-Survivors are exact counts, never a threshold: the k smallest magnitudes go, ties in storage order.
+Survivors are exact counts, never a threshold: the k smallest magnitudes go, ties in storage order. Matrices are
+taken in the order of their names wherever the order matters (ties, random draws): a mask read back from disk
+comes in any order.
 """
 
 import zlib
@@ -38,7 +40,7 @@ def prune(weights: Mapping[str, np.ndarray], mask: Mask, remaining: Mapping[str,
     Keys of `remaining` are the weight matrices (layer-wise) or "all" (global).
     """
     if remaining.keys() == {"all"}:
-        names = list(mask)
+        names = sorted(mask)
         scores = np.concatenate([np.abs(weights[name]).ravel() for name in names])
         kept = keep_largest(scores, np.concatenate([mask[n].ravel() for n in names]), remaining["all"])
         parts = np.split(kept, np.cumsum([mask[name].size for name in names])[:-1])
@@ -54,7 +56,8 @@ def prune(weights: Mapping[str, np.ndarray], mask: Mask, remaining: Mapping[str,
 def random_like(mask: Mask, generator: np.random.Generator) -> Mask:
     """A uniformly random mask with the same number of weights in every matrix, independent of `mask`."""
     drawn = {}
-    for name, kept in mask.items():
+    for name in sorted(mask):
+        kept = mask[name]
         flat = np.zeros(kept.size, dtype=bool)
         flat[generator.choice(kept.size, size=int(kept.sum()), replace=False)] = True
         drawn[name] = flat.reshape(kept.shape)

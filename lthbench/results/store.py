@@ -73,14 +73,14 @@ def read(path: Path) -> Record:
     """Read and verify a record. Raises RecordError when it was truncated or edited."""
     try:
         whole = json.loads(path.read_text())
-        content = whole["content"]
+        content, provenance = whole["content"], whole["provenance"]
         intact = whole["sha256"] == content_hash(content)
     except (ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{path}: not a complete record ({error.__class__.__name__})") from None
     if not intact:
         raise RecordError(f"{path}: content does not match its sha256")
     rows = [tuple(row) for row in content["rows"]]
-    return Record(**(content | {"rows": rows}), provenance=whole["provenance"])
+    return Record(**(content | {"rows": rows}), provenance=provenance)
 
 
 def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
@@ -92,7 +92,7 @@ def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
         raise RecordError(f"{file}: missing") from None
     if hashlib.sha256(blob).hexdigest() != record.tensors:
         raise RecordError(f"{file}: content does not match the sha256 in its record")
-    return load(blob)
+    return dict(sorted(load(blob).items()))  # safetensors gives them in no particular order
 
 
 def finished(root: Path, unit: Unit) -> bool:

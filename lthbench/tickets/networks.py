@@ -51,8 +51,8 @@ def state_for(unit: Unit, model: Mlp, mask: Mask, above: Mapping[Cell, Tensors],
         state |= {name: state[name] / np.sqrt(kept.mean(dtype=np.float32)) for name, kept in mask.items()}
     if kind == "shuffled":
         generator = named(unit, index, f"shuffle/{draw}")
-        for name, kept in mask.items():
-            state[name][kept] = generator.permutation(state[name][kept])
+        for name in sorted(mask):
+            state[name][mask[name]] = generator.permutation(state[name][mask[name]])
     return masks.apply(mask, state)
 
 

@@ -79,7 +79,7 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
         add(None, "early_stop_iteration", stop)
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
         add(last, "final_train_accuracy", trained.final_train_accuracy[s])
-        for name in task.masks[s]:
+        for name in sorted(task.masks[s]):
             add(last, f"nonzero:{name}", np.count_nonzero(trained.states[s][name]))
         add(None, "mask_crc32", masks.fingerprint(task.masks[s]))
     return rows

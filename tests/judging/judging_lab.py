@@ -89,8 +89,10 @@ def runs_of(found: Registry, cell: Cell, values: np.ndarray) -> list[tuple]:
                 crc += 9_000_000
             for iteration, below in ((10, 8.0), (20, 4.0), (30, 0.0)):
                 rows.append((replicate, draw, iteration, "validation_accuracy", mine - below))
+                rows.append((replicate, draw, iteration, "validation_loss", 1 + below / 10))
             rows += [
                 (replicate, draw, 20, "early_stop_test_accuracy", mine - 1),
+                (replicate, draw, None, "early_stop_iteration", 20.0),
                 (replicate, draw, 30, "final_test_accuracy", mine),
                 (replicate, draw, None, "mask_crc32", float(crc)),
                 *((replicate, draw, 30, f"nonzero:{name}", float(count)) for name, count in left.items()),

@@ -51,6 +51,14 @@ def test_a_diverged_run(cell, effect) -> None:
 
 @EFFECTS
 @pytest.mark.parametrize("cell", ["ticket@2", "reinit@2", "ticket@1"])
+def test_a_run_whose_loss_diverged(cell, effect) -> None:
+    """Its accuracy is a number all the same: an argmax of what is not a number."""
+    change = lab.setting(cell, "validation_loss", None, replicate=9, draw=0)
+    blocked(TICKET, change, "toy: no diverged run", f"of {cell}", "not finite", effect=effect)
+
+
+@EFFECTS
+@pytest.mark.parametrize("cell", ["ticket@2", "reinit@2", "ticket@1"])
 def test_a_run_at_chance_does_not_hide_in_a_mean(cell, effect) -> None:
     change = lab.setting(cell, "final_test_accuracy", 15.0, replicate=9, draw=0)
     blocked(
@@ -144,11 +152,8 @@ def test_a_random_mask_with_other_layer_densities() -> None:
 def test_a_censored_early_stop() -> None:
     def stops(at):
         def change(frame):
-            rows = frame[frame["metric"] == "early_stop_test_accuracy"].copy()
-            rows["metric"], rows["value"] = "early_stop_iteration", 10.0
-            rows.loc[rows["arm"] == "ticket", "value"] = 20.0
-            rows.loc[(rows["arm"] == "reinit") & (rows["replicate"] == 7) & (rows["draw"] == 1), "value"] = at
-            return pd.concat([frame, rows], ignore_index=True)
+            lab.setting("reinit@2", "early_stop_iteration", 10.0)(frame)
+            lab.setting("reinit@2", "early_stop_iteration", at, replicate=7, draw=1)(frame)
 
         return change
 
@@ -157,7 +162,7 @@ def test_a_censored_early_stop() -> None:
     assert "early stop not censored" in [gate["name"] for gate in sound.gates]
     censored = judged(EARLY, stops(30.0)).claims[0]
     assert censored.verdict == "BLOCKED"
-    assert "last evaluation at iteration 30" in censored.why
+    assert "1 of 30 of early stop do not come before the last evaluation at iteration 30" in censored.why
     # Where nobody speaks of the early stop, nobody minds.
     assert judged(TICKET, stops(30.0)).claims[0].verdict == "PASS"
 
@@ -172,4 +177,5 @@ def test_gates_look_at_what_a_cell_was_made_from() -> None:
     result = judged(TICKET, lambda _: None).claims[0]
     assert {gate["name"].partition(": ")[0] for gate in result.gates} == {"toy"}
     finite = next(gate for gate in result.gates if "no diverged run" in gate["name"])
-    assert finite["detail"] == "All 50 values are finite."  # dense, ticket@1, ticket@2 and two draws of reinit
+    # An accuracy and three losses of dense, ticket@1, ticket@2 and two draws of reinit.
+    assert finite["detail"] == "All 200 values are finite."

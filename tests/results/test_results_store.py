@@ -96,7 +96,6 @@ def test_something_else_is_no_record(tmp_path, unit, record, caplog, text) -> No
     refused(tmp_path, unit, record, caplog)
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="store.read: whole['provenance'] is read outside the try")
 def test_a_record_without_provenance_is_damaged(tmp_path, unit, record, caplog) -> None:
     whole = json.loads(record.read_text())
     del whole["provenance"]

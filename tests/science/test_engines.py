@@ -205,12 +205,6 @@ def test_a_training_that_revives_pruned_weights_does_not_return(monkeypatch) -> 
         stacked.train(task(SGD, density=0.5), FOLDS)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="assert_masked: NaN x 0 is NaN, so a diverged run raises 'the mask was not enforced' instead of being "
-    "stored as None and BLOCKED",
-)
 @pytest.mark.parametrize("density", [1.0, 0.5])
 def test_a_diverged_run_is_measured_not_mistaken_for_a_broken_mask(density) -> None:
     hopeless = dataclasses.replace(SGD, learning_rate=1e25)

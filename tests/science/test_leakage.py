@@ -119,14 +119,7 @@ def test_the_early_stop_is_the_first_minimum_of_the_validation_loss(ran) -> None
         "early_stop_test_accuracy",
         "validation_accuracy",  # of validation_curve_area
         "barrier",
-        pytest.param(
-            "early_stop_iteration",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="unit.rows_of writes no metric of this name, but claims may register it as an endpoint and "
-                "the gate on censoring looks for it: such a claim is always BLOCKED",
-            ),
-        ),
+        "early_stop_iteration",
     ],
 )
 def test_every_endpoint_a_claim_may_name_is_measured(plain, endpoint) -> None:

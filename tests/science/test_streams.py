@@ -63,17 +63,13 @@ def test_the_same_seed_gives_the_same_bits_without_the_data_cache(small, tmp_pat
     assert contents(lab.run(lab.plain(), CELLS, tmp_path, None)) == contents(small)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="safetensors.numpy.load returns its tensors in the random order of a hash map; random_like and the arm "
-    "shuffled draw matrix by matrix in that order, so masks and weights differ from run to run",
-)
 def test_the_order_in_which_a_file_lists_its_tensors_is_irrelevant(tmp_path, cache, monkeypatch) -> None:
     found = []
     for name, backwards in (("forwards", False), ("backwards", True)):
         with monkeypatch.context() as patched:
 
             def ordered(blob, backwards=backwards):
+                # safetensors itself lists them in the random order of a hash map.
                 return dict(sorted(safetensors_load(blob).items(), reverse=backwards))
 
             patched.setattr(store, "load", ordered)
@@ -205,6 +201,26 @@ def test_all_arms_share_data_and_split(ran) -> None:
         mine, dense = ran.seen[unit.name].folds, ran.watched("dense", 0, unit.block).folds
         for name in FOLDS:
             assert torch.equal(getattr(mine, name), getattr(dense, name))
+
+
+def test_every_replicate_has_a_split_and_labels_of_its_own(plain) -> None:
+    """On one and the same data, so that nothing but the streams can differ."""
+    arrays = block_data.replicate_arrays(plain.experiment, 0, 0, plain.cache)
+    shuffled = dataclasses.replace(plain.experiment, shuffled_labels=True)
+    cuts, labels = [], []
+    for master, replicate in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        cuts.append(block_data.split(plain.experiment, master, replicate, arrays)["x_validation"].tobytes())
+        labels.append(stream_of_labels(block_data.split(shuffled, master, replicate, arrays)))
+    assert len(set(cuts)) == 4
+    assert len(set(labels)) == 4
+    assert block_data.split(plain.experiment, 0, 1, arrays)["x_validation"].tobytes() == cuts[1]
+
+
+def stream_of_labels(cut) -> tuple:
+    """The labels in the order of the examples, wherever the split put them."""
+    pairs = [(x.tobytes(), int(y)) for part in ("train", "validation")
+             for x, y in zip(cut[f"x_{part}"], cut[f"y_{part}"], strict=True)]  # fmt: skip
+    return tuple(label for _, label in sorted(pairs))
 
 
 def test_experiments_on_one_data_set_share_its_draw_but_nothing_else(plain, normed) -> None:

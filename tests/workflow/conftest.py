@@ -18,6 +18,7 @@ data: {name: digits, test: 400, validation: 100}
 training: {optimizer: adam, learning_rate: 0.002, batch: 40, iterations: 60, evaluate_every: 20}
 pruning: {scope: layer-wise, rate: 0.5, output_rate: 0.25, rewind: 5}
 draws: {reinit: 3}
+weights: 2080
 """
 SUITE = """
 id: tiny
