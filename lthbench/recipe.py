@@ -94,10 +94,10 @@ class Experiment:
     data: DataSpec
     training: Training
     pruning: Pruning
-    weights: int | None = None
     draws: dict[str, int] = field(default_factory=dict)
     barrier_points: int = 11
     shuffled_labels: bool = False
+    weights: int | None = None
 
     def __post_init__(self) -> None:
         drawn = [name for name, arm in ARMS.items() if arm.stream]
