@@ -209,7 +209,7 @@ def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     need(tables[0] if tables else folder / "tidy.csv", "a folder that holds tidy.csv or tidy.csv.gz")
     stored = need(folder / "verdicts.json", "a folder that holds verdicts.json").read_text()
     old = from_json(stored)
-    new = decide(load(claims_dir), old.suite, old.master_seed, read(tables[0]))
+    new = decide(load(claims_dir), old.suite, old.master_seed, read(tables[0]), trained_with=old.engine)
     print_verdicts(new)
     same = to_json(new) == stored
     console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")

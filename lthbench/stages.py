@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lthbench.claims.load import Registry
 from lthbench.plan import Unit
@@ -91,8 +92,14 @@ def judge(run: Run) -> None:
     from lthbench.results.tidy import read
 
     table = read(run.scope_folder / "tidy.csv")
-    verdicts = decide(run.registry, run.suite, run.seed, table, run.claims)
+    trained_with = engines(json.loads((run.scope_folder / "provenance.json").read_text()))
+    verdicts = decide(run.registry, run.suite, run.seed, table, run.claims, trained_with)
     write_text(run.scope_folder / "verdicts.json", to_json(verdicts))
+
+
+def engines(provenance: list[dict[str, Any]]) -> str:
+    """The engines that results were trained with; one, unless results were mixed by hand."""
+    return ", ".join(sorted({str(entry.get("engine", "unknown")) for entry in provenance}))
 
 
 def report(run: Run) -> None:

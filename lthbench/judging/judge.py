@@ -75,9 +75,14 @@ def line_result(
 
 
 def judge(
-    registry: Registry, suite_id: str, master: int, tidy: pd.DataFrame, only: Sequence[str] = ()
+    registry: Registry,
+    suite_id: str,
+    master: int,
+    tidy: pd.DataFrame,
+    only: Sequence[str] = (),
+    trained_with: str | None = None,
 ) -> Verdicts:
-    """Judge every claim of a suite (or those named) on a tidy table.
+    """Judge every claim of a suite (or those named) on a tidy table; `trained_with` names its engine.
 
     Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim whose
     cells are missing keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
@@ -102,7 +107,9 @@ def judge(
         for claim, registration in registry.registrations(suite_id)
         if not only or claim.id in only
     ]  # fmt: skip
-    return Verdicts(suite_id, suite.title, master, engine(), suite.alpha, exit_code(results), results)
+    return Verdicts(
+        suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
+    )
 
 
 def _levels(

@@ -60,7 +60,7 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """All verdicts of one run of a suite."""
+    """All verdicts of one run of a suite; `engine` is the one that trained the results."""
 
     suite: str
     title: str

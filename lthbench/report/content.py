@@ -8,6 +8,7 @@ import pandas as pd
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import ENDPOINTS, Cell, Claim, Published, Registration, Suite
+from lthbench.engine_version import engine
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
@@ -93,6 +94,7 @@ class Content:
     versions: list[tuple[str, str]]
     devices: tuple[str, ...]
     engines: tuple[str, ...]
+    engine_now: str
     stale_recipes: tuple[str, ...]
     data: tuple[str, ...]
 
@@ -120,6 +122,7 @@ def gather(
         versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
         devices=distinct(provenance, "device"),
         engines=distinct(provenance, "engine"),
+        engine_now=engine(),
         stale_recipes=stale_recipes(registry, provenance),
         data=data_hashes(provenance),
     )

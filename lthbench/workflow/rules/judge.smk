@@ -19,6 +19,7 @@ rule tidy:
 rule verdicts:
     input:
         RESULTS + "/scopes/{scope}/tidy.csv",
+        RESULTS + "/scopes/{scope}/provenance.json",
         lambda wc: dag.claim_files(wc.suite, config["claims_dir"]),
     output:
         RESULTS + "/scopes/{scope}/verdicts.json",
