@@ -21,7 +21,7 @@ from lthbench.report.style import Picture, slug
 from lthbench.report.summaries import density_of, of_experiment
 from lthbench.tickets.arms import ARMS
 
-VERSIONS = ("lthbench", "torch", "numpy", "python", "threads")
+VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def experiment_of(entry: dict[str, Any]) -> str:
 
 def distinct(provenance: Sequence[dict[str, Any]], key: str) -> tuple[str, ...]:
     """The different values of a provenance field, sorted."""
-    return tuple(sorted({str(entry[key]) for entry in provenance if key in entry}))
+    return tuple(sorted({str(entry[key]) for entry in provenance if entry.get(key) is not None}))
 
 
 def data_hashes(provenance: Sequence[dict[str, Any]]) -> tuple[str, ...]:

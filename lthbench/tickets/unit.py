@@ -1,24 +1,19 @@
 """Run one unit: make its networks, train them in one stack, and turn what happened into tidy rows."""
 
 import math
-import os
-import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-import lthbench
-from lthbench.engine_version import engine
 from lthbench.models.mlp import Arrays, Mlp, mlp
 from lthbench.plan import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.masks import Mask
-from lthbench.recipe import digest
 from lthbench.results import store
+from lthbench.results.provenance import provenance
 from lthbench.results.store import Row
 from lthbench.streams import stream
 from lthbench.tickets.arms import ARMS, Cell
@@ -116,34 +111,6 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
     return kept
 
 
-def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
-    """Who measured this, with what and for how long; kept apart from the numbers."""
-    device = folds.x_train.device
-    return {
-        "lthbench": lthbench.__version__,
-        "engine": engine(),
-        "recipe": digest(unit.experiment.recipe()),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds, 3),
-        "data_sha256": list(folds.sha256),
-        "pid": os.getpid(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def run_unit(unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors]) -> None:
     """Train the unit on the data of its block and store its record below `root`."""
     started = time.perf_counter()
@@ -154,4 +121,5 @@ def run_unit(unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors]
     if ARMS[unit.arm].own_order:
         rows += barrier_rows(unit, model, folds, above, trained.states)
     seconds = time.perf_counter() - started
-    store.write(root, unit, rows, tensors_of(unit, task, trained), provenance(unit, folds, seconds))
+    measured_by = provenance(unit, folds, seconds)
+    store.write(root, unit, rows, tensors_of(unit, task, trained), measured_by)

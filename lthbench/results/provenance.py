@@ -1,0 +1,61 @@
+"""Who measured a unit, with what and for how long: kept beside the numbers, never among them."""
+
+import platform
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import lthbench
+from lthbench.engine_version import engine
+from lthbench.plan import Unit
+from lthbench.recipe import digest
+from lthbench.training.run import Folds
+
+
+def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
+    """The provenance of a unit trained on these folds in so many seconds."""
+    device = folds.x_train.device
+    return {
+        "lthbench": lthbench.__version__,
+        "commit": commit(),
+        "engine": engine(),
+        "recipe": digest(unit.experiment.recipe()),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if device.type == "cuda" else None,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "threads": torch.get_num_threads(),
+        "seconds": round(seconds, 3),
+        "data_sha256": list(folds.sha256),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+@cache
+def commit() -> str | None:
+    """The git commit of the checkout the package runs from, with + for uncommitted changes; None elsewhere."""
+    root = Path(__file__).parents[2]
+    if not (root / "pyproject.toml").is_file():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
