@@ -59,8 +59,9 @@ class Training:
 class Pruning:
     """Magnitude pruning. `rate` is the fraction of the survivors removed per round.
 
-    Layer-wise pruning may give the output layer a rate of its own (the paper: half the rate). `rewind` is
-    the iteration k that the arm `rewound` returns to; the arm `ticket` always returns to k = 0.
+    Layer-wise pruning may give the output layer a rate of its own (the paper: half the rate), and any weight
+    matrix one by its name in `layer_rates` (the paper's conv layers: 10 %). `rewind` is the iteration k that the
+    arm `rewound` returns to; the arm `ticket` always returns to k = 0.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -68,13 +69,15 @@ class Pruning:
     rate: float
     output_rate: float | None = None
     rewind: int = 0
+    layer_rates: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rates = [self.rate, self.rate if self.output_rate is None else self.output_rate]
-        if not all(0 < rate < 1 for rate in rates):
+        if not 0 < self.rate < 1 or not (self.output_rate is None or 0 < self.output_rate < 1):
             raise ValueError("rate and output_rate lie strictly between 0 and 1")
-        if self.scope == "global" and self.output_rate is not None:
-            raise ValueError("global pruning has one rate; output_rate belongs to layer-wise pruning")
+        if not all(0 <= rate < 1 for rate in self.layer_rates.values()):
+            raise ValueError("layer_rates lie between 0 (never pruned) and 1")
+        if self.scope == "global" and (self.output_rate is not None or self.layer_rates):
+            raise ValueError("global pruning has one rate; output_rate and layer_rates belong to layer-wise")
 
 
 @dataclass(frozen=True)
@@ -104,12 +107,19 @@ class Experiment:
         for arm, count in self.draws.items():
             if arm not in drawn or count < 1:
                 raise ValueError(f"draws: {arm}: {count} is not possible; one or more of {', '.join(drawn)}")
+        layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
+        for layer in self.pruning.layer_rates:
+            if layer not in layers:
+                raise ValueError(f"pruning.layer_rates: no matrix '{layer}'; there are {', '.join(layers)}")
         if not 0 <= self.pruning.rewind < self.training.iterations:
             raise ValueError(f"pruning.rewind must be 0 or more and below {self.training.iterations} iterations")
 
     def recipe(self) -> dict[str, Any]:
-        """Everything that can change a number; titles and ids of files are left out."""
-        return {key: value for key, value in asdict(self).items() if key not in ("title", "draws", "weights")}
+        """Everything that can change a number; what came later is left out while it does nothing."""
+        content = {key: value for key, value in asdict(self).items() if key not in ("title", "draws", "weights")}
+        if not self.pruning.layer_rates:
+            del content["pruning"]["layer_rates"]
+        return content
 
 
 def canonical(value: Any) -> str:

@@ -15,7 +15,9 @@ def pruned_count(survivors: int, rate: float) -> int:
 
 
 def layer_rate(layer: str, pruning: Pruning) -> float:
-    """The rate of one weight matrix; the output layer may have its own (half in the paper)."""
+    """The rate of one weight matrix: its own, the output layer's (half in the paper), or the common one."""
+    if layer in pruning.layer_rates:
+        return pruning.layer_rates[layer]
     if pruning.output_rate is not None and layer.startswith("out."):
         return pruning.output_rate
     return pruning.rate

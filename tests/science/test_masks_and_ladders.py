@@ -1,5 +1,7 @@
 """M5, M6: what can be pruned, how much of it, and which weights go."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import science_lab as lab
@@ -222,3 +224,33 @@ def test_the_fingerprint_sees_every_single_weight(mask, place) -> None:
     first = masks.fingerprint({"fc1.weight": mask})
     assert first == masks.fingerprint({"fc1.weight": mask.copy()})
     assert first != masks.fingerprint({"fc1.weight": other})
+
+
+def test_any_layer_may_have_a_rate_of_its_own() -> None:
+    """1803.03635, Figure 2: Conv networks prune conv layers 10 %, fully-connected ones 20 %, the output 10 %."""
+    sizes = {"conv1.weight": 1000, "fc1.weight": 1000, "out.weight": 1000, "kept.weight": 1000}
+    rates = {"conv1.weight": 0.1, "kept.weight": 0.0}
+    pruning = Pruning("layer-wise", 0.2, output_rate=0.1, layer_rates=rates)
+    rung = {"conv1.weight": 810, "fc1.weight": 640, "out.weight": 810, "kept.weight": 1000}
+    assert ladder(sizes, pruning, 2) == rung
+
+
+def test_a_setting_that_does_nothing_changes_no_recipe() -> None:
+    """Results made before `layer_rates` existed keep their names."""
+    assert "layer_rates" not in lab.plain().recipe()["pruning"]
+    own = dataclasses.replace(lab.LAYERWISE, layer_rates={"fc1.weight": 0.1})
+    assert lab.plain(pruning=own).recipe()["pruning"]["layer_rates"] == {"fc1.weight": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("scope", "rates"), [("global", {"fc1.weight": 0.1}), ("layer-wise", {"fc1.weight": 1.0})]
+)
+def test_impossible_layer_rates_are_refused(scope: str, rates: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="layer_rates"):
+        Pruning(scope, 0.2, layer_rates=rates)  # type: ignore[arg-type]
+
+
+def test_a_rate_for_a_layer_that_is_not_there_is_refused() -> None:
+    wrong = dataclasses.replace(lab.LAYERWISE, layer_rates={"conv1.weight": 0.1})
+    with pytest.raises(ValueError, match=r"no matrix 'conv1.weight'"):
+        lab.plain(pruning=wrong)
