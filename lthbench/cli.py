@@ -87,7 +87,6 @@ def run(
     from lthbench.progress import Watch, clock, shown
 
     what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
-    out.mkdir(parents=True, exist_ok=True)
     with drive.exclusive(out):
         watch = Watch(what, console)
         units = sum(len(chunk.units) for chunk in watch.chunks)
@@ -254,7 +253,6 @@ def tune(
     if seed < 1000:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     what = make_run(suite, seed, "all", out, "auto", replicates, claims_dir)
-    out.mkdir(parents=True, exist_ok=True)
     with drive.exclusive(out), shown(Watch(what, console)) as tick:
         drive.without_snakemake(what, cores, claims_dir, tick, report=False)
     console.print(tuning.study(what), highlight=False, markup=False)
