@@ -167,5 +167,6 @@ def failure(run: Run, log: Path) -> str:
     for path in logs:
         lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
         if lines and not lines[-1].startswith(("trained", "reused")):
-            return f"a job failed: {lines[-1].removeprefix('lthbench: ')}\nits log is {path}; finished units are kept, the same command goes on"
+            reason = lines[-1].removeprefix("lthbench: ")
+            return f"a job failed: {reason}\nits log is {path}; finished units are kept, the same command goes on"
     return f"the workflow failed; its log is {log}; finished units are kept, the same command goes on"
