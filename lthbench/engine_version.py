@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 1
-SOURCE = "2cedd1349a7d"
+SOURCE = "27e89aeeebce"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 
