@@ -4,8 +4,8 @@ Small networks are bound by the cost of calling an operation, not by arithmetic.
 that cost, and explicit backpropagation saves autograd's bookkeeping. tests/science/test_engines.py proves
 it equal to the serial reference (plain module, autograd, torch.optim).
 
-Evidence (two processes side by side, one thread each, EPYC (Zen 4), torch 2.13; ms per network and iteration, S = 6
-against the serial reference, medians of two): 300-100 on 40 features, Adam, batch 100: 0.55 against 1.08 (2.0x);
+Evidence (two processes side by side, one thread each, EPYC (Zen 4), torch 2.13; ms per network and iteration,
+S = 6, against the serial reference, medians): 300-100 on 40 features, Adam, batch 100: 0.55 against 1.08 (2.0x);
 8 x 96 with batch norm, SGD, batch 32: 0.48 against 1.38 (2.9x). Matrix products alone take 0.27 and 0.18.
 
 Layout: activations are stored (batch, S, width), so that batch norm sees S x width channels and one call
