@@ -5,7 +5,7 @@ the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/sta
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine, decide, weigh
+from lthbench.stats.gates import GateResult
 from lthbench.stats.multiplicity import holm_levels, settled_level
 
 WORST_FIRST = (4, 1, 3, 0)
@@ -74,6 +75,46 @@ def line_result(
     )
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What a tidy table holds about one claim, before any level is known.
+
+    `lines` are the hypotheses, then the lines beside them: minuend and subtrahend (None when a cell is
+    missing) and the evidence (None as well when a run diverged).
+    """
+
+    claim: Claim
+    registration: Registration
+    lines: list[tuple[Any, Evidence | None]]
+    complete: bool
+    gates: list[GateResult]
+
+    @property
+    def deciding(self) -> list[Evidence]:
+        """The evidence of the hypotheses that have any."""
+        return [e for _, e in self.lines[: len(self.registration.hypotheses)] if e is not None]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the numbers mean something: all there, finite, and every gate passed."""
+        whole = len(self.deciding) == len(self.registration.hypotheses)
+        return self.complete and whole and all(gate.passed for gate in self.gates)
+
+
+def weigh_claim(
+    registry: Registry, suite: Suite, claim: Claim, registration: Registration, table: Table
+) -> Weighed:
+    """Evidence and gates of one claim."""
+    complete = all(
+        table.values(cell, "final_test_accuracy", registration.replicates) is not None
+        for every in cells_and_parents(registration).values()
+        for cell in every
+    )
+    lines = [weigh_line(table, line, registration) for line in registration.lines()]
+    gates = claim_gates(registry, suite, registration, table) if complete else []
+    return Weighed(claim, registration, lines, complete, gates)
+
+
 def judge(
     registry: Registry,
     suite_id: str,
@@ -84,84 +125,54 @@ def judge(
 ) -> Verdicts:
     """Judge every claim of a suite (or those named) on a tidy table; `trained_with` names its engine.
 
-    Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim whose
-    cells are missing keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
+    Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim that was
+    not run or is blocked keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
     """
     suite, table = registry.suites[suite_id], Table(tidy)
-    primaries = registry.primaries(suite_id)
-    weighed = {
-        claim.id: [weigh_line(table, line, registration) for line in registration.lines()]
-        for claim, registration in registry.registrations(suite_id)
-    }
-    family = {
-        claim.id: [e for _, e in weighed[claim.id][: len(registration.hypotheses)]]
-        for claim, registration in registry.registrations(suite_id)
-    }
-    pass_levels = _levels(family, primaries, suite.alpha, claim_p_pass)
-    fail_levels = _levels(family, primaries, suite.alpha, claim_p_fail)
+    weighed = [weigh_claim(registry, suite, *pair, table) for pair in registry.registrations(suite_id)]
+    family = [w for w in weighed if w.claim.kind == "primary"]
+    pass_levels = _levels(family, suite.alpha, claim_p_pass)
+    fail_levels = _levels(family, suite.alpha, claim_p_fail)
     results = [
         _claim_verdict(
-            registry, suite, claim, registration, table, weighed[claim.id],
-            pass_levels.get(claim.id, suite.alpha), fail_levels.get(claim.id, suite.alpha),
+            w, pass_levels.get(w.claim.id, suite.alpha), fail_levels.get(w.claim.id, suite.alpha), suite.alpha
         )
-        for claim, registration in registry.registrations(suite_id)
-        if not only or claim.id in only
-    ]  # fmt: skip
+        for w in weighed
+        if not only or w.claim.id in only
+    ]
     return Verdicts(
         suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
     )
 
 
-def _levels(
-    family: dict[str, list[Evidence | None]],
-    primaries: list[str],
-    alpha: float,
-    p_of: Callable[[Sequence[Evidence]], float],
-) -> dict[str, float]:
-    """Holm's level for each primary claim; a claim without evidence counts with p = 1."""
-    p_values: dict[str, float | None] = {}
-    for claim in primaries:
-        evidences = [e for e in family[claim] if e is not None]
-        p_values[claim] = p_of(evidences) if len(evidences) == len(family[claim]) else None
+def _levels(family: list[Weighed], alpha: float, p_of: Callable[[Sequence[Evidence]], float]) -> dict[str, float]:
+    """Holm's level for each primary claim; one whose numbers mean nothing counts with p = 1."""
+    p_values = {w.claim.id: p_of(w.deciding) if w.sound else None for w in family}
     return holm_levels(p_values, alpha) if p_values else {}
 
 
-def _claim_verdict(
-    registry: Registry,
-    suite: Suite,
-    claim: Claim,
-    registration: Registration,
-    table: Table,
-    weighed: list[tuple[Any, Evidence | None]],
-    pass_level: float,
-    fail_level: float,
-) -> ClaimVerdict:
+def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: float) -> ClaimVerdict:
     """Put one claim's verdict together."""
+    claim, registration = w.claim, w.registration
     count = len(registration.hypotheses)
     # Any failing hypothesis fails the claim, so each is looked at with its share of the level.
     share = fail_level / count
     hypotheses = [
         line_result(line, sides, evidence, pass_level, share)
-        for line, (sides, evidence) in zip(registration.hypotheses, weighed[:count], strict=True)
+        for line, (sides, evidence) in zip(registration.hypotheses, w.lines[:count], strict=True)
     ]
     beside = [
-        line_result(line, sides, evidence, suite.alpha, suite.alpha)
-        for line, (sides, evidence) in zip(registration.beside, weighed[count:], strict=True)
+        line_result(line, sides, evidence, alpha, alpha)
+        for line, (sides, evidence) in zip(registration.beside, w.lines[count:], strict=True)
     ]
-    evidences = [evidence for _, evidence in weighed[:count] if evidence is not None]
-    complete = all(
-        table.values(cell, "final_test_accuracy", registration.replicates) is not None
-        for every in cells_and_parents(registration).values()
-        for cell in every
-    )
-    gates = claim_gates(registry, suite, registration, table) if complete else []
     verdict: Verdict
-    if not complete:
+    if not w.complete:
         verdict = "NOT RUN"
-    elif not all(gate.passed for gate in gates) or len(evidences) < count:
+    elif not w.sound:
         verdict = "BLOCKED"
     else:
         verdict = combine([h.decision for h in hypotheses])  # type: ignore[misc]
+    whole = len(w.deciding) == count
     return ClaimVerdict(
         id=claim.id,
         kind=claim.kind,
@@ -172,16 +183,16 @@ def _claim_verdict(
         experiment=registration.experiment,
         replicates=registration.replicates,
         verdict=verdict,
-        why=why(verdict, hypotheses, gates),
+        why=why(verdict, hypotheses, w.gates),
         settle=_settle_claim(verdict, hypotheses),
-        p_pass=_round(claim_p_pass(evidences)) if len(evidences) == count else None,
-        p_fail=_round(claim_p_fail(evidences)) if len(evidences) == count else None,
+        p_pass=_round(claim_p_pass(w.deciding)) if whole else None,
+        p_fail=_round(claim_p_fail(w.deciding)) if whole else None,
         pass_level=_round(pass_level),
         fail_level=_round(fail_level),
         power=registration.power,
         hypotheses=hypotheses,
         beside=beside,
-        gates=[asdict(gate) for gate in gates],
+        gates=[asdict(gate) for gate in w.gates],
         magnitude=magnitude(claim, registration, hypotheses + beside),
         not_tested=list(registration.not_tested),
     )

@@ -179,3 +179,16 @@ def test_gates_look_at_what_a_cell_was_made_from() -> None:
     finite = next(gate for gate in result.gates if "no diverged run" in gate["name"])
     # An accuracy and three losses of dense, ticket@1, ticket@2 and two draws of reinit.
     assert finite["detail"] == "All 200 values are finite."
+
+
+def test_a_blocked_claim_earns_its_family_no_level() -> None:
+    """Numbers that mean nothing must not make it easier for another claim to pass."""
+    sound = judged(TICKET, lambda _: None)
+    assert [claim.verdict for claim in sound.claims] == ["PASS", "PASS"]
+    # The claim that comes first in Holm's order is judged at 2.5 %, the other one then at 5 %.
+    assert sorted(claim.pass_level for claim in sound.claims) == [0.025, 0.05]
+    change = lab.setting("reinit@2", "mask_crc32", 1.0, replicate=0, draw=0)
+    broken = judged(TICKET, change)
+    assert broken.claims[0].verdict == "BLOCKED"
+    assert broken.claims[0].p_pass == sound.claims[0].p_pass
+    assert broken.claims[1].pass_level == 0.025
