@@ -1,8 +1,10 @@
 """The command line: `lthbench run quick`, `list`, `plan`, `judge`, `report`, and the stages Snakemake calls."""
 
+import difflib
 import os
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,21 +45,15 @@ def make_run(
     folder: Path | None = None,
 ) -> Any:
     """Check what was asked for and put it into a Run."""
-    import difflib
-
     from lthbench.claims.load import load
     from lthbench.stages import Run
 
     registry = load(folder)
     if suite not in registry.suites:
-        close = difflib.get_close_matches(suite, registry.suites, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise UserError(f"unknown suite '{suite}'{hint} The suites are: {', '.join(registry.suites)}")
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
     known = registry.suites[suite].claims
     if claim != "all" and claim not in known:
-        close = difflib.get_close_matches(claim.upper(), known, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise UserError(f"suite '{suite}' has no claim '{claim}'{hint} It has: {', '.join(known)}")
+        raise UserError(f"suite '{suite}' has no claim '{claim}'; {choices(claim.upper(), known)}")
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
     if replicates and seed < 1000:
@@ -65,6 +61,13 @@ def make_run(
             "--replicates is for tuning seeds (1000 and up); confirmatory seeds run the registered number"
         )
     return Run(registry, suite, seed, claim, out, device, replicates or None)
+
+
+def choices(name: str, known: Iterable[str]) -> str:
+    """The names one may use, the nearest one first."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean '{close[0]}'? " if close else "") + f"there are: {', '.join(names)}"
 
 
 @app.command()

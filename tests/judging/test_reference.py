@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from lthbench.claims.load import load
-from lthbench.judging.judge import judge
+from lthbench.claims.schema import Cell
+from lthbench.judging.judge import contrast, judge
+from lthbench.judging.table import Table
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.tidy import read
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "reports/reference").rglob("tidy.csv.gz"))
+FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "reports/reference").rglob("verdicts.json"))
 WORDS = ("why", "settle", "magnitude", "title", "registered_title", "sentence", "not_tested")
 
 
@@ -32,3 +34,25 @@ def test_committed_verdicts_come_out_again(folder: Path) -> None:
     new = judge(load(), old.suite, old.master_seed, read(folder / "tidy.csv.gz"), trained_with=old.engine)
     assert numbers(to_json(new)) == numbers(stored)
     assert all(claim.verdict in ("PASS", "FAIL", "INCONCLUSIVE") for claim in new.claims)
+
+
+TUNING = Path(__file__).parents[2] / "reports/reference/quick/tuning-1000/tidy.csv.gz"
+TUNING_REPLICATES = 16
+
+
+def test_what_was_registered_is_what_tuning_showed() -> None:
+    registry, table = load(), Table(read(TUNING))
+    for claim, registration in registry.registrations("quick"):
+        for line in registration.hypotheses:
+            minuend, subtrahend = contrast(table, line, registration.experiment, TUNING_REPLICATES)
+            d = minuend - subtrahend
+            shown = pytest.approx((line.expected.effect, line.expected.sd), abs=6e-4)
+            assert (d.mean(), d.std(ddof=1)) == shown, f"{claim.id} {line.id}"
+
+
+def test_accuracy_bands_are_four_standard_deviations_wide() -> None:
+    table = Table(read(TUNING))
+    for name, band in load().suites["quick"].dense_bands.items():
+        dense = table.values(Cell(name, "dense", 0), "final_test_accuracy", TUNING_REPLICATES)
+        mean, half = dense.mean(), 4 * dense.std(ddof=1)
+        assert (band.low, band.high) == pytest.approx((mean - half, mean + half), abs=6e-3), name
