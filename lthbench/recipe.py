@@ -7,31 +7,80 @@ claims package validates YAML into them (unknown keys refused); `canonical` give
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
 from lthbench.data.registry import DataSpec
+from lthbench.declaration import STRICT, content, later
 from lthbench.tickets.arms import ARMS
 
-STRICT = {"extra": "forbid"}
+FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")  # package.module:function
+PAPER = re.compile(r"^(mlp|conv-[246]|resnet-[1-9]\d*|vgg-(11|13|16|19))$")
+LIBRARY = re.compile(r"^(torchvision|timm)/[\w.\-/]+$")
+CRITERIA = (
+    "magnitude", "random", "snip", "small-final", "large-init", "small-init", "large-init-large-final",
+    "small-init-small-final", "magnitude-increase", "movement",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Network:
-    """A multilayer perceptron: ReLU after every hidden layer, Gaussian Glorot weights, zero biases.
+    """Which network. The kinds:
 
-    With `batch_norm`, hidden layers are Linear (no bias) - BatchNorm - ReLU.
+    `mlp`: a perceptron with `hidden` layers (LeNet-300-100 is hidden [300, 100]); with `batch_norm`, hidden
+    layers are Linear (no bias) - BatchNorm - activation.
+    `conv-2`, `conv-4`, `conv-6`, `vgg-11` .. `vgg-19`, `resnet-20`, `resnet-56`, ... (6n + 2 layers): the
+    literature's CIFAR networks; `width` multiplies their hidden widths.
+    `torchvision/resnet18`, `timm/mobilenetv3_small_050`: a library's network by name.
+    `package.module:function`: a function of the user's that takes (shape, classes) and `options` as keywords and
+    returns an nn.Module.
+
+    `initialisation`: `glorot` is Gaussian Glorot for every weight and zero biases (1803.03635, Figure 2), `kaiming`
+    Gaussian He (fan in); `own` leaves it to the module. Empty: glorot for the paper's networks, own for others.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    kind: Literal["mlp"]
-    hidden: tuple[int, ...]
+    kind: str
+    hidden: tuple[int, ...] = ()
     batch_norm: bool = False
+    width: float = later(1.0)
+    dropout: float = later(0.0)
+    activation: Literal["relu", "tanh"] = later("relu")
+    initialisation: Literal["", "glorot", "kaiming", "own"] = later("")
+    options: dict[str, Any] = later(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not any(known.match(self.kind) for known in (PAPER, LIBRARY, FUNCTION)):
+            raise ValueError(
+                f"kind '{self.kind}' is no network; use mlp, conv-2/4/6, resnet-20, vgg-16, torchvision/NAME, "
+                "timm/NAME or package.module:function"
+            )
+        if (self.kind == "mlp") != bool(self.hidden):
+            raise ValueError("hidden: the sizes of the hidden layers; an mlp needs them, other kinds have none")
+        if self.batch_norm and self.kind != "mlp":
+            raise ValueError("batch_norm: is a choice of mlp only")
+        if not 0 <= self.dropout < 1 or not 0 < self.width < math.inf:
+            raise ValueError("dropout lies between 0 and 1, width is positive")
+        if not PAPER.match(self.kind) and (self.width != 1 or self.dropout or self.activation != "relu"):
+            raise ValueError(f"width, dropout, activation: not for '{self.kind}'; pass its own names in options")
+        if PAPER.match(self.kind) and self.options:
+            raise ValueError("options: keywords for torchvision, timm or a function, not for the paper's networks")
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether this project builds the network itself."""
+        return bool(PAPER.match(self.kind))
 
 
 @dataclass(frozen=True)
 class Training:
-    """The training recipe. Iterations are optimizer steps; `milestones` multiply the rate by `decay`."""
+    """The training recipe. Iterations are optimizer steps; `milestones` multiply the rate by `decay`.
+
+    Augmentation of image batches: `flip` (left-right, one half of them) and `pad_crop` (that many black pixels on
+    every side, then a crop of the old size), drawn afresh for every image from the stream `augment`.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     optimizer: Literal["adam", "sgd"]
@@ -44,8 +93,12 @@ class Training:
     warmup: int = 0
     milestones: tuple[int, ...] = ()
     decay: float = 0.1
+    flip: bool = later(False)
+    pad_crop: int = later(0)
 
     def __post_init__(self) -> None:
+        if self.pad_crop < 0:
+            raise ValueError("pad_crop: how many pixels to pad on every side before cropping; 0 or more")
         positive = (self.learning_rate, self.batch, self.iterations, self.evaluate_every)
         if not all(0 < value < math.inf for value in positive):
             raise ValueError("learning_rate, batch, iterations and evaluate_every must be positive and finite")
@@ -57,11 +110,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Pruning:
-    """Magnitude pruning. `rate` is the fraction of the survivors removed per round.
+    """The pruning recipe. `rate` is the fraction of the survivors removed per round.
 
-    Layer-wise pruning may give the output layer a rate of its own (the paper: half the rate), and any weight
-    matrix one by its name in `layer_rates` (the paper's conv layers: 10 %). `rewind` is the iteration k that the
-    arm `rewound` returns to; the arm `ticket` always returns to k = 0.
+    Layer-wise pruning may give the output layer (`out.weight`) a rate of its own (the paper: half the rate), and any
+    weight one by its name or a pattern in `layer_rates` (the paper's conv layers: {"conv*": 0.1}). Weights that match
+    `keep` are counted but never pruned (the paper's downsample and output layers of ResNets). `rewind` is the
+    iteration k that the arm `rewound` returns to; the arm `ticket` always returns to k = 0. `criterion` scores the
+    weights, the smallest scores go: a built-in one or `package.module:function`. `unit`: single weights, or whole
+    filters (output channels; layer-wise only).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -69,7 +125,10 @@ class Pruning:
     rate: float
     output_rate: float | None = None
     rewind: int = 0
-    layer_rates: dict[str, float] = field(default_factory=dict)
+    layer_rates: dict[str, float] = later(default_factory=dict)
+    keep: tuple[str, ...] = later(())
+    criterion: str = later("magnitude")
+    unit: Literal["weight", "filter"] = later("weight")
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1 or not (self.output_rate is None or 0 < self.output_rate < 1):
@@ -78,6 +137,12 @@ class Pruning:
             raise ValueError("layer_rates lie between 0 (never pruned) and 1")
         if self.scope == "global" and (self.output_rate is not None or self.layer_rates):
             raise ValueError("global pruning has one rate; output_rate and layer_rates belong to layer-wise")
+        if self.criterion not in CRITERIA and not FUNCTION.match(self.criterion):
+            raise ValueError(
+                f"criterion '{self.criterion}' is unknown; use {', '.join(CRITERIA)} or package.module:function"
+            )
+        if self.unit == "filter" and self.scope == "global":
+            raise ValueError("unit: filters are pruned layer-wise; set scope to layer-wise")
 
 
 @dataclass(frozen=True)
@@ -88,6 +153,8 @@ class Experiment:
     `draws`: independent draws of a control arm inside each replicate (averaged before any test).
     `barrier_points`: evenly spaced points on the line between two copies (arm `dense-copy`).
     `shuffled_labels` serves the dense-accuracy gate: a dense network that must fall outside its band.
+    `paired_with`: the experiment whose random streams this one shares, so that the two can be compared replicate by
+    replicate (same initialisation, split and batch order); empty: streams of its own.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -101,25 +168,35 @@ class Experiment:
     barrier_points: int = 11
     shuffled_labels: bool = False
     weights: int | None = None
+    paired_with: str = later("")
 
     def __post_init__(self) -> None:
         drawn = [name for name, arm in ARMS.items() if arm.stream]
         for arm, count in self.draws.items():
             if arm not in drawn or count < 1:
                 raise ValueError(f"draws: {arm}: {count} is not possible; one or more of {', '.join(drawn)}")
-        layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
-        for layer in self.pruning.layer_rates:
-            if layer not in layers:
-                raise ValueError(f"pruning.layer_rates: no matrix '{layer}'; there are {', '.join(layers)}")
+        if self.network.kind == "mlp":  # other networks are looked at when they are built
+            layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
+            check_patterns(self.pruning, layers)
         if not 0 <= self.pruning.rewind < self.training.iterations:
             raise ValueError(f"pruning.rewind must be 0 or more and below {self.training.iterations} iterations")
 
+    @property
+    def streams(self) -> str:
+        """The scope of the experiment's random streams."""
+        return self.paired_with or self.id
+
     def recipe(self) -> dict[str, Any]:
         """Everything that can change a number; what came later is left out while it does nothing."""
-        content = {key: value for key, value in asdict(self).items() if key not in ("title", "draws", "weights")}
-        if not self.pruning.layer_rates:
-            del content["pruning"]["layer_rates"]
-        return content
+        return {k: v for k, v in content(self).items() if k not in ("title", "draws", "weights")}
+
+
+def check_patterns(pruning: Pruning, weights: list[str]) -> None:
+    """Raise ValueError for a pattern of `layer_rates` or `keep` that no weight's name fits."""
+    for key, patterns in (("layer_rates", pruning.layer_rates), ("keep", pruning.keep)):
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in weights):
+                raise ValueError(f"pruning.{key}: no weight fits '{pattern}'; there are {', '.join(weights)}")
 
 
 def canonical(value: Any) -> str:

@@ -12,22 +12,28 @@ from lthbench.data import digits, mnist1d, npz
 from lthbench.data.arrays import Arrays, check
 from lthbench.data.cache import cached
 from lthbench.data.errors import DataError
+from lthbench.declaration import STRICT, later
 
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which data set, and how many examples of it.
+    """Which data set, how many examples of it, and how images are normalised.
 
-    train and test count examples; None is the data set's own size. validation counts the examples that
-    the run splits off the training set (`train_validation_split`). path is the file of "npz".
+    train and test count examples; None is the data set's own size, fewer training examples are a random draw.
+    validation counts the examples that the run splits off the training set (`train_validation_split`). path is the
+    file of "npz" or the folder of "image_folder"; size the side that its images are scaled and cropped to.
+    mean and std, one number per channel, normalise images: (pixel / 255 - mean) / std.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # when read from YAML
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     name: str
     train: int | None = None
     test: int | None = None
     validation: int = 0
     path: str | None = None
+    mean: tuple[float, ...] = later(())
+    std: tuple[float, ...] = later(())
+    size: int | None = later(None)
 
 
 def names() -> list[str]:

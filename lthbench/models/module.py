@@ -1,0 +1,87 @@
+"""Any nn.Module as the engines see it: names and shapes, which weights may be pruned, how it starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+Arrays = dict[str, np.ndarray]
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+@dataclass(frozen=True)
+class ModuleModel:
+    """A network that an ordinary module defines; parameters and buffers under the module's own names and layout.
+
+    Prunable are the weights with two or more dimensions: matrices, convolution kernels and embeddings. `initialisation`
+    is that of `recipe.Network`; `build` makes the module, on the CPU, with whatever values.
+    """
+
+    build: Callable[[], nn.Module]
+    initialisation: str
+    parameters: dict[str, tuple[int, ...]]
+    buffers: dict[str, tuple[int, ...]]
+    prunable: dict[str, tuple[int, ...]]
+
+    def initial_state(self, generator: np.random.Generator) -> Arrays:
+        """Parameters and buffers at iteration 0, all random numbers from `generator`."""
+        if self.initialisation == "own":
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(generator.integers(2**63)))
+                return state_of(self.build())
+        state = state_of(self.build())
+        norms = {name for name, module in self.build().named_modules() if isinstance(module, NORMS)}
+        for name in self.parameters:
+            if name in self.prunable:
+                state[name] = gaussian(self.initialisation, self.parameters[name], generator)
+            else:
+                one = name.endswith("weight") and name.rpartition(".")[0] in norms
+                state[name] = np.full_like(state[name], 1 if one else 0)
+        return state
+
+
+def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleModel:
+    """Look at a module once and remember its names and shapes. Raises ValueError for what engines cannot train."""
+    module = build()
+    parameters = {name: tuple(p.shape) for name, p in module.named_parameters() if p.requires_grad}
+    frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
+    odd = [name for name, p in module.named_parameters() if p.dtype != torch.float32]
+    if frozen or odd:
+        raise ValueError(f"the network has frozen or non-float32 parameters: {', '.join([*frozen, *odd][:3])}")
+    return ModuleModel(
+        build=build,
+        initialisation=initialisation,
+        parameters=parameters,
+        buffers={name: tuple(b.shape) for name, b in module.named_buffers()},
+        prunable={name: shape for name, shape in parameters.items() if len(shape) >= 2},
+    )
+
+
+def gaussian(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
+    """Fresh weights (out, in, ...kernel): Glorot has variance 2 / (fan in + fan out), kaiming 2 / fan in."""
+    kernel = int(np.prod(shape[2:]))
+    fan_in, fan_out = shape[1] * kernel, shape[0] * kernel
+    variance = 2 / (fan_in + fan_out) if kind == "glorot" else 2 / fan_in
+    return generator.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(variance))
+
+
+def tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name; the tensors themselves, not copies."""
+    return dict(module.named_parameters()) | dict(module.named_buffers())
+
+
+def state_of(module: nn.Module) -> Arrays:
+    """Copies of all parameters and buffers."""
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors(module).items()}
+
+
+def load_state(module: nn.Module, state: Arrays) -> None:
+    """Set every parameter and buffer from `state`, bit for bit. Raises ValueError where the names differ."""
+    own = tensors(module)
+    if own.keys() != state.keys():
+        raise ValueError(f"state does not fit the network: {sorted(own.keys() ^ state.keys())}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
