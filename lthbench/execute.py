@@ -24,10 +24,18 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def run_chunk(units: Sequence[Unit], root: Path, cache: Path | None, device: str, report: Report) -> None:
+def run_chunk(
+    units: Sequence[Unit],
+    root: Path,
+    cache: Path | None,
+    device: str,
+    report: Report,
+    deadline: float | None = None,
+) -> None:
     """Run the units of one block (parents first) whose records are not there yet; `report` is told of each.
 
-    The second argument of `report` is "reused" or "trained".
+    The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the unit
+    under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
     """
     pending = [unit for unit in units if not store.finished(root, unit)]
     names = {unit.key: unit for unit in units}
@@ -37,18 +45,15 @@ def run_chunk(units: Sequence[Unit], root: Path, cache: Path | None, device: str
     if not pending:
         return
 
-    import torch  # here, not above: planning and judging never pay for it
-
-    from lthbench.tickets import folds as block_data
+    from lthbench.tickets import folds as block_data  # here: planning and judging never pay for torch
     from lthbench.tickets.unit import run_unit
+    from lthbench.training.device import prepare
 
-    torch.set_num_threads(1)
     first = units[0]
-    chosen = torch.device(pick_device(device))
-    folds = block_data.load(first.experiment, first.master, first.replicates, cache, chosen)
+    folds = block_data.load(first.experiment, first.master, first.replicates, cache, prepare(device))
     for unit in pending:
         above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
-        run_unit(unit, root, folds, above)
+        run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
 
 
@@ -56,12 +61,3 @@ def tensors(unit: Unit, root: Path) -> dict:
     """The stored tensors of a finished unit."""
     path = store.path_of(root, unit)
     return store.read_tensors(path, store.read(path))
-
-
-def pick_device(name: str) -> str:
-    """`auto` is the GPU when there is one."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return name

@@ -38,11 +38,17 @@ class Unit:
         return len(self.replicates) * self.draws
 
     @property
+    def start(self) -> int:
+        """The iteration its networks start from: a rewound one trains T - k, an untrained one not at all."""
+        arm, training = ARMS[self.arm], self.experiment.training
+        if arm.learns == "nothing":
+            return training.iterations
+        return self.experiment.pruning.rewind if arm.weights == "rewind-point" else 0
+
+    @property
     def iterations(self) -> int:
         """Optimizer steps of all its networks together: the unit of cost."""
-        training, rewind = self.experiment.training, self.experiment.pruning.rewind
-        start = rewind if ARMS[self.arm].weights == "rewind-point" else 0
-        return self.networks * (training.iterations - start)
+        return self.networks * (self.experiment.training.iterations - self.start)
 
 
 def blocks(replicates: int, size: int) -> list[tuple[int, ...]]:

@@ -97,8 +97,8 @@ class Training:
     pad_crop: int = later(0)
 
     def __post_init__(self) -> None:
-        if self.pad_crop < 0:
-            raise ValueError("pad_crop: how many pixels to pad on every side before cropping; 0 or more")
+        if not 0 <= self.pad_crop <= 100:
+            raise ValueError("pad_crop: how many pixels to pad on every side before cropping; 0 to 100")
         positive = (self.learning_rate, self.batch, self.iterations, self.evaluate_every)
         if not all(0 < value < math.inf for value in positive):
             raise ValueError("learning_rate, batch, iterations and evaluate_every must be positive and finite")

@@ -8,13 +8,19 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 | data                  | data set   | the draw of the data itself; every experiment on that data set |
 | split                 | experiment | training/validation split; all arms                            |
 | order                 | experiment | batch order; all arms but dense-copy                           |
-| init                  | experiment | initial weights; dense, dense-copy, ticket, rewound, one-shot, |
-|                       |            | shuffled, random-mask                                          |
+| augment               | experiment | crops and flips; all arms but dense-copy                       |
+| dropout               | experiment | random layers; all arms but dense-copy                         |
+| init                  | experiment | initial weights; dense, dense-copy, ticket, lr-rewound,        |
+|                       |            | fine-tuned, rewound, one-shot, pruned-at-init, shuffled,       |
+|                       |            | random-mask, untrained                                         |
 | labels                | experiment | the permutation of a shuffled-labels experiment                |
-| order/copy            | experiment | dense-copy's own batch order (SGD noise of LMC)                |
+| .../copy              | experiment | dense-copy's own order, augment, dropout (SGD noise of LMC)    |
+| criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                          |
 | reinit/<draw>         | experiment | reinit and reinit-rescaled (they differ in scale alone)        |
 | shuffle/<draw>        | experiment | the permutation of the arm shuffled                            |
 | mask/<draw>           | experiment | the positions of the arm random-mask                           |
+
+An experiment `paired_with` another takes that one's streams.
 """
 
 import hashlib

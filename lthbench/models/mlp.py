@@ -52,6 +52,17 @@ class Mlp:
         widths = enumerate(self.sizes[1:-1], start=1)
         return {f"bn{i}.{name}": (width,) for i, width in widths for name in ("mean", "var")}
 
+    def initial_state(self, generator: np.random.Generator) -> Arrays:
+        """Weights and buffers at iteration 0: Glorot weights, batch norm as the identity, zero biases."""
+        drawn = weights(self, generator)
+        state = {name: np.zeros(shape, np.float32) for name, shape in (self.parameters | self.buffers).items()}
+        for name in state:
+            if name in drawn:
+                state[name] = drawn[name]
+            elif name.endswith((".weight", ".var")):
+                state[name] += 1
+        return state
+
 
 def mlp(network: Network, features: int, classes: int) -> Mlp:
     """The network of a declaration on data with so many features and classes."""
@@ -64,18 +75,6 @@ def weights(model: Mlp, generator: np.random.Generator) -> Arrays:
         name: generator.standard_normal(shape, dtype=np.float32) * np.float32(np.sqrt(2 / sum(shape)))
         for name, shape in model.prunable.items()
     }
-
-
-def initial_state(model: Mlp, generator: np.random.Generator) -> Arrays:
-    """Weights and buffers at iteration 0: Glorot weights, batch norm as the identity, zero biases."""
-    drawn = weights(model, generator)
-    state = {name: np.zeros(shape, np.float32) for name, shape in (model.parameters | model.buffers).items()}
-    for name in state:
-        if name in drawn:
-            state[name] = drawn[name]
-        elif name.endswith((".weight", ".var")):
-            state[name] += 1
-    return state
 
 
 class MlpModule(nn.Module):

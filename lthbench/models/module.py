@@ -84,4 +84,4 @@ def load_state(module: nn.Module, state: Arrays) -> None:
         raise ValueError(f"state does not fit the network: {sorted(own.keys() ^ state.keys())}")
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(state[name])))
+            tensor.copy_(torch.from_numpy(np.array(state[name], order="C")))

@@ -5,6 +5,7 @@ training and the gates compare what a run really had with them.
 """
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from lthbench.recipe import Pruning
 
@@ -14,26 +15,48 @@ def pruned_count(survivors: int, rate: float) -> int:
     return int(survivors * rate + 0.5)
 
 
+def kept(layer: str, pruning: Pruning) -> bool:
+    """Whether a weight is counted but never pruned."""
+    return any(fnmatchcase(layer, pattern) for pattern in pruning.keep)
+
+
 def layer_rate(layer: str, pruning: Pruning) -> float:
-    """The rate of one weight matrix: its own, the output layer's (half in the paper), or the common one."""
-    if layer in pruning.layer_rates:
-        return pruning.layer_rates[layer]
+    """The rate of one weight: none, its own, the output layer's (half in the paper), or the common one."""
+    if kept(layer, pruning):
+        return 0
+    for pattern, rate in pruning.layer_rates.items():
+        if fnmatchcase(layer, pattern):
+            return rate
     if pruning.output_rate is not None and layer.startswith("out."):
         return pruning.output_rate
     return pruning.rate
 
 
-def ladder(sizes: Mapping[str, int], pruning: Pruning, level: int) -> dict[str, int]:
-    """Weights remaining after `level` rounds: per weight matrix, or under "all" for global pruning."""
-    counts = dict(sizes) if pruning.scope == "layer-wise" else {"all": sum(sizes.values())}
+def ladder(
+    sizes: Mapping[str, int], pruning: Pruning, level: int, filters: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Weights remaining after `level` rounds: per weight, or under "all" for global pruning.
+
+    `filters` (output channels per weight) is needed where whole filters are pruned: those are what is counted then.
+    """
+    if pruning.scope == "global":
+        fixed = sum(n for name, n in sizes.items() if kept(name, pruning))
+        free = sum(sizes.values()) - fixed
+        for _ in range(level):
+            free -= pruned_count(free, pruning.rate)
+        return {"all": fixed + free}
+    units = dict(filters) if pruning.unit == "filter" and filters is not None else dict(sizes)
+    each = {name: sizes[name] // units[name] for name in sizes}
     for _ in range(level):
-        counts = {name: n - pruned_count(n, layer_rate(name, pruning)) for name, n in counts.items()}
-    return counts
+        units = {name: n - pruned_count(n, layer_rate(name, pruning)) for name, n in units.items()}
+    return {name: n * each[name] for name, n in units.items()}
 
 
-def density(sizes: Mapping[str, int], pruning: Pruning, level: int) -> float:
+def density(
+    sizes: Mapping[str, int], pruning: Pruning, level: int, filters: Mapping[str, int] | None = None
+) -> float:
     """Fraction of the prunable weights remaining after `level` rounds (the literature's P_m)."""
-    return sum(ladder(sizes, pruning, level).values()) / sum(sizes.values())
+    return sum(ladder(sizes, pruning, level, filters).values()) / sum(sizes.values())
 
 
 def rate_per_round(overall: float, rounds: int) -> float:

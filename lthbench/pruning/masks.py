@@ -1,12 +1,12 @@
-"""Masks as boolean arrays per weight matrix; True remains.
+"""Masks as boolean arrays per prunable weight; True remains.
 
-Survivors are exact counts, never a threshold: the k smallest magnitudes go, ties in storage order. Matrices are
+Survivors are exact counts, never a threshold: the k smallest scores go, ties in storage order. Matrices are
 taken in the order of their names wherever the order matters (ties, random draws): a mask read back from disk
 comes in any order.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -34,21 +34,24 @@ def keep_largest(scores: np.ndarray, mask: np.ndarray, remaining: int) -> np.nda
     return kept
 
 
-def prune(weights: Mapping[str, np.ndarray], mask: Mask, remaining: Mapping[str, int]) -> Mask:
-    """Remove the smallest magnitudes until `remaining` weights are left (a rung of `counts.ladder`).
+def prune(
+    scores: Mapping[str, np.ndarray], mask: Mask, remaining: Mapping[str, int], keep: Collection[str] = ()
+) -> Mask:
+    """Remove the smallest scores until `remaining` weights are left (a rung of `counts.ladder`).
 
-    Keys of `remaining` are the weight matrices (layer-wise) or "all" (global).
+    Keys of `remaining` are the weights' names (layer-wise) or "all" (global). Global pruning leaves the weights named
+    in `keep` alone, and counts them.
     """
     if remaining.keys() == {"all"}:
-        names = sorted(mask)
-        scores = np.concatenate([np.abs(weights[name]).ravel() for name in names])
-        kept = keep_largest(scores, np.concatenate([mask[n].ravel() for n in names]), remaining["all"])
+        names = sorted(name for name in mask if name not in keep)
+        flat = np.concatenate([scores[name].ravel() for name in names])
+        left = remaining["all"] - sum(int(mask[name].sum()) for name in keep)
+        kept = keep_largest(flat, np.concatenate([mask[n].ravel() for n in names]), left)
         parts = np.split(kept, np.cumsum([mask[name].size for name in names])[:-1])
-        return {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
+        pruned = {name: part.reshape(mask[name].shape) for name, part in zip(names, parts, strict=True)}
+        return {name: pruned.get(name, mask[name]) for name in mask}
     return {
-        name: keep_largest(np.abs(weights[name]).ravel(), mask[name].ravel(), remaining[name]).reshape(
-            mask[name].shape
-        )
+        name: keep_largest(scores[name].ravel(), mask[name].ravel(), remaining[name]).reshape(mask[name].shape)
         for name in mask
     }
 

@@ -14,12 +14,13 @@ import lthbench
 from lthbench.engine_version import engine
 from lthbench.plan import Unit
 from lthbench.recipe import digest
+from lthbench.training.device import described
 from lthbench.training.run import Folds
 
 
 def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
     """The provenance of a unit trained on these folds in so many seconds."""
-    device = folds.x_train.device
+    device = folds.device
     return {
         "lthbench": lthbench.__version__,
         "commit": commit(),
@@ -30,7 +31,7 @@ def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-        "threads": torch.get_num_threads(),
+        **described(device),
         "seconds": round(seconds, 3),
         "data_sha256": list(folds.sha256),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -15,18 +15,22 @@ class Arm:
     """How one arm is made.
 
     mask: `ones` (dense), `iterative` (pruned from the arm's own previous level), `one-shot` (pruned once
-    from the trained dense network), `ticket` (worn from the ticket of that level), `random` (as many
-    weights per matrix as that ticket, elsewhere).
-    weights: `init`, `rewind-point` (dense after k iterations), `fresh` (a new draw), `fresh-rescaled` (the
-    same draw divided by the square root of each matrix's density), `shuffled` (the surviving initial
-    weights permuted within each matrix).
+    from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn from the ticket
+    of that level), `random` (as many weights per matrix as that ticket, elsewhere).
+    weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
+    `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
+    `shuffled` (the surviving initial weights permuted within each matrix).
+    rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms but
+    these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     """
 
     says: str
-    mask: Literal["ones", "iterative", "one-shot", "ticket", "random"]
-    weights: Literal["init", "rewind-point", "fresh", "fresh-rescaled", "shuffled"]
+    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random"]
+    weights: Literal["init", "rewind-point", "trained", "fresh", "fresh-rescaled", "shuffled"]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm
+    rates: Literal["schedule", "last"] = "schedule"
+    learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
 
 
 ARMS: dict[str, Arm] = {
@@ -34,7 +38,10 @@ ARMS: dict[str, Arm] = {
     "dense-copy": Arm("all weights, the same start, another batch order", "ones", "init", own_order=True),
     "ticket": Arm("iteratively pruned, rewound to iteration 0", "iterative", "init"),
     "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
+    "lr-rewound": Arm("iteratively pruned, trained on with the whole schedule again", "iterative", "trained"),
+    "fine-tuned": Arm("iteratively pruned, trained on at the last rate", "iterative", "trained", rates="last"),
     "one-shot": Arm("pruned once from the trained dense network, iteration 0", "one-shot", "init"),
+    "pruned-at-init": Arm("pruned once at initialisation, before any training", "at-init", "init"),
     "reinit": Arm("the ticket's mask, fresh weights", "ticket", "fresh", stream="reinit"),
     "reinit-rescaled": Arm(
         "the ticket's mask, fresh weights scaled up for the density",
@@ -49,6 +56,7 @@ ARMS: dict[str, Arm] = {
         stream="shuffle",
     ),
     "random-mask": Arm("a random mask with the ticket's layer densities", "random", "init", stream="mask"),
+    "untrained": Arm("the ticket's mask on its initial weights, not trained", "ticket", "init", learns="nothing"),
 }
 
 
@@ -60,7 +68,7 @@ def parents(arm: str, level: int) -> list[Cell]:
         found.append((arm, level - 1) if level > 1 else ("dense", 0))
     elif kind.mask in ("ticket", "random"):
         found.append(("ticket", level) if level else ("dense", 0))
-    if kind.mask == "one-shot" or kind.weights == "rewind-point" or kind.own_order:
+    if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point" or kind.own_order:
         found.append(("dense", 0))
     return list(dict.fromkeys(found))
 

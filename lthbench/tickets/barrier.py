@@ -9,35 +9,36 @@ training examples.
 import numpy as np
 import torch
 
-from lthbench.models.mlp import Arrays, Mlp
-from lthbench.training.run import Folds
-from lthbench.training.stacked import Stack, accuracy, forward, stack
+from lthbench.models.mlp import Arrays
+from lthbench.training.loop import accuracy, engine_for
+from lthbench.training.run import Folds, Model
+from lthbench.training.stack import stack
 
 BN_EXAMPLES = 4000
 
 
 def between(first: Arrays, second: Arrays, alpha: float) -> Arrays:
-    """The network alpha of the way from the first to the second."""
-    return {name: (1 - np.float32(alpha)) * first[name] + np.float32(alpha) * second[name] for name in first}
-
-
-def recompute_statistics(model: Mlp, net: Stack, x_train: torch.Tensor) -> None:
-    """Set batch norm's running statistics to those of the given examples, (S, examples, features)."""
-    if model.batch_norm:
-        x = x_train[:, :BN_EXAMPLES].transpose(0, 1).contiguous()
-        forward(model, net, x, training=True, momentum=1.0)
+    """The network alpha of the way from the first to the second; counters and the like are the first's."""
+    return {
+        name: (1 - np.float32(alpha)) * value + np.float32(alpha) * second[name]
+        if np.issubdtype(value.dtype, np.floating)
+        else value
+        for name, value in first.items()
+    }
 
 
 @torch.no_grad()
-def errors_on_line(model: Mlp, first: list[Arrays], second: list[Arrays], folds: Folds, points: int) -> np.ndarray:
+def errors_on_line(
+    model: Model, first: list[Arrays], second: list[Arrays], folds: Folds, points: int
+) -> np.ndarray:
     """Test error in percent at evenly spaced points of the line, shape (points, S); ends included."""
-    owners = torch.arange(len(first), device=folds.x_test.device)
     errors = []
     for alpha in np.linspace(0, 1, points):
         line = [between(a, b, float(alpha)) for a, b in zip(first, second, strict=True)]
-        net = stack(model, line, folds.x_test.device)
-        recompute_statistics(model, net, folds.x_train)
-        errors.append(100 - accuracy(model, net, folds.x_test, folds.y_test, owners))
+        net = stack(model, line, folds.device)
+        engine = engine_for(model, net)
+        engine.recompute_statistics(net, folds.examples, folds.train[:, :BN_EXAMPLES])
+        errors.append(100 - accuracy(engine, net, folds.held_out, folds.test))
     return np.stack(errors)
 
 

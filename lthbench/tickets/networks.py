@@ -3,16 +3,22 @@
 from collections.abc import Mapping
 
 import numpy as np
+import torch
 
-from lthbench.models.mlp import Arrays, Mlp, initial_state, weights
+from lthbench.models.mlp import Arrays
 from lthbench.plan import Unit
 from lthbench.pruning import masks
-from lthbench.pruning.counts import ladder
+from lthbench.pruning.counts import kept, ladder
+from lthbench.pruning.criteria import Trace, scores
 from lthbench.pruning.masks import Mask
 from lthbench.streams import stream
 from lthbench.tickets.arms import ARMS, Cell
+from lthbench.training.loop import engine_for
+from lthbench.training.run import Folds, Model
+from lthbench.training.stack import Stack, stack, view_names
 
 Tensors = Mapping[str, np.ndarray]
+GRADIENT_EXAMPLES = 1000  # training examples that a criterion's gradient is taken over
 
 
 def part(tensors: Tensors, prefix: str, index: int) -> Arrays:
@@ -20,35 +26,81 @@ def part(tensors: Tensors, prefix: str, index: int) -> Arrays:
     return {n.removeprefix(f"{prefix}/"): t[index] for n, t in tensors.items() if n.startswith(f"{prefix}/")}
 
 
-def mask_for(unit: Unit, model: Mlp, above: Mapping[Cell, Tensors], index: int, draw: int) -> Mask:
+def above_level(unit: Unit, above: Mapping[Cell, Tensors]) -> Tensors:
+    """The arm's previous level; the dense network above level 1."""
+    return above[(unit.arm, unit.level - 1) if unit.level > 1 else ("dense", 0)]
+
+
+def mask_for(unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], index: int, draw: int) -> Mask:
     """The mask of one network (replicate number `index` of the block)."""
     arm, dense = ARMS[unit.arm], masks.ones(model.prunable)
-    sizes = masks.counts(dense)
-    remaining = ladder(sizes, unit.experiment.pruning, unit.level)
     if arm.mask == "ones":
         return dense
-    if arm.mask == "one-shot":
-        return masks.prune(part(above["dense", 0], "final", index), dense, remaining)
-    if arm.mask == "iterative":
-        previous = above[(unit.arm, unit.level - 1) if unit.level > 1 else ("dense", 0)]
-        worn = part(previous, "mask", index) or dense
-        return masks.prune(part(previous, "final", index), worn, remaining)
-    ticket = part(above["ticket", unit.level], "mask", index)
     if arm.mask == "ticket":
-        return ticket
-    return masks.random_like(ticket, named(unit, index, f"mask/{draw}"))
+        return part(above["ticket", unit.level], "mask", index)
+    if arm.mask == "random":
+        return masks.random_like(
+            part(above["ticket", unit.level], "mask", index), named(unit, index, f"mask/{draw}")
+        )
+    initial = start_of_all(unit, model, above, index)
+    if arm.mask == "at-init":
+        return pruned(unit, model, folds, dense, initial, initial, index)
+    if arm.mask == "one-shot":
+        return pruned(unit, model, folds, dense, initial, part(above["dense", 0], "final", index), index)
+    previous = above_level(unit, above)
+    worn = part(previous, "mask", index) or dense
+    return pruned(unit, model, folds, worn, initial, part(previous, "final", index), index)
 
 
-def state_for(unit: Unit, model: Mlp, mask: Mask, above: Mapping[Cell, Tensors], index: int, draw: int) -> Arrays:
+def pruned(
+    unit: Unit, model: Model, folds: Folds, worn: Mask, initial: Arrays, trained: Arrays, index: int
+) -> Mask:
+    """The mask worn, pruned down to the unit's rung of the ladder by the recipe's criterion."""
+    pruning = unit.experiment.pruning
+    trace = Trace(
+        initial={name: initial[name] for name in worn},
+        trained={name: trained[name] for name in worn},
+        mask=worn,
+        gradient=lambda: gradient(model, folds, trained, index),
+        generator=named(unit, index, f"criterion/{unit.arm}/{unit.level}"),
+    )
+    sizes = masks.counts(masks.ones(model.prunable))
+    remaining = ladder(sizes, pruning, unit.level)
+    keep = [name for name in worn if kept(name, pruning)] if pruning.scope == "global" else []
+    return masks.prune(scores(pruning.criterion, trace), worn, remaining, keep)
+
+
+@torch.no_grad()
+def gradient(model: Model, folds: Folds, state: Arrays, index: int) -> Arrays:
+    """Gradient of the mean cross-entropy of one network over training examples of its replicate."""
+    net = stack(model, [state], folds.device)
+    zeros = torch.zeros_like(net.flat)
+    found = Stack(zeros, view_names(model, zeros, 1), {})
+    rows = folds.train[index, :GRADIENT_EXAMPLES, None]
+    engine_for(model, net).gradients(net, found, folds.examples.inputs(rows), folds.examples.labels(rows))
+    return {name: view[0].cpu().numpy() for name, view in found.views.items()}
+
+
+def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: int) -> Arrays:
+    """Where the arm starts at every level: the rewind point, or the initial weights."""
+    if ARMS[unit.arm].weights == "rewind-point":
+        return part(above["dense", 0], "rewind", index)
+    return model.initial_state(named(unit, index, "init"))
+
+
+def state_for(
+    unit: Unit, model: Model, mask: Mask, above: Mapping[Cell, Tensors], index: int, draw: int
+) -> Arrays:
     """The weights and buffers one network starts from, pruned weights zero."""
     kind = ARMS[unit.arm].weights
-    if kind == "rewind-point":
-        return masks.apply(mask, part(above["dense", 0], "rewind", index))
-    state = initial_state(model, named(unit, index, "init"))
+    if kind == "trained":
+        return masks.apply(mask, part(above_level(unit, above), "final", index))
     if kind in ("fresh", "fresh-rescaled"):
-        state |= weights(model, named(unit, index, f"reinit/{draw}"))
+        state = model.initial_state(named(unit, index, f"reinit/{draw}"))
+    else:
+        state = start_of_all(unit, model, above, index)
     if kind == "fresh-rescaled":
-        state |= {name: state[name] / np.sqrt(kept.mean(dtype=np.float32)) for name, kept in mask.items()}
+        state |= {name: state[name] / np.sqrt(left.mean(dtype=np.float32)) for name, left in mask.items()}
     if kind == "shuffled":
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):
@@ -58,4 +110,4 @@ def state_for(unit: Unit, model: Mlp, mask: Mask, above: Mapping[Cell, Tensors],
 
 def named(unit: Unit, index: int, name: str) -> np.random.Generator:
     """The named stream of one replicate of a unit."""
-    return stream(unit.master, unit.experiment.id, unit.replicates[index], name)
+    return stream(unit.master, unit.experiment.streams, unit.replicates[index], name)

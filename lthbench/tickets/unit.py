@@ -8,38 +8,43 @@ from typing import Any
 
 import numpy as np
 
-from lthbench.models.mlp import Arrays, Mlp, mlp
+from lthbench.models import registry
+from lthbench.models.mlp import Arrays
 from lthbench.plan import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.masks import Mask
+from lthbench.recipe import check_patterns
 from lthbench.results import store
 from lthbench.results.provenance import provenance
 from lthbench.results.store import Row
-from lthbench.streams import stream
 from lthbench.tickets.arms import ARMS, Cell
 from lthbench.tickets.barrier import barrier, errors_on_line
-from lthbench.tickets.networks import Tensors, mask_for, part, state_for
-from lthbench.training import stacked
-from lthbench.training.run import Folds, Task, Trained
-from lthbench.training.schedule import batch_order
+from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
+from lthbench.training import loop
+from lthbench.training.checkpoint import Checkpoint
+from lthbench.training.run import Folds, Model, Task, Trained
+from lthbench.training.schedule import augmentation, batch_order, last_rate, learning_rates
 
 
-def make_task(unit: Unit, model: Mlp, folds: Folds, above: Mapping[Cell, Tensors]) -> Task:
+def make_task(unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors]) -> Task:
     """The unit's networks as one training task; network s is replicate s // draws, draw s % draws."""
     training, rewind = unit.experiment.training, unit.experiment.pruning.rewind
     arm = ARMS[unit.arm]
+    orders, augmentations, seeds = [], [], []
     network_masks: list[Mask] = []
     states: list[Arrays] = []
-    orders: list[np.ndarray] = []
-    for index, replicate in enumerate(unit.replicates):
-        name = "order/copy" if arm.own_order else "order"
-        order_stream = stream(unit.master, unit.experiment.id, replicate, name)
-        order = batch_order(folds.x_train.shape[1], training, order_stream)
+    for index in range(len(unit.replicates)):
+        copy = "/copy" if arm.own_order else ""  # SGD noise: another order, other crops, other dropout
+        order = batch_order(folds.train.shape[1], training, named(unit, index, f"order{copy}"))
+        augmented = augmentation(training, named(unit, index, f"augment{copy}"))
+        dropout = int(named(unit, index, f"dropout{copy}").integers(2**63))
         for draw in range(unit.draws):
-            mask = mask_for(unit, model, above, index, draw)
+            mask = mask_for(unit, model, folds, above, index, draw)
             network_masks.append(mask)
             states.append(state_for(unit, model, mask, above, index, draw))
             orders.append(order)
+            augmentations += [augmented] if augmented is not None else []
+            seeds.append(dropout)
     return Task(
         model=model,
         training=training,
@@ -47,7 +52,10 @@ def make_task(unit: Unit, model: Mlp, folds: Folds, above: Mapping[Cell, Tensors
         masks=network_masks,
         owners=[index for index in range(len(unit.replicates)) for _ in range(unit.draws)],
         orders=orders,
-        start=rewind if arm.weights == "rewind-point" else 0,
+        rates=learning_rates(training) if arm.rates == "schedule" else last_rate(training),
+        augmentation=augmentations,
+        seeds=seeds,
+        start=unit.start,
         keep_at=rewind if unit.arm == "dense" else None,
     )
 
@@ -81,7 +89,7 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
 
 
 def barrier_rows(
-    unit: Unit, model: Mlp, folds: Folds, above: Mapping[Cell, Tensors], copies: list[Arrays]
+    unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], copies: list[Arrays]
 ) -> list[Row]:
     """Error on the line between the dense networks and their copies."""
     points = unit.experiment.barrier_points
@@ -104,22 +112,32 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
     kept: dict[str, np.ndarray] = {}
     if unit.arm != "dense":
         kept |= gather("mask", list(task.masks))
-    if unit.arm in ("dense", "ticket", "rewound"):
+    if ARMS[unit.arm].mask in ("ones", "iterative") and not ARMS[unit.arm].own_order:
         kept |= gather("final", trained.states)
     if trained.kept:
         kept |= gather("rewind", trained.kept)
     return kept
 
 
-def run_unit(unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors]) -> None:
-    """Train the unit on the data of its block and store its record below `root`."""
+def run_unit(
+    unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors], deadline: float | None = None
+) -> None:
+    """Train the unit on the data of its block and store its record below `root`.
+
+    Long trainings are saved now and then and go on where they were. At the `deadline`, a `time.monotonic()` value,
+    raises `checkpoint.OutOfTime` after saving.
+    """
     started = time.perf_counter()
-    model = mlp(unit.experiment.network, folds.x_train.shape[2], folds.classes)
+    model = registry.model(unit.experiment.network, folds.shape, folds.classes)
+    check_patterns(unit.experiment.pruning, list(model.prunable))
     task = make_task(unit, model, folds, above)
-    trained = stacked.train(task, folds)
+    path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")
+    checkpoint = Checkpoint(path, deadline)
+    trained = loop.train(task, folds, checkpoint)
     rows = rows_of(unit, task, trained)
     if ARMS[unit.arm].own_order:
         rows += barrier_rows(unit, model, folds, above, trained.states)
-    seconds = time.perf_counter() - started
+    seconds = checkpoint.seconds_before + time.perf_counter() - started
     measured_by = provenance(unit, folds, seconds)
     store.write(root, unit, rows, tensors_of(unit, task, trained), measured_by)
+    checkpoint.remove()

@@ -19,6 +19,11 @@ def learning_rates(training: Training) -> np.ndarray:
     return rates
 
 
+def last_rate(training: Training) -> np.ndarray:
+    """Fine-tuning: the last rate of the schedule throughout, shape (iterations,) (Renda et al. 2020, section 2)."""
+    return np.full(training.iterations, learning_rates(training)[-1])
+
+
 def batch_order(examples: int, training: Training, generator: np.random.Generator) -> np.ndarray:
     """Which training examples form each batch, shape (iterations, batch).
 
@@ -28,3 +33,13 @@ def batch_order(examples: int, training: Training, generator: np.random.Generato
     epochs = -(-needed // examples)
     order = np.concatenate([generator.permutation(examples) for _ in range(epochs)])
     return order[:needed].reshape(training.iterations, training.batch)
+
+
+def augmentation(training: Training, generator: np.random.Generator) -> np.ndarray | None:
+    """Crop offsets (0 .. 2 x pad_crop, vertical and horizontal) and flips, (iterations, batch, 3); None for none."""
+    if not (training.flip or training.pad_crop):
+        return None
+    shape = (training.iterations, training.batch)
+    offsets = generator.integers(0, 2 * training.pad_crop + 1, size=(*shape, 2), dtype=np.uint8)
+    flips = generator.integers(0, 2, size=(*shape, 1), dtype=np.uint8)
+    return np.concatenate([offsets, flips if training.flip else np.zeros_like(flips)], axis=-1)

@@ -1,0 +1,136 @@
+"""Pruning criteria: a score per weight; the smallest scores are pruned.
+
+A criterion is a function of a `Trace` that returns one array of scores per prunable weight, in the weight's shape.
+A user's own is named `package.module:function` in the recipe and is called the same way. Scores of weights that are
+already pruned do not matter. Names of Zhou et al. 2019 (1905.01067, section 2): `magnitude` is their `large_final`.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from lthbench.pruning.masks import Mask
+
+Arrays = dict[str, np.ndarray]
+
+
+class CriterionError(ValueError):
+    """A criterion cannot be used; the one-line message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a criterion may look at, for one network.
+
+    `initial` and `trained`: the prunable weights where the network started and where its training ended (the same,
+    when pruning at initialisation). `mask`: what the network wore. `gradient()`: the gradient of the mean
+    cross-entropy at `trained`, over a batch of training examples. `generator`: a named stream of its own.
+    """
+
+    initial: Arrays
+    trained: Arrays
+    mask: Mask
+    gradient: Callable[[], Arrays]
+    generator: np.random.Generator
+
+
+Criterion = Callable[[Trace], Mapping[str, np.ndarray]]
+
+
+def magnitude(trace: Trace) -> Arrays:
+    """|w trained| (Han et al. 2015; Frankle & Carbin 2019; `large_final` of Zhou et al.)."""
+    return {name: np.abs(weight) for name, weight in trace.trained.items()}
+
+
+def random(trace: Trace) -> Arrays:
+    """Uniform noise: pruning without looking."""
+    return {name: trace.generator.random(trace.mask[name].shape) for name in sorted(trace.mask)}
+
+
+def snip(trace: Trace) -> Arrays:
+    """|w x gradient| (SNIP, Lee et al. 2019; there at initialisation, on one batch)."""
+    gradient = trace.gradient()
+    return {name: np.abs(weight * gradient[name]) for name, weight in trace.trained.items()}
+
+
+def small_final(trace: Trace) -> Arrays:
+    """The opposite of magnitude: a criterion that must fail."""
+    return {name: -np.abs(weight) for name, weight in trace.trained.items()}
+
+
+def large_init(trace: Trace) -> Arrays:
+    """|w initial|: magnitude at initialisation."""
+    return {name: np.abs(weight) for name, weight in trace.initial.items()}
+
+
+def small_init(trace: Trace) -> Arrays:
+    """The opposite of large-init."""
+    return {name: -np.abs(weight) for name, weight in trace.initial.items()}
+
+
+def large_init_large_final(trace: Trace) -> Arrays:
+    """The smaller of the two ranks of |w initial| and |w trained| within the layer, so that scales do not matter."""
+    return {name: np.minimum(*ranks(trace, name)) for name in trace.trained}
+
+
+def small_init_small_final(trace: Trace) -> Arrays:
+    """Minus the larger of the two ranks."""
+    return {name: -np.maximum(*ranks(trace, name)) for name in trace.trained}
+
+
+def magnitude_increase(trace: Trace) -> Arrays:
+    """|w trained| - |w initial|."""
+    return {name: np.abs(trace.trained[name]) - np.abs(trace.initial[name]) for name in trace.trained}
+
+
+def movement(trace: Trace) -> Arrays:
+    """|w trained - w initial|."""
+    return {name: np.abs(trace.trained[name] - trace.initial[name]) for name in trace.trained}
+
+
+def ranks(trace: Trace, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks of |w initial| and |w trained| among a layer's surviving weights; pruned weights rank 0."""
+    alive = trace.mask[name]
+    found = []
+    for weights in (trace.initial[name], trace.trained[name]):
+        rank = np.zeros(alive.shape)
+        rank[alive] = rankdata(np.abs(weights[alive]))
+        found.append(rank)
+    return found[0], found[1]
+
+
+BUILT_IN: dict[str, Criterion] = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        magnitude, random, snip, small_final, large_init, small_init, large_init_large_final, small_init_small_final,
+        magnitude_increase, movement,
+    )
+}  # fmt: skip
+
+
+def criterion(name: str) -> Criterion:
+    """A criterion by its name in the recipe."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        raise CriterionError(f"pruning.criterion: cannot import {module} ({error}); install it here") from None
+    except AttributeError:
+        raise CriterionError(f"pruning.criterion: {module} has no function {function}") from None
+
+
+def scores(name: str, trace: Trace) -> Arrays:
+    """The scores of a criterion, checked: one finite array per weight, in its shape."""
+    found = criterion(name)(trace)
+    for weight, mask in trace.mask.items():
+        if weight not in found or np.shape(found[weight]) != mask.shape:
+            raise CriterionError(f"pruning.criterion: {name} gives no scores of shape {mask.shape} for {weight}")
+        diverged = not np.isfinite(trace.trained[weight]).all()  # recorded as such; a gate decides
+        if np.isnan(np.asarray(found[weight])[mask]).any() and not diverged:
+            raise CriterionError(f"pruning.criterion: {name} gives scores that are not numbers for {weight}")
+    return {weight: np.asarray(found[weight]) for weight in trace.mask}

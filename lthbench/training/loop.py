@@ -1,0 +1,243 @@
+"""THE training loop and THE training step, of all arms of all experiments.
+
+S networks train side by side. What differs between kinds of network, how gradients come about, is an `Engine`:
+written out by hand for perceptrons (perceptron.py), autograd for any other module (module.py). The plain serial
+version to compare with is reference.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lthbench.data.images import flip, pad_crop
+from lthbench.models.mlp import Mlp
+from lthbench.training.checkpoint import Checkpoint
+from lthbench.training.graph import Step, captured
+from lthbench.training.module import Modules
+from lthbench.training.perceptron import Perceptrons
+from lthbench.training.run import Examples, Folds, Model, Task, Trained, evaluation_iterations, percent
+from lthbench.training.stack import (
+    Optimizer,
+    Stack,
+    assert_masked,
+    copy_of,
+    flatten,
+    keep_where,
+    stack,
+    unstack,
+    view_names,
+)
+
+EVALUATION_BATCH = {Perceptrons: 2000, Modules: 500}
+
+
+class Engine(Protocol):
+    """How a kind of network computes; everything else is the same for all."""
+
+    @property
+    def capturable(self) -> bool:
+        """Whether a step can be recorded as a CUDA graph (asked after the first steps)."""
+
+    def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
+        """Write the gradients of the mean cross-entropies; x (batch, S, ...), y (batch, S)."""
+
+    def logits(self, net: Stack, x: Tensor) -> Tensor:
+        """Outputs in evaluation mode: (batch, S, classes)."""
+
+    def recompute_statistics(self, net: Stack, examples: Examples, rows: Tensor) -> None:
+        """Set batch norm's running statistics to those of the given rows, (S, examples)."""
+
+
+def engine_for(model: Model, net: Stack, seeds: tuple[int, ...] = ()) -> Engine:
+    """The engine of a kind of network."""
+    return Perceptrons(model) if isinstance(model, Mlp) else Modules.over(model, net, seeds)
+
+
+@dataclass(frozen=True)
+class State:
+    """All that changes while networks train: what a checkpoint holds."""
+
+    net: Stack
+    optimizer: Optimizer
+    best: Stack
+    kept: Stack | None
+    best_loss: Tensor
+    best_at: Tensor
+    losses: Tensor
+    correct: Tensor
+    random: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by name."""
+        found = {
+            "first": self.optimizer.first, "second": self.optimizer.second, "steps": self.optimizer.steps,
+            "best_loss": self.best_loss, "best_at": self.best_at, "losses": self.losses, "correct": self.correct,
+            "random": self.random,
+        }  # fmt: skip
+        for prefix, part in (("net", self.net), ("best", self.best), ("kept", self.kept)):
+            if part is not None:
+                found[prefix] = part.flat
+                found |= {f"{prefix}/{name}": buffer for name, buffer in part.buffers.items()}
+        return found
+
+
+def fresh_state(task: Task, net: Stack, random: Tensor) -> State:
+    """The state before the first step."""
+    size, device = len(task.states), net.flat.device
+    evaluations = evaluation_iterations(task.training, task.start)
+    return State(
+        net=net,
+        optimizer=Optimizer(task.training, net.flat),
+        best=copy_of(net, task.model, size),
+        kept=None if task.keep_at is None else copy_of(net, task.model, size),
+        best_loss=torch.full((size,), torch.inf, device=device),
+        best_at=torch.full((size,), evaluations[-1] if evaluations else task.start, device=device),
+        losses=torch.zeros(len(evaluations), size, device=device),
+        correct=torch.zeros(len(evaluations), size, device=device),
+        random=random,
+    )
+
+
+def train_step(
+    engine: Engine,
+    net: Stack,
+    gradient: Stack,
+    mask: Tensor,
+    optimizer: Optimizer,
+    rate: float | Tensor,
+    x: Tensor,
+    y: Tensor,
+) -> None:
+    """THE training step: forward and backward, mask the gradient, update."""
+    engine.gradients(net, gradient, x, y)
+    gradient.flat.mul_(mask)
+    optimizer.step(net.flat, gradient.flat, rate)
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Which examples each iteration trains on, resident on the device: rows (T, batch, S), augmentation beside."""
+
+    examples: Examples
+    rows: Tensor
+    augmentation: Tensor | None
+    pad: int
+
+    def at(self, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        """Inputs (batch, S, ...) and labels (batch, S) of iteration t (from 0)."""
+        rows = pick(self.rows, t)
+        raw = self.examples.raw(rows)
+        if self.augmentation is not None:
+            dy, dx, flipped = pick(self.augmentation, t).reshape(-1, 3).unbind(1)
+            flat = pad_crop(raw.flatten(0, 1), dy.long(), dx.long(), self.pad) if self.pad else raw.flatten(0, 1)
+            raw = flip(flat, flipped.bool()).view(raw.shape)
+        return self.examples.ready(raw), self.examples.labels(rows)
+
+
+def pick(table: Tensor, t: int | Tensor) -> Tensor:
+    """Entry t of a table; t lies on the device where the step is recorded once and replayed."""
+    return table[t] if isinstance(t, int) else table.index_select(0, t)[0]
+
+
+def batches(task: Task, folds: Folds) -> Batches:
+    """The batches of a task."""
+    device = folds.device
+    train = folds.train.cpu().numpy()
+    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis=-1)
+    wanted = None
+    if task.augmentation:
+        wanted = torch.from_numpy(np.stack(task.augmentation, axis=2)).to(device)
+    return Batches(folds.examples, torch.from_numpy(rows).to(device), wanted, task.training.pad_crop)
+
+
+def count_correct(engine: Engine, net: Stack, examples: Examples, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Correct answers and summed cross-entropy of each network on its rows (S, examples); shape (S,)."""
+    correct = torch.zeros(len(rows), device=rows.device)
+    loss = torch.zeros(len(rows), device=rows.device)
+    for part in rows.T.split(EVALUATION_BATCH[type(engine)]):  # type: ignore[index]
+        labels = examples.labels(part)
+        logits = engine.logits(net, examples.inputs(part))
+        correct += (logits.argmax(-1) == labels).sum(0)
+        loss -= torch.log_softmax(logits, -1).gather(-1, labels[..., None]).sum((0, 2))
+    return correct, loss
+
+
+def accuracy(engine: Engine, net: Stack, examples: Examples, rows: Tensor) -> np.ndarray:
+    """Percent correct of each network, shape (S,)."""
+    return percent(count_correct(engine, net, examples, rows)[0], rows.shape[1])
+
+
+@torch.no_grad()
+def train(task: Task, folds: Folds, checkpoint: Checkpoint | None = None) -> Trained:
+    """Train the networks from `start` to the end of the recipe. Curves are recorded; nothing is selected.
+
+    Raises `checkpoint.OutOfTime` at the checkpoint's deadline, after saving; the next call goes on bitwise.
+    """
+    training, size, device = task.training, len(task.states), folds.device
+    owners = torch.tensor(list(task.owners), device=device)
+    net = stack(task.model, task.states, device)
+    zeros = torch.zeros_like(net.flat)
+    gradient = Stack(zeros, view_names(task.model, zeros, size), {})
+    mask = flatten(task.model, task.masks, device, missing=1.0)
+    net.flat.mul_(mask)
+    engine = engine_for(task.model, net, tuple(task.seeds))
+    state = fresh_state(task, net, getattr(engine, "random", torch.empty(0)))
+    begun = resume(checkpoint, state, task.start)
+    data = batches(task, folds)
+    validation = folds.validation[owners]
+
+    def one(t: int | Tensor, rate: float | Tensor) -> None:
+        x, y = data.at(t)
+        train_step(engine, net, gradient, mask, state.optimizer, rate, x, y)
+
+    step: Callable[[int], None] = Step(one, task.rates)
+    if device.type == "cuda" and data.examples.resident:
+        step = captured(one, task.rates, device, lambda: engine.capturable)
+    for t in range(begun + 1, training.iterations + 1):
+        step(t - 1)
+        if t == task.keep_at and state.kept is not None:
+            keep_where(torch.ones_like(owners, dtype=torch.bool), net, state.kept)
+        if t % training.evaluate_every == 0:
+            e = t // training.evaluate_every - 1 - task.start // training.evaluate_every
+            right, loss = count_correct(engine, net, folds.examples, validation)
+            state.losses[e], state.correct[e] = loss, right
+            better = loss < state.best_loss
+            state.best_loss.copy_(torch.where(better, loss, state.best_loss))
+            state.best_at.copy_(torch.where(better, t, state.best_at))
+            keep_where(better, net, state.best)
+        if checkpoint is not None and t < training.iterations and checkpoint.due():
+            checkpoint.save(t, state.tensors())
+    assert_masked(net, mask)
+    return result(task, folds, engine, state, owners)
+
+
+def resume(checkpoint: Checkpoint | None, state: State, start: int) -> int:
+    """Put a saved state back, bit for bit; the iteration it was saved after, or `start`."""
+    saved = checkpoint.load(state.tensors()) if checkpoint is not None else None
+    if saved is None:
+        return start
+    t, tensors = saved
+    for name, tensor in state.tensors().items():
+        tensor.copy_(tensors[name])
+    return t
+
+
+def result(task: Task, folds: Folds, engine: Engine, state: State, owners: Tensor) -> Trained:
+    """What came out: curves, and the test set looked at twice."""
+    size, held_out = len(owners), folds.validation.shape[1]
+    test = folds.test[owners]
+    return Trained(
+        states=unstack(state.net, size),
+        kept=None if state.kept is None else unstack(state.kept, size),
+        iterations=np.array(evaluation_iterations(task.training, task.start), dtype=np.int64),
+        validation_loss=state.losses.cpu().numpy().astype(np.float64) / held_out,
+        validation_accuracy=percent(state.correct, held_out),
+        early_stop_iteration=state.best_at.cpu().numpy(),
+        early_stop_test_accuracy=accuracy(engine, state.best, folds.held_out, test),
+        final_test_accuracy=accuracy(engine, state.net, folds.held_out, test),
+        final_train_accuracy=accuracy(engine, state.net, folds.examples, folds.train[owners]),
+    )

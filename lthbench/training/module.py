@@ -1,0 +1,144 @@
+"""Gradients of any nn.Module by autograd: S modules whose parameters are views into one stack.
+
+On a GPU the networks of a step run on streams of their own, so that small networks fill the device together.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lthbench.models.module import ModuleModel
+from lthbench.training.run import Examples
+from lthbench.training.stack import Stack
+
+STATISTICS_BATCH = 500
+
+
+@dataclass
+class Modules:
+    """The engine's view of S modules; see `loop.Engine`.
+
+    `random` holds the state of each network's own generator, for layers that draw numbers (dropout); whether there
+    are any shows in the first step.
+    """
+
+    modules: list[nn.Module]
+    random: Tensor
+    streams: list[torch.cuda.Stream]
+    draws: bool
+
+    @classmethod
+    def over(cls, model: ModuleModel, net: Stack, seeds: tuple[int, ...]) -> "Modules":
+        """Modules whose parameters and buffers are the stack's."""
+        size, device = next(iter(net.views.values())).shape[0], net.flat.device
+        modules = [model.build().to(device).train() for _ in range(size)]
+        for s, module in enumerate(modules):
+            point_at(module, net, s)
+        random = torch.stack([generator_state(seed, device) for seed in seeds]) if seeds else torch.empty(0)
+        streams = [torch.cuda.Stream(device) for _ in modules] if device.type == "cuda" and size > 1 else []
+        return cls(modules, random, streams, draws=bool(seeds))
+
+    @property
+    def capturable(self) -> bool:
+        """Random layers draw from generators that are exchanged between networks, which a graph cannot do."""
+        return not self.draws
+
+    def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
+        """Gradients of the mean cross-entropies; x (batch, S, ...), y (batch, S)."""
+        drawn = False
+        for s, module in enumerate(self.modules):
+            with self.side_by_side(s, x.device), torch.enable_grad():
+                before = self.take_over(s, x.device)
+                parameters = dict(module.named_parameters())
+                loss = functional.cross_entropy(module(x[:, s].contiguous()), y[:, s])
+                found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+                drawn |= self.hand_back(s, x.device, before)
+            with self.side_by_side(s, x.device):
+                targets = [gradient.views[name][s] for name in parameters]
+                torch._foreach_copy_(
+                    targets, [torch.zeros_like(t) if g is None else g for t, g in zip(targets, found, strict=True)]
+                )
+        for stream in self.streams:
+            torch.cuda.current_stream().wait_stream(stream)
+        self.draws &= drawn
+
+    def logits(self, net: Stack, x: Tensor) -> Tensor:
+        """Outputs in evaluation mode: (batch, S, classes). `net` may be another stack than the one in training."""
+        outputs = []
+        for s, module in enumerate(self.modules):
+            module.eval()
+            tensors = {name: tensor[s] for name, tensor in (net.views | net.buffers).items()}
+            outputs.append(torch.func.functional_call(module, tensors, (x[:, s].contiguous(),)))
+            module.train()
+        return torch.stack(outputs, 1)
+
+    def recompute_statistics(self, net: Stack, examples: Examples, rows: Tensor) -> None:
+        """Set batch norm's running statistics to the mean over batches of the given rows, (S, examples)."""
+        for s, module in enumerate(self.modules):
+            point_at(module, net, s)
+            norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+            momenta = [norm.momentum for norm in norms]
+            for norm in norms:
+                norm.momentum = None  # a plain mean over the batches
+                norm.reset_running_stats()
+            if norms:
+                for part in rows[s].split(STATISTICS_BATCH):
+                    module(examples.inputs(part))
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+
+    @contextmanager
+    def side_by_side(self, s: int, device: torch.device) -> Iterator[None]:
+        """On a GPU, a stream of network s's own."""
+        if not self.streams:
+            yield
+            return
+        self.streams[s].wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(self.streams[s]):
+            yield
+
+    def take_over(self, s: int, device: torch.device) -> Tensor | None:
+        """Let random layers draw from network s's own generator; returns the state it displaces."""
+        if not self.draws:
+            return None
+        generator = default_generator(device)
+        displaced = generator.get_state()
+        generator.set_state(self.random[s])
+        return displaced
+
+    def hand_back(self, s: int, device: torch.device, displaced: Tensor | None) -> bool:
+        """Put the displaced state back and remember network s's; whether anything was drawn."""
+        if displaced is None:
+            return False
+        generator = default_generator(device)
+        now = generator.get_state()
+        drawn = not torch.equal(now, self.random[s])
+        self.random[s] = now
+        generator.set_state(displaced)
+        return drawn
+
+
+def point_at(module: nn.Module, net: Stack, s: int) -> None:
+    """Make the module's parameters and buffers views of network s of the stack."""
+    for name, parameter in module.named_parameters():
+        parameter.data = net.views[name][s]
+    for name, buffer in module.named_buffers():
+        buffer.data = net.buffers[name][s]
+
+
+def default_generator(device: torch.device) -> torch.Generator:
+    """The generator that a device's random layers draw from."""
+    if device.type == "cuda":
+        return torch.cuda.default_generators[device.index or 0]
+    return torch.default_generator
+
+
+def generator_state(seed: int, device: torch.device) -> Tensor:
+    """The state of a device's random generator after seeding it."""
+    generator = torch.Generator(device)
+    generator.manual_seed(seed % 2**63)
+    return generator.get_state()

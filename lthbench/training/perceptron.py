@@ -1,0 +1,146 @@
+"""Gradients of perceptrons: S networks as one stack of matrices, backpropagation written out by hand.
+
+Small networks are bound by the cost of calling an operation, not by arithmetic. Stacking S networks shares
+that cost, and explicit backpropagation saves autograd's bookkeeping. tests/science/test_engines.py proves
+it equal to the serial reference (plain module, autograd, torch.optim).
+
+Evidence (two processes side by side, one thread each, EPYC (Zen 4), torch 2.13; ms per network and iteration,
+S = 6, against the serial reference, medians): 300-100 on 40 features, Adam, batch 100: 0.55 against 1.08 (2.0x);
+8 x 96 with batch norm, SGD, batch 32: 0.48 against 1.38 (2.9x). Matrix products alone take 0.27 and 0.18.
+
+Layout: activations are stored (batch, S, width), so that batch norm sees S x width channels and one call
+normalises the whole stack; matrix products work on the transposed view (S, batch, width).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lthbench.models.mlp import Mlp
+from lthbench.training.run import Examples
+from lthbench.training.stack import Stack
+
+BN_MOMENTUM, BN_EPS = 0.1, 1e-5
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What the backward pass needs of one hidden layer; activations (batch, S, width)."""
+
+    inputs: Tensor
+    before_norm: Tensor
+    outputs: Tensor
+    mean: Tensor
+    inverse_sd: Tensor
+
+
+def affine(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """(batch, S, in) times (S, in, out): (batch, S, out)."""
+    out = inputs.new_empty(inputs.shape[0], weight.shape[0], weight.shape[2])
+    target = out.transpose(0, 1)
+    torch.bmm(inputs.transpose(0, 1), weight, out=target)
+    if bias is not None:
+        target.add_(bias[:, None])  # baddbmm into a strided output copies twice: 20 % slower here
+    return out
+
+
+def forward(
+    model: Mlp, net: Stack, x: Tensor, training: bool, momentum: float = BN_MOMENTUM
+) -> tuple[Tensor, list[Tape]]:
+    """Logits (batch, S, classes) of inputs (batch, S, features), and the tape when training."""
+    h, tapes = x, []
+    empty = x.new_empty(0)
+    for i, layer in enumerate(model.layers[:-1], start=1):
+        weight = net.views[f"{layer}.weight"]
+        if model.batch_norm:
+            z = affine(h, weight, None)
+            flat, mean, inverse_sd = torch.native_batch_norm(
+                z.view(z.shape[0], -1),
+                net.views[f"bn{i}.weight"].view(-1),
+                net.views[f"bn{i}.bias"].view(-1),
+                net.buffers[f"bn{i}.mean"].view(-1),
+                net.buffers[f"bn{i}.var"].view(-1),
+                training,
+                momentum,
+                BN_EPS,
+            )
+            out = flat.relu_().view(z.shape)
+        else:
+            z = affine(h, weight, net.views[f"{layer}.bias"])
+            out, mean, inverse_sd = z.relu_(), empty, empty
+        if training:
+            tapes.append(Tape(h, z, out, mean, inverse_sd))
+        h = out
+    return affine(h, net.views["out.weight"], net.views["out.bias"]), tapes
+
+
+def backward(
+    model: Mlp,
+    net: Stack,
+    gradient: dict[str, Tensor],
+    x: Tensor,
+    y: Tensor,
+    tapes: list[Tape],
+    logits: Tensor,
+) -> None:
+    """Write the gradient of the mean cross-entropy of each network into the views of `gradient`."""
+    batch, size, classes = logits.shape
+    d = torch.softmax(logits, -1).view(-1, classes)
+    d[torch.arange(batch * size, device=d.device), y] -= 1
+    d = d.mul_(1 / batch).view(logits.shape)
+    top = tapes[-1].outputs if tapes else x
+    torch.bmm(top.permute(1, 2, 0), d.transpose(0, 1), out=gradient["out.weight"])
+    torch.sum(d.transpose(0, 1), 1, out=gradient["out.bias"])
+    weight = net.views["out.weight"]
+    for i in range(len(tapes), 0, -1):
+        tape, name = tapes[i - 1], f"fc{i}"
+        d = affine(d, weight.transpose(1, 2), None)
+        d = torch.ops.aten.threshold_backward(d, tape.outputs, 0)
+        if model.batch_norm:
+            flat = (batch, -1)
+            d, d_scale, d_shift = torch.ops.aten.native_batch_norm_backward(
+                d.view(flat),
+                tape.before_norm.view(flat),
+                net.views[f"bn{i}.weight"].view(-1),
+                net.buffers[f"bn{i}.mean"].view(-1),
+                net.buffers[f"bn{i}.var"].view(-1),
+                tape.mean,
+                tape.inverse_sd,
+                True,
+                BN_EPS,
+                [True, True, True],
+            )
+            d = d.view(tape.outputs.shape)
+            gradient[f"bn{i}.weight"].view(-1).copy_(d_scale)
+            gradient[f"bn{i}.bias"].view(-1).copy_(d_shift)
+        else:
+            torch.sum(d.transpose(0, 1), 1, out=gradient[f"{name}.bias"])
+        torch.bmm(tape.inputs.permute(1, 2, 0), d.transpose(0, 1), out=gradient[f"{name}.weight"])
+        weight = net.views[f"{name}.weight"]
+
+
+@dataclass(frozen=True)
+class Perceptrons:
+    """The engine's view of a stack of perceptrons; see `loop.Engine`."""
+
+    model: Mlp
+
+    @property
+    def capturable(self) -> bool:
+        """No step waits for the device."""
+        return True
+
+    def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
+        """Gradients of the mean cross-entropy; x (batch, S, features), y (batch, S)."""
+        logits, tapes = forward(self.model, net, x, training=True)
+        backward(self.model, net, gradient.views, x, y.view(-1), tapes, logits)
+
+    def logits(self, net: Stack, x: Tensor) -> Tensor:
+        """Outputs in evaluation mode: (batch, S, classes)."""
+        return forward(self.model, net, x, training=False)[0]
+
+    def recompute_statistics(self, net: Stack, examples: Examples, rows: Tensor) -> None:
+        """Set batch norm's running statistics to those of the given rows, (S, examples)."""
+        if self.model.batch_norm:
+            forward(self.model, net, examples.inputs(rows.T.contiguous()), training=True, momentum=1.0)

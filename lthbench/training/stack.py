@@ -1,0 +1,108 @@
+"""S networks side by side: all their parameters in one flat tensor, so that one kernel updates them all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lthbench.models.mlp import Arrays
+from lthbench.recipe import Training
+from lthbench.training.run import Model
+
+BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Parameters of S networks in one flat tensor, with named views into it; buffers beside them.
+
+    Views and buffers have shape (S, *shape), contiguous: view[s] is network s's own tensor.
+    """
+
+    flat: Tensor
+    views: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+
+
+def view_names(model: Model, flat: Tensor, size: int) -> dict[str, Tensor]:
+    """Named views into a flat tensor that holds the parameters of `size` networks."""
+    views, offset = {}, 0
+    for name, shape in model.parameters.items():
+        count = size * int(np.prod(shape))
+        views[name] = flat[offset : offset + count].view(size, *shape)
+        offset += count
+    return views
+
+
+def flatten(
+    model: Model, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device, missing: float = 0.0
+) -> Tensor:
+    """One flat tensor from S dictionaries of parameters; names a dictionary lacks are filled."""
+    parts = []
+    for name, shape in model.parameters.items():
+        for array in arrays:
+            value = np.broadcast_to(array.get(name, np.float32(missing)), shape)
+            parts.append(np.asarray(value, dtype=np.float32).ravel())
+    return torch.from_numpy(np.concatenate(parts)).to(device)
+
+
+def stack(model: Model, states: Sequence[Arrays], device: torch.device) -> Stack:
+    """Put S networks side by side."""
+    flat = flatten(model, states, device)
+    buffers = {
+        name: torch.from_numpy(np.stack([state[name] for state in states])).to(device) for name in model.buffers
+    }
+    return Stack(flat, view_names(model, flat, len(states)), buffers)
+
+
+def unstack(stacked: Stack, size: int) -> list[Arrays]:
+    """The S states of a stack, as arrays of their own."""
+    arrays = {n: t.detach().cpu().numpy() for n, t in (stacked.views | stacked.buffers).items()}
+    return [{name: np.array(array[s], order="C") for name, array in arrays.items()} for s in range(size)]
+
+
+def copy_of(stacked: Stack, model: Model, size: int) -> Stack:
+    """A snapshot that later steps do not touch."""
+    flat = stacked.flat.clone()
+    return Stack(flat, view_names(model, flat, size), {n: b.clone() for n, b in stacked.buffers.items()})
+
+
+def keep_where(better: Tensor, source: Stack, target: Stack) -> None:
+    """Copy the networks marked by `better`, shape (S,), from one stack to another."""
+    size = len(better)
+    for sources, targets in ((source.views, target.views), (source.buffers, target.buffers)):
+        for name, tensor in sources.items():
+            new, old = tensor.view(size, -1), targets[name].view(size, -1)
+            old.copy_(torch.where(better[:, None], new, old))
+
+
+class Optimizer:
+    """torch's fused Adam or SGD kernel on the one flat parameter tensor."""
+
+    def __init__(self, training: Training, like: Tensor) -> None:
+        self.training = training
+        self.first, self.second = torch.zeros_like(like), torch.zeros_like(like)
+        self.steps = torch.zeros((), device=like.device)
+
+    def step(self, parameters: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
+        """One update in place. Pruned weights stay zero: their gradient, moments and decay all are."""
+        decay = self.training.weight_decay
+        if self.training.optimizer == "adam":
+            self.steps += 1
+            torch._fused_adam_(
+                [parameters], [gradient], [self.first], [self.second], [], [self.steps],
+                lr=rate, beta1=BETA1, beta2=BETA2, eps=ADAM_EPS, weight_decay=decay, amsgrad=False, maximize=False,
+            )  # fmt: skip
+        else:  # a momentum buffer of zeros makes the first step no exception
+            torch._fused_sgd_(
+                [parameters], [gradient], [self.first], lr=rate, momentum=self.training.momentum,
+                weight_decay=decay, dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
+            )  # fmt: skip
+
+
+def assert_masked(net: Stack, mask: Tensor) -> None:
+    """Pruned weights are still exactly zero (or not a number, in a network that diverged)."""
+    if ((net.flat != 0) & (mask == 0) & torch.isfinite(net.flat)).any():
+        raise AssertionError("pruned weights moved during training: the mask was not enforced")
