@@ -34,8 +34,8 @@ def run_chunk(
 ) -> None:
     """Run the units of one block (parents first) whose records are not there yet; `report` is told of each.
 
-    The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the unit
-    under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
+    The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the
+    unit under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
     """
     pending = [unit for unit in units if not store.finished(root, unit)]
     names = {unit.key: unit for unit in units}

@@ -34,11 +34,12 @@ class Network:
     `conv-2`, `conv-4`, `conv-6`, `vgg-11` .. `vgg-19`, `resnet-20`, `resnet-56`, ... (6n + 2 layers): the
     literature's CIFAR networks; `width` multiplies their hidden widths.
     `torchvision/resnet18`, `timm/mobilenetv3_small_050`: a library's network by name.
-    `package.module:function`: a function of the user's that takes (shape, classes) and `options` as keywords and
-    returns an nn.Module.
+    `package.module:function`: a function of the user's that takes (shape, classes) and `options` as keywords
+    and returns an nn.Module.
 
-    `initialisation`: `glorot` is Gaussian Glorot for every weight and zero biases (1803.03635, Figure 2), `kaiming`
-    Gaussian He (fan in); `own` leaves it to the module. Empty: glorot for the paper's networks, own for others.
+    `initialisation`: `glorot` is Gaussian Glorot for every weight and zero biases (1803.03635, Figure 2),
+    `kaiming` Gaussian He (fan in); `own` leaves it to the module. Empty: glorot for the paper's networks, own for
+    others.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -57,6 +58,9 @@ class Network:
                 f"kind '{self.kind}' is no network; use mlp, conv-2/4/6, resnet-20, vgg-16, torchvision/NAME, "
                 "timm/NAME or package.module:function"
             )
+        depth = self.kind.removeprefix("resnet-")
+        if depth.isdigit() and (int(depth) < 8 or (int(depth) - 2) % 6):
+            raise ValueError(f"kind '{self.kind}' has 6n + 2 layers; use resnet-8, 14, 20, 32, 44, 56, 110, ...")
         if (self.kind == "mlp") != bool(self.hidden):
             raise ValueError("hidden: the sizes of the hidden layers; an mlp needs them, other kinds have none")
         if self.batch_norm and self.kind != "mlp":
@@ -78,8 +82,8 @@ class Network:
 class Training:
     """The training recipe. Iterations are optimizer steps; `milestones` multiply the rate by `decay`.
 
-    Augmentation of image batches: `flip` (left-right, one half of them) and `pad_crop` (that many black pixels on
-    every side, then a crop of the old size), drawn afresh for every image from the stream `augment`.
+    Augmentation of image batches: `flip` (left-right, one half of them) and `pad_crop` (that many black pixels
+    on every side, then a crop of the old size), drawn afresh for every image from the stream `augment`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -112,12 +116,12 @@ class Training:
 class Pruning:
     """The pruning recipe. `rate` is the fraction of the survivors removed per round.
 
-    Layer-wise pruning may give the output layer (`out.weight`) a rate of its own (the paper: half the rate), and any
-    weight one by its name or a pattern in `layer_rates` (the paper's conv layers: {"conv*": 0.1}). Weights that match
-    `keep` are counted but never pruned (the paper's downsample and output layers of ResNets). `rewind` is the
-    iteration k that the arm `rewound` returns to; the arm `ticket` always returns to k = 0. `criterion` scores the
-    weights, the smallest scores go: a built-in one or `package.module:function`. `unit`: single weights, or whole
-    filters (output channels; layer-wise only).
+    Layer-wise pruning may give the output layer (`out.weight`) a rate of its own (the paper: half the rate), and
+    any weight one by its name or a pattern in `layer_rates` (the paper's conv layers: {"conv*": 0.1}). Weights
+    that match `keep` are counted but never pruned (the paper's downsample and output layers of ResNets). `rewind`
+    is the iteration k that the arm `rewound` returns to; the arm `ticket` always returns to k = 0. `criterion`
+    scores the weights, the smallest scores go: a built-in one or `package.module:function`. `unit`: single
+    weights, or whole filters (output channels; layer-wise only).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -153,8 +157,8 @@ class Experiment:
     `draws`: independent draws of a control arm inside each replicate (averaged before any test).
     `barrier_points`: evenly spaced points on the line between two copies (arm `dense-copy`).
     `shuffled_labels` serves the dense-accuracy gate: a dense network that must fall outside its band.
-    `paired_with`: the experiment whose random streams this one shares, so that the two can be compared replicate by
-    replicate (same initialisation, split and batch order); empty: streams of its own.
+    `paired_with`: the experiment whose random streams this one shares, so that the two can be compared replicate
+    by replicate (same initialisation, split and batch order); empty: streams of its own.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT

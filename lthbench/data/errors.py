@@ -2,7 +2,7 @@
 
 
 class DataError(ValueError):
-    """A data set cannot be used as asked; the one-line message names the set, the field and the way out."""
+    """A data set cannot be used as asked; one or two lines name the set, the field or file and the way out."""
 
 
 def one_line(error: BaseException) -> str:

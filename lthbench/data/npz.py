@@ -18,6 +18,13 @@ def load(path: str | Path) -> Arrays:
     Nothing pickled is loaded. Raises DataError when the file or an array in it cannot be used.
     """
     path = Path(path).expanduser()
+    arrays = _convert(read(path), path)
+    check(arrays, str(path))
+    return arrays
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Return x_train, y_train, x_test and y_test as they are; raises DataError when one cannot be read."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; give the path of an .npz file with {', '.join(FIELDS)}")
     try:
@@ -27,9 +34,7 @@ def load(path: str | Path) -> Arrays:
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path}: holds one bare array; save all four with np.savez")
     with archive:
-        arrays = _convert({field: _read(archive, field, path) for field in FIELDS}, path)
-    check(arrays, str(path))
-    return arrays
+        return {field: _read(archive, field, path) for field in FIELDS}
 
 
 def _read(archive: Mapping[str, np.ndarray], field: str, path: Path) -> np.ndarray:

@@ -13,10 +13,11 @@ NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 @dataclass(frozen=True)
 class ModuleModel:
-    """A network that an ordinary module defines; parameters and buffers under the module's own names and layout.
+    """A network that an ordinary module defines; names and layout are the module's own.
 
-    Prunable are the weights with two or more dimensions: matrices, convolution kernels and embeddings. `initialisation`
-    is that of `recipe.Network`; `build` makes the module, on the CPU, with whatever values.
+    Prunable are the parameters called ...weight with two or more dimensions: matrices and convolution kernels,
+    not the position embeddings and class tokens of transformers. `initialisation` is that of `recipe.Network`;
+    `build` makes the module, on the CPU, with whatever values.
     """
 
     build: Callable[[], nn.Module]
@@ -26,19 +27,27 @@ class ModuleModel:
     prunable: dict[str, tuple[int, ...]]
 
     def initial_state(self, generator: np.random.Generator) -> Arrays:
-        """Parameters and buffers at iteration 0, all random numbers from `generator`."""
-        if self.initialisation == "own":
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(generator.integers(2**63)))
-                return state_of(self.build())
-        state = state_of(self.build())
-        norms = {name for name, module in self.build().named_modules() if isinstance(module, NORMS)}
-        for name in self.parameters:
+        """Parameters and buffers at iteration 0, all random numbers from `generator`.
+
+        Glorot and kaiming redraw the prunable weights and set biases to 0 and norms to the identity; whatever else
+        a module has starts as the module has it.
+        """
+        with torch.random.fork_rng(devices=[]):
+            own = self.initialisation == "own"
+            torch.default_generator.manual_seed(int(generator.integers(2**63)) if own else 0)
+            module = self.build()
+        state = state_of(module)
+        if own:
+            return state
+        norms = {name for name, part in module.named_modules() if isinstance(part, NORMS)}
+        for name, shape in self.parameters.items():
+            owner, _, leaf = name.rpartition(".")
             if name in self.prunable:
-                state[name] = gaussian(self.initialisation, self.parameters[name], generator)
-            else:
-                one = name.endswith("weight") and name.rpartition(".")[0] in norms
-                state[name] = np.full_like(state[name], 1 if one else 0)
+                state[name] = gaussian(self.initialisation, shape, generator)
+            elif leaf.endswith("bias"):
+                state[name] = np.zeros_like(state[name])
+            elif owner in norms:
+                state[name] = np.ones_like(state[name])
         return state
 
 
@@ -55,8 +64,13 @@ def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleM
         initialisation=initialisation,
         parameters=parameters,
         buffers={name: tuple(b.shape) for name, b in module.named_buffers()},
-        prunable={name: shape for name, shape in parameters.items() if len(shape) >= 2},
+        prunable={name: shape for name, shape in parameters.items() if prunable(name, shape)},
     )
+
+
+def prunable(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is a weight that may be pruned."""
+    return len(shape) >= 2 and "weight" in name.rpartition(".")[2]
 
 
 def gaussian(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

@@ -37,7 +37,7 @@ def ladder(
 ) -> dict[str, int]:
     """Weights remaining after `level` rounds: per weight, or under "all" for global pruning.
 
-    `filters` (output channels per weight) is needed where whole filters are pruned: those are what is counted then.
+    `filters` (output channels per weight) is needed where whole filters are pruned: those are counted then.
     """
     if pruning.scope == "global":
         fixed = sum(n for name, n in sizes.items() if kept(name, pruning))

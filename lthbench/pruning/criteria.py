@@ -1,8 +1,9 @@
 """Pruning criteria: a score per weight; the smallest scores are pruned.
 
 A criterion is a function of a `Trace` that returns one array of scores per prunable weight, in the weight's shape.
-A user's own is named `package.module:function` in the recipe and is called the same way. Scores of weights that are
-already pruned do not matter. Names of Zhou et al. 2019 (1905.01067, section 2): `magnitude` is their `large_final`.
+A user's own is named `package.module:function` in the recipe and is called the same way. Scores of weights that
+are already pruned do not matter. Names of Zhou et al. 2019 (1905.01067, section 2): `magnitude` is their
+`large_final`.
 """
 
 import importlib
@@ -72,7 +73,7 @@ def small_init(trace: Trace) -> Arrays:
 
 
 def large_init_large_final(trace: Trace) -> Arrays:
-    """The smaller of the two ranks of |w initial| and |w trained| within the layer, so that scales do not matter."""
+    """The smaller of the ranks of |w initial| and |w trained| within the layer: scales do not matter."""
     return {name: np.minimum(*ranks(trace, name)) for name in trace.trained}
 
 
@@ -105,8 +106,8 @@ def ranks(trace: Trace, name: str) -> tuple[np.ndarray, np.ndarray]:
 BUILT_IN: dict[str, Criterion] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        magnitude, random, snip, small_final, large_init, small_init, large_init_large_final, small_init_small_final,
-        magnitude_increase, movement,
+        magnitude, random, snip, small_final, large_init, small_init, large_init_large_final,
+        small_init_small_final, magnitude_increase, movement,
     )
 }  # fmt: skip
 

@@ -39,8 +39,8 @@ def prune(
 ) -> Mask:
     """Remove the smallest scores until `remaining` weights are left (a rung of `counts.ladder`).
 
-    Keys of `remaining` are the weights' names (layer-wise) or "all" (global). Global pruning leaves the weights named
-    in `keep` alone, and counts them.
+    Keys of `remaining` are the weights' names (layer-wise) or "all" (global). Global pruning leaves the weights
+    named in `keep` alone, and counts them.
     """
     if remaining.keys() == {"all"}:
         names = sorted(name for name in mask if name not in keep)

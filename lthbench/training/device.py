@@ -9,11 +9,12 @@ DETERMINISTIC = "LTHBENCH_DETERMINISTIC"  # an environment variable, so that chi
 
 
 def prepare(name: str) -> torch.device:
-    """The device called `auto`, `cpu` or `cuda`, set up for training. Raises ValueError for a GPU that is not there.
+    """The device called `auto`, `cpu` or `cuda`, set up for training.
 
-    CPU: one thread, so that sums do not depend on how many there are; same inputs, same bits. GPU: float32 with TF32
-    products (10 bits of mantissa, sums in float32) and the fastest kernels, whose sums may come in any order; with
-    LTHBENCH_DETERMINISTIC=1, deterministic kernels and no TF32, which cost time.
+    CPU: one thread, so that sums do not depend on how many there are; same inputs, same bits. GPU: float32 with
+    TF32 products (10 bits of mantissa, sums in float32) and the fastest kernels, whose sums may come in any order;
+    with LTHBENCH_DETERMINISTIC=1, deterministic kernels and no TF32, which cost time. Raises ValueError for a GPU
+    that is not there.
     """
     torch.set_num_threads(1)
     if name == "auto":
@@ -24,7 +25,7 @@ def prepare(name: str) -> torch.device:
         exact = deterministic()
         if exact:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(exact)
+        torch.use_deterministic_algorithms(exact, warn_only=True)  # torch warns where it has no such kernel
         torch.backends.cudnn.benchmark = not exact
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = not exact
     return torch.device(name)

@@ -25,6 +25,7 @@ class Step:
     rates: np.ndarray
 
     def __call__(self, t: int) -> None:
+        """Iteration t."""
         self.one(t, float(self.rates[t]))
 
 
@@ -42,6 +43,7 @@ class captured:  # noqa: N801 - used like a function
         self.side, self.calls, self.failed = torch.cuda.Stream(device), 0, False
 
     def __call__(self, t: int) -> None:
+        """Iteration t; calls come in order."""
         self.calls += 1
         if self.failed:
             self.eager(t)

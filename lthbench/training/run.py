@@ -20,8 +20,8 @@ NONE = torch.empty(0)
 class Examples:
     """Examples on one device: x (N, features) float32, or uint8 images (N, C, H, W) normalised when used; y (N,).
 
-    `mean` and `std` (channels,) normalise images. A data set too large for the device stays in main memory; batches
-    travel.
+    `mean` and `std` (channels,) normalise images. A data set too large for the device stays in main memory;
+    batches travel.
     """
 
     x: torch.Tensor

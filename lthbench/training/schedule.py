@@ -20,7 +20,7 @@ def learning_rates(training: Training) -> np.ndarray:
 
 
 def last_rate(training: Training) -> np.ndarray:
-    """Fine-tuning: the last rate of the schedule throughout, shape (iterations,) (Renda et al. 2020, section 2)."""
+    """Fine-tuning (Renda et al. 2020, section 2): the last rate of the schedule throughout, (iterations,)."""
     return np.full(training.iterations, learning_rates(training)[-1])
 
 
@@ -36,7 +36,7 @@ def batch_order(examples: int, training: Training, generator: np.random.Generato
 
 
 def augmentation(training: Training, generator: np.random.Generator) -> np.ndarray | None:
-    """Crop offsets (0 .. 2 x pad_crop, vertical and horizontal) and flips, (iterations, batch, 3); None for none."""
+    """Crop offsets (0 .. 2 x pad_crop, vertical, horizontal) and flips, (iterations, batch, 3); None for none."""
     if not (training.flip or training.pad_crop):
         return None
     shape = (training.iterations, training.batch)

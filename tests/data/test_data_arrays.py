@@ -23,6 +23,35 @@ def test_good_arrays_pass():
     check(small(), "toy")
 
 
+def images(**changes):
+    rng = np.random.default_rng(0)
+    x = {
+        f"x_{part}": rng.integers(0, 256, (n, 3, 5, 6), dtype=np.uint8) for part, n in (("train", 4), ("test", 2))
+    }
+    return small(**(x | changes))
+
+
+def test_uint8_images_pass():
+    check(images(), "toy")
+
+
+def test_memory_maps_pass_and_hash_as_arrays_do(tmp_path):
+    arrays = images()
+    maps = {}
+    for field in ("x_train", "x_test"):
+        np.save(tmp_path / f"{field}.npy", getattr(arrays, field))
+        maps[field] = np.load(tmp_path / f"{field}.npy", mmap_mode="r")
+    mapped = dataclasses.replace(arrays, **maps)
+    check(mapped, "toy")
+    assert mapped.sha256 == arrays.sha256
+
+
+def test_sha256_is_taken_once_and_not_carried_to_other_arrays():
+    arrays = small()
+    assert arrays.sha256 is arrays.sha256
+    assert dataclasses.replace(arrays, classes=4).sha256 != arrays.sha256
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_sha256_changes_with_one_value(field):
     arrays = small()
@@ -58,6 +87,22 @@ NAN = np.full((2, 3), np.nan, dtype=np.float32)
     [
         ({"classes": 1}, "toy: classes is 1; a classification task needs at least 2"),
         ({"x_train": np.zeros((4, 3))}, "toy: x_train is float64, must be float32; use .astype('float32')"),
+        (
+            {"x_train": np.zeros((4, 3), np.uint8)},
+            "toy: x_train is uint8 of shape (4, 3); make it images (n, channels, height, width) or float32",
+        ),
+        (
+            {"x_train": np.zeros((4, 1, 1, 3), np.uint8)},
+            "toy: x_test is float32, x_train uint8; make them equal",
+        ),
+        (
+            {"x_test": np.zeros((2, 1, 0, 3), np.uint8)},
+            "toy: x_test has shape (2, 1, 0, 3); it must be (n, ...features), none of them 0",
+        ),
+        (
+            {"y_train": np.zeros(4, np.uint8)},
+            "toy: y_train is uint8, must be int64; use .astype('int64')",
+        ),
         ({"y_test": np.zeros(2, np.int32)}, "toy: y_test is int32, must be int64; use .astype('int64')"),
         (
             {"x_test": np.zeros(2, np.float32)},

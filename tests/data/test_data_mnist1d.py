@@ -105,7 +105,7 @@ def test_importing_the_data_room_stays_light():
     """No torch at all; matplotlib, requests and scikit-learn only when a data set needs them."""
     code = "import sys, lthbench.data.registry; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    heavy = {"torch", "mnist1d", "matplotlib", "requests", "sklearn", "scipy"}
+    heavy = {"torch", "torchvision", "PIL", "mnist1d", "matplotlib", "requests", "sklearn", "scipy"}
     modules = set(loaded.stdout.split())
     assert "lthbench.data.registry" in modules
     assert not heavy & modules

@@ -9,6 +9,8 @@ from lthbench.data.arrays import check
 from lthbench.data.errors import DataError
 from lthbench.data.registry import DataSpec, load, names
 
+DIGITS = "8bdb5fa0cabe89bd1bc1ec0e5a226288578465b257d44f4b5e75dc656dfc96ed"
+
 
 def refused(spec, message, seed=0):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
@@ -16,15 +18,13 @@ def refused(spec, message, seed=0):
 
 
 def test_names():
-    assert names() == ["digits", "mnist1d", "npz"]
+    assert names() == ["cifar10", "digits", "fashion_mnist", "image_folder", "mnist", "mnist1d", "npz"]
 
 
 def test_unknown_name():
-    refused(
-        DataSpec("mnist-1d"),
-        "unknown data set 'mnist-1d'; did you mean 'mnist1d'? known are: digits, mnist1d, npz",
-    )
-    refused(DataSpec("xyz"), "unknown data set 'xyz'; known are: digits, mnist1d, npz")
+    known = "known are: cifar10, digits, fashion_mnist, image_folder, mnist, mnist1d, npz"
+    refused(DataSpec("mnist-1d"), f"unknown data set 'mnist-1d'; did you mean 'mnist1d'? {known}")
+    refused(DataSpec("xyz"), f"unknown data set 'xyz'; {known}")
 
 
 def test_mnist1d_is_the_draw_of_its_seed_and_cached(tmp_path, monkeypatch):
@@ -96,5 +96,20 @@ def test_npz(tmp_path):
     assert np.array_equal(arrays.x_test, x[4:])
     assert arrays.sha256 == load(DataSpec("npz", path=path), 1, None).sha256
     refused(DataSpec("npz", path=path, test=3), "npz: test is 3, but the data has 2; correct it")
-    refused(DataSpec("npz"), "npz: path is missing; give the path of the .npz file")
-    refused(DataSpec("digits", path=path), f"digits: path is {path!r}, but only npz reads a file; remove path")
+    refused(DataSpec("npz"), "npz: path is missing; give the path of the folder or of the .npz file")
+    refused(
+        DataSpec("digits", path=path),
+        f"digits: path is {path!r}, but only image_folder and npz can have one; remove path",
+    )
+
+
+@pytest.mark.parametrize("key", ["mean", "std"])
+def test_normalisation_is_for_images(key):
+    refused(
+        DataSpec("digits", **{key: (0.5,)}),
+        "digits: mean and std are for uint8 images, but x is float32; remove them",
+    )
+
+
+def test_the_digest_is_what_it_was_before_there_were_images():
+    assert load(DataSpec("digits"), 0, None).sha256 == DIGITS

@@ -1,0 +1,94 @@
+"""Networks that others define: torchvision's and timm's by name, and a user's own function."""
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import nn
+
+from lthbench.models.errors import ModelError, told
+from lthbench.models.parts import image
+from lthbench.recipe import Network
+from lthbench.torchvision_ops import import_torchvision
+
+
+def borrowed(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A freshly initialised module of `torchvision/NAME`, `timm/NAME` or `package.module:function`.
+
+    Nothing is downloaded: libraries' networks come without trained weights. torchvision and timm are imported only
+    when one of their networks is asked for.
+    """
+    library, _, name = network.kind.partition("/")
+    if ":" in network.kind:
+        return from_function(network, shape, classes)
+    return (from_torchvision if library == "torchvision" else from_timm)(network, name, shape, classes)
+
+
+def from_torchvision(network: Network, name: str, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """One of torchvision's classifiers; they take three channels, so data with others do not fit."""
+    models = library(network, "torchvision").models
+    known = models.list_models(module=models)  # classifiers; detection and the like live in modules below
+    if name not in known:
+        raise ModelError(f"{network.kind}: torchvision has no such classifier{nearest(name, known)}")
+    if image(network, shape)[0] != 3:
+        raise ModelError(f"{network.kind}: takes images of 3 channels, these have {shape[0]}; timm/NAME takes any")
+    return made(network, models.get_model, name, weights=None, num_classes=classes)
+
+
+def from_timm(network: Network, name: str, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """One of timm's networks for images of any number of channels; some need `img_size` among the options."""
+    timm = library(network, "timm")
+    if not timm.is_model(name):
+        raise ModelError(f"{network.kind}: timm has no such network{nearest(name, timm.list_models())}")
+    channels = image(network, shape)[0]
+    untrained = {"pretrained": False, "checkpoint_path": None}  # a file would change results unseen by their hash
+    return made(network, timm.create_model, name, num_classes=classes, in_chans=channels, **untrained)
+
+
+def from_function(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """What the user's function returns for (shape, classes) and the options as keywords."""
+    package, _, name = network.kind.partition(":")
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{network.kind}: there is no {error.name or package} to import; "
+            "it must be installed in this environment or lie on PYTHONPATH"
+        ) from error
+    except Exception as error:  # the user's code may fail in any way
+        raise ModelError(f"{network.kind}: importing {package} failed ({told(error)})") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        callables = [key for key, value in vars(module).items() if callable(value)]
+        raise ModelError(f"{network.kind}: {package} has no function {name}{nearest(name, callables)}")
+    return made(network, function, shape, classes)
+
+
+def library(network: Network, name: str) -> Any:
+    """Import torchvision or timm; timm imports torchvision, so that always comes first."""
+    try:
+        torchvision = import_torchvision()
+        return torchvision if name == "torchvision" else importlib.import_module(name)
+    except ImportError as error:
+        raise ModelError(f"{network.kind}: cannot import {name} ({told(error)}); pip install {name}") from error
+
+
+def made(network: Network, function: Callable[..., Any], *args: Any, **fixed: Any) -> nn.Module:
+    """Call what makes the module, with the options; whatever goes wrong in there is told in one line."""
+    taken = sorted(fixed.keys() & network.options.keys())
+    if taken:
+        raise ModelError(f"{network.kind}: options cannot set {', '.join(taken)}")
+    try:
+        module = function(*args, **fixed, **network.options)
+    except Exception as error:
+        raise ModelError(f"{network.kind}: making it failed ({told(error)})") from error
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"{network.kind}: returned a {type(module).__name__}, not a torch.nn.Module")
+    return module
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the known one that looks most like it, if any does."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

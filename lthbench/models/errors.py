@@ -1,0 +1,12 @@
+"""The one error of this room, and how it quotes others."""
+
+from lthbench.data.errors import one_line
+
+
+class ModelError(ValueError):
+    """A network cannot be built as asked; the one-line message names the network and the way out."""
+
+
+def told(error: BaseException) -> str:
+    """Kind and message of somebody else's error on one line, for quoting in ours."""
+    return f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")

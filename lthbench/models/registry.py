@@ -1,0 +1,85 @@
+"""From the declaration of a network to the network: as a module, and as the engines see it."""
+
+from dataclasses import replace
+from functools import partial
+from math import prod
+
+import torch
+from torch import nn
+
+from lthbench.data.errors import one_line
+from lthbench.models.borrowed import borrowed
+from lthbench.models.conv import conv
+from lthbench.models.errors import ModelError, told
+from lthbench.models.mlp import Mlp, mlp
+from lthbench.models.module import ModuleModel, module_model, state_of
+from lthbench.models.parts import scaled
+from lthbench.models.perceptron import perceptron
+from lthbench.models.resnet import resnet
+from lthbench.models.vgg import vgg
+from lthbench.recipe import Network
+
+FAMILIES = {"mlp": perceptron, "conv": conv, "resnet": resnet, "vgg": vgg}
+
+
+def build(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
+    """A new module that takes (batch, *shape) to (batch, classes), with whatever values it starts with.
+
+    `shape` is one example's. Raises ModelError for what cannot be built.
+    """
+    family = FAMILIES[network.kind.partition("-")[0]] if network.is_paper else borrowed
+    return family(network, shape, classes)
+
+
+def model(network: Network, shape: tuple[int, ...], classes: int) -> Mlp | ModuleModel:
+    """The network as the engines see it.
+
+    A plain perceptron is an `Mlp` on prod(shape) features, for which there is a fast engine; everything else is a
+    module. It is tried once on zeros: ModelError where it does not map (2, *shape) to (2, classes).
+    """
+    start = network.initialisation or ("glorot" if network.is_paper else "own")
+    if network.kind == "mlp" and network.activation == "relu" and not network.dropout and start == "glorot":
+        hidden = tuple(scaled(network, size) for size in network.hidden)
+        return mlp(replace(network, hidden=hidden), prod(shape), classes)
+    maker = partial(build, network, shape, classes)
+    with torch.random.fork_rng(devices=[]):  # looking at a network leaves the caller's random numbers alone
+        check_output(network, maker(), shape, classes)
+        try:
+            seen = module_model(maker, start)
+        except (ValueError, RuntimeError) as error:  # frozen parameters or, torch's own error, lazy ones
+            raise ModelError(f"{network.kind}: {one_line(error)}") from error
+        if ":" in network.kind:
+            check_fresh(network, maker)
+    return seen
+
+
+def check_output(network: Network, module: nn.Module, shape: tuple[int, ...], classes: int) -> None:
+    """Raise ModelError unless zeros (2, *shape) become one tensor (2, classes), in evaluation and in training."""
+    for training in (False, True):  # some of torchvision's networks return more than logits while training
+        try:
+            with torch.no_grad():
+                output = module.train(training)(torch.zeros(2, *shape))
+        except Exception as error:  # others' code: anything may be raised
+            hint = f"; some take options: {{img_size: {shape[-1]}}}" if network.kind.startswith("timm/") else ""
+            raise ModelError(
+                f"{network.kind}: cannot take examples of shape {shape} ({told(error)}){hint}"
+            ) from error
+        found = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        if found != (2, classes):
+            when = "training" if training else "evaluation"
+            raise ModelError(f"{network.kind}: in {when} the output for 2 examples is {found}, not {(2, classes)}")
+
+
+def check_fresh(network: Network, maker: partial[nn.Module]) -> None:
+    """Raise ModelError unless every call makes a new module whose values follow from torch's seed alone."""
+    modules = []
+    for _ in range(2):
+        torch.default_generator.manual_seed(0)
+        modules.append(maker())
+    if modules[0] is modules[1]:
+        raise ModelError(f"{network.kind}: returns the same module twice; every call must make a new one")
+    first, second = (state_of(module) for module in modules)
+    if first.keys() != second.keys() or any(first[n].tobytes() != second[n].tobytes() for n in first):
+        raise ModelError(
+            f"{network.kind}: starts differently under the same torch.manual_seed; draw from torch only"
+        )

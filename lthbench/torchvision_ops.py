@@ -1,0 +1,59 @@
+"""Importing torchvision also where its compiled operators do not fit the installed torch.
+
+The ordinary torchvision package is compiled against the CUDA build of torch. Beside a CPU-only torch its library
+does not load, and `import torchvision` stops with "operator torchvision::nms does not exist", although nothing but
+detection models ever calls that operator. Declaring the missing operators, without kernels, lets the import pass.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+SCHEMAS = (
+    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+)
+_lock = threading.Lock()
+_declared: list[Any] = []  # torch drops a declaration together with its Library object, so they are kept here
+
+
+def import_torchvision() -> ModuleType:
+    """Return the module torchvision, importing it at the first call; its compiled operators may be missing.
+
+    Raises ModuleNotFoundError where torchvision is not installed.
+    """
+    with _lock:
+        _load_compiled()
+        _declare_missing()
+        return importlib.import_module("torchvision")
+
+
+def _load_compiled() -> None:
+    """Load torchvision's compiled operators, as its own import does; loading them again does nothing."""
+    import torch
+
+    spec = importlib.util.find_spec("torchvision")  # finds the package without importing it
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            library = Path(folder) / f"_C{suffix}"
+            if library.is_file():
+                try:
+                    torch.ops.load_library(str(library))
+                except OSError:  # a library that it needs is missing: this is the case to mend
+                    continue
+                return
+
+
+def _declare_missing() -> None:
+    """Declare those operators that torch does not know."""
+    import torch
+
+    for schema in SCHEMAS:
+        if not hasattr(torch.ops.torchvision, schema.partition("(")[0]):
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(schema)
+            _declared.append(library)
