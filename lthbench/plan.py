@@ -5,8 +5,11 @@ a stack is part of the plan, never of the circumstances, so bits do not depend o
 A unit's key is the hash of all that its numbers depend on, its parents' keys included.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from lthbench.engine_version import engine
 from lthbench.recipe import Experiment, digest
@@ -66,9 +69,12 @@ def unit_key(
     above: Iterable[str],
 ) -> str:
     """The content address of a unit: equal keys, equal numbers."""
+    recipe = experiment.recipe()
+    if experiment.data.path is not None:
+        recipe["data"]["path"] = file_digest(experiment.data.path)  # what the file holds, not where it lies
     content = {
         "engine": engine(),
-        "recipe": experiment.recipe(),
+        "recipe": recipe,
         "arm": arm,
         "level": level,
         "replicates": replicates,
@@ -77,6 +83,20 @@ def unit_key(
         "parents": list(above),
     }
     return digest(content)
+
+
+def file_digest(path: str) -> str:
+    """The sha256 of a file; of a folder (or nothing there yet), its name."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        return path
+    status = file.stat()
+    return _file_digest(str(file), status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _file_digest(path: str, size: int, modified: int) -> str:
+    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def plan_experiment(

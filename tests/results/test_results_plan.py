@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from lthbench import plan
@@ -134,6 +135,10 @@ def test_block_membership_and_parents_order_do_not_depend_on_hashing() -> None:
         (("reinit-rescaled", 3), [("ticket", 3)]),
         (("shuffled", 3), [("ticket", 3)]),
         (("random-mask", 3), [("ticket", 3)]),
+        (("fine-tuned", 1), [("dense", 0)]),
+        (("lr-rewound", 3), [("lr-rewound", 2)]),
+        (("pruned-at-init", 3), [("dense", 0)]),
+        (("untrained", 3), [("ticket", 3)]),
     ],
 )
 def test_parents(cell, wanted) -> None:
@@ -144,7 +149,9 @@ def test_the_closure_holds_all_ancestors_before_their_children() -> None:
     cells = {(arm, 0 if ARMS[arm].mask == "ones" else 3) for arm in ARMS}
     ordered = closure(cells)
     assert len(set(ordered)) == len(ordered)
-    assert set(ordered) == cells | {(arm, level) for arm in ("ticket", "rewound") for level in (1, 2)}
+    iterative = [name for name, arm in ARMS.items() if arm.mask == "iterative"]
+    assert iterative == ["ticket", "rewound", "lr-rewound", "fine-tuned"]
+    assert set(ordered) == cells | {(arm, level) for arm in iterative for level in (1, 2)}
     for place, cell in enumerate(ordered):
         assert set(parents(*cell)) <= set(ordered[:place])
 
@@ -172,3 +179,30 @@ def test_cells_that_cannot_exist_are_refused(arm, level, rewind, says) -> None:
 def test_cells_that_can_exist_are_planned(arm, level) -> None:
     check_cell(arm, level, 5)
     assert (arm, level, 0) in keys(cells={(arm, level)})
+
+
+def npz(folder, name: str, fill: float) -> Experiment:
+    path = folder / name
+    np.savez(path, x_train=np.full((2, 2), fill), y_train=np.array([0, 1]), x_test=np.ones((1, 2)), y_test=[0])
+    return dataclasses.replace(EXPERIMENT, data=DataSpec("npz", path=str(path)))
+
+
+def test_a_users_file_is_known_by_its_content_not_by_its_place(tmp_path) -> None:
+    first, moved, other = npz(tmp_path, "a.npz", 1.0), npz(tmp_path, "b.npz", 1.0), npz(tmp_path, "c.npz", 2.0)
+    assert keys(first) == keys(moved)
+    assert not set(keys(first).values()) & set(keys(other).values())
+    before = keys(first)
+    npz(tmp_path, "a.npz", 3.0)
+    assert not set(before.values()) & set(keys(first).values())
+
+
+def test_a_file_that_is_not_there_can_be_planned(tmp_path) -> None:
+    experiment = dataclasses.replace(EXPERIMENT, data=DataSpec("npz", path=str(tmp_path / "later.npz")))
+    assert keys(experiment)
+
+
+def test_an_untrained_network_costs_nothing_and_a_rewound_one_less() -> None:
+    units = plan_experiment(EXPERIMENT, {("untrained", 1), ("rewound", 1)}, 2, 2, 0)
+    assert {(u.arm, u.level): u.iterations for u in units} == {
+        ("dense", 0): 40, ("ticket", 1): 40, ("rewound", 1): 30, ("untrained", 1): 0,
+    }  # fmt: skip
