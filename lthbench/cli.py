@@ -31,6 +31,10 @@ Seed = Annotated[int, typer.Option(min=0, help="master seed: 0, 1, 2 confirmator
 Claims = Annotated[str, typer.Option("--claim", help="decide one claim only")]
 Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Data = Annotated[
+    Path | None, typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder")
+]
+Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (see README)")]
 Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
 ClaimsDir = Annotated[Path | None, typer.Option(help="folder of the claim files, where it is not the package's")]
 
@@ -63,6 +67,14 @@ def make_run(
     return Run(registry, suite, seed, claim, out, device, replicates or None)
 
 
+def surroundings(data: Path | None, deterministic: bool = False) -> None:
+    """What child processes must know as well goes into the environment."""
+    if data is not None:
+        os.environ["LTHBENCH_DATA"] = str(data.resolve())
+    if deterministic:
+        os.environ["LTHBENCH_DETERMINISTIC"] = "1"
+
+
 def choices(name: str, known: Iterable[str]) -> str:
     """The names one may use, the nearest one first."""
     names = list(known)
@@ -78,12 +90,15 @@ def run(
     out: Out = Path("."),
     cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = os.cpu_count() or 1,
     device: Device = "auto",
+    data: Data = None,
+    deterministic: Deterministic = False,
     replicates: Replicates = 0,
     claims_dir: ClaimsDir = None,
     snakemake: Annotated[bool, typer.Option(help="let Snakemake drive, or do without it")] = True,
 ) -> None:
     """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
     started = time.monotonic()
+    surroundings(data, deterministic)
     console.print(f"lthbench {lthbench.__version__}: suite {suite}, master seed {seed}", highlight=False)
     from lthbench import drive
     from lthbench.judging.verdict import from_json
@@ -247,9 +262,11 @@ def tune(
     replicates: Replicates = 16,
     out: Out = Path("."),
     cores: Annotated[int, typer.Option(min=1)] = os.cpu_count() or 1,
+    data: Data = None,
     claims_dir: ClaimsDir = None,
 ) -> None:
     """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
+    surroundings(data)
     from lthbench import drive, tuning
     from lthbench.progress import Watch, shown
 
@@ -338,6 +355,8 @@ def main() -> None:
     """Run the command line; errors a user can mend are one or two lines."""
     from lthbench.claims.load import ClaimFileError
     from lthbench.data.errors import DataError
+    from lthbench.models.errors import ModelError
+    from lthbench.pruning.errors import CriterionError
     from lthbench.results.store import RecordError
 
     try:
@@ -348,7 +367,7 @@ def main() -> None:
     except UserError as error:
         say(str(error))
         sys.exit(error.code)
-    except (ClaimFileError, DataError) as error:
+    except (ClaimFileError, DataError, ModelError, CriterionError) as error:
         say(str(error))
         sys.exit(USAGE)
     except RecordError as error:

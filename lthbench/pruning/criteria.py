@@ -13,13 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from lthbench.pruning.errors import CriterionError
 from lthbench.pruning.masks import Mask
 
 Arrays = dict[str, np.ndarray]
-
-
-class CriterionError(ValueError):
-    """A criterion cannot be used; the one-line message says why and what to do."""
 
 
 @dataclass(frozen=True)
