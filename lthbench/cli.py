@@ -32,7 +32,8 @@ Claims = Annotated[str, typer.Option("--claim", help="decide one claim only")]
 Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Data = Annotated[
-    Path | None, typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder")
+    Path | None,
+    typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder"),
 ]
 Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (see README)")]
 Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
@@ -153,7 +154,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
     registry = load(claims_dir)
     for suite in registry.suites.values():
         table = Table(title=f"suite {suite.id}: {suite.title}", title_justify="left")
-        for heading in ("claim", "kind", "n", "power", "title", "at this scale"):
+        for heading in ("claim", "kind", "n", "power", "planned from", "title", "at this scale"):
             table.add_column(heading)
         for claim, registration in registry.registrations(suite.id):
             scale = registration.title + (" (reduced scale)" if registration.reduced_scale else "")
@@ -162,6 +163,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
                 claim.kind,
                 str(registration.replicates),
                 f"{registration.power:.3f}",
+                registration.planned_from,
                 claim.title,
                 scale,
             )
@@ -171,12 +173,26 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
 
 @app.command()
 def plan(
-    suite: SuiteName, seed: Seed = 0, claim: Claims = "all", out: Out = Path("."), claims_dir: ClaimsDir = None
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claims = "all",
+    out: Out = Path("."),
+    claims_dir: ClaimsDir = None,
+    budget: Annotated[str, typer.Option(help="show what a campaign of this length would run: 25m, 6h")] = "",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="time a few iterations of each experiment here")
+    ] = False,
+    device: Device = "auto",
+    data: Data = None,
 ) -> None:
-    """Show what a run would train: units, what each is made from, and what is finished."""
-    from lthbench import stages
+    """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
+    from lthbench import campaign, stages
 
-    what = make_run(suite, seed, claim, out, folder=claims_dir)
+    surroundings(data)
+    seconds = campaign.parse_budget(budget) if budget else 0.0
+    what = make_run(suite, seed, claim, out, device, folder=claims_dir)
+    if measure:
+        measure_rates(what)
     chunks = what.chunks()
     done = {unit.key for unit in stages.finished(what, what.units())}
     table = Table(title=f"plan of {suite}, master seed {seed}", title_justify="left")
@@ -191,6 +207,121 @@ def plan(
     total = sum(chunk.iterations for chunk in chunks)
     todo = sum(unit.iterations for unit in what.units() if unit.key not in done)
     console.print(f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do")
+    print_costs(what, done, seconds)
+
+
+def measure_rates(what: Any) -> None:
+    """Time every experiment of a run on this machine; remember the rates and print the lines to commit."""
+    from lthbench import cost
+    from lthbench.data.cache import cache_root
+    from lthbench.data.errors import DataError
+
+    cache, block = cache_root(), what.registry.suites[what.suite].block
+    for name in dict.fromkeys(chunk.experiment for chunk in what.chunks()):
+        try:
+            rate = cost.measure(what.registry.experiments[name], block, what.device, cache)
+        except DataError as error:
+            console.print(f"{name}: not measured: {error}", highlight=False, markup=False)
+            continue
+        cost.remember([rate], cache / "rates.yaml")
+        console.print(cost.to_yaml([rate]).strip(), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"kept in {cache / 'rates.yaml'}; to share them, add the lines above to lthbench/rates.yaml")
+
+
+def print_costs(what: Any, done: set[str], budget: float) -> None:
+    """The cost table, and what a campaign of `budget` seconds would run on each device that was measured."""
+    from lthbench import campaign, cost
+    from lthbench.data.cache import cache_root
+
+    units = what.units()
+    rates = cost.known_rates(what.results, units, cache_root())
+    table = Table(title="cost, one unit after the other", title_justify="left")
+    for heading in (
+        "device",
+        "experiment",
+        "iterations",
+        "to do",
+        "ms per network and iteration",
+        "time",
+        "measured",
+    ):
+        table.add_column(heading)
+    rows = cost.cost_rows(units, done, rates)
+    for row in cost.table_rows(rows):
+        table.add_row(*row)
+    console.print(table)
+    for device in dict.fromkeys(row.device for row in rows) if budget else ():
+        found, unmeasured, left = campaign.preview(what, budget, rates, device)
+        console.print(f"a campaign of {cost.duration(budget)} on {device or 'this machine'}:", highlight=False)
+        for unit, seconds in found:
+            console.print(f"  {unit.name} ({cost.duration(seconds)})", highlight=False)
+        if unmeasured is not None:
+            console.print(f"  {unmeasured.experiment.id}: not measured on it, so what follows is not known")
+        console.print(f"  {left} units would be left")
+
+
+@app.command("campaign")
+def campaign_command(
+    suite: SuiteName,
+    budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
+    seed: Seed = 0,
+    claim: Claims = "all",
+    out: Out = Path("."),
+    device: Device = "auto",
+    data: Data = None,
+    deterministic: Deterministic = False,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Run the most valuable pending units in one process until the budget is spent; then judge what is there."""
+    started = time.monotonic()
+    surroundings(data, deterministic)
+    from lthbench import campaign, drive
+    from lthbench.data.cache import cache_root
+    from lthbench.judging.verdict import from_json
+    from lthbench.progress import clock
+
+    deadline = campaign.Deadline(started + campaign.training_time(campaign.parse_budget(budget)))
+    what = make_run(suite, seed, claim, out, device, folder=claims_dir)
+
+    def tell(line: str) -> None:
+        console.print(f"[{clock(time.monotonic() - started)}] {line}", highlight=False, markup=False)
+        sys.stdout.flush()
+
+    with drive.exclusive(out):
+        campaign.conduct(what, deadline, campaign.device_name(device), cache_root(), tell)
+        campaign.finish(what)
+    verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
+    print_verdicts(verdicts)
+    console.print(
+        f"Report: {(what.report / 'index.html').resolve()}\n"
+        f"Took {clock(time.monotonic() - started)}. Exit code {verdicts.exit_code}.",
+        highlight=False,
+    )
+    raise typer.Exit(verdicts.exit_code)
+
+
+@app.command("merge")
+def merge_command(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to merge into, as given to --out")],
+    slices: Annotated[list[Path], typer.Argument(metavar="SLICE...", help="folders of other machines")],
+    without_tensors: Annotated[
+        bool, typer.Option("--without-tensors", help="records only, packed: a slice to be committed")
+    ] = False,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Join slices of a suite from several machines; then judge what is there."""
+    from lthbench import campaign, drive
+    from lthbench.merge import merge
+
+    with drive.exclusive(out):
+        for suite, seed in merge(out, slices, without_tensors):
+            if without_tensors:
+                continue
+            what = make_run(suite, seed, "all", out, folder=claims_dir)
+            campaign.finish(what)
+            console.print(
+                f"{suite}, master seed {seed}: {(what.report / 'index.html').resolve()}", highlight=False
+            )
 
 
 @app.command()
@@ -217,16 +348,20 @@ def judge(
 
 def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     """Judge a committed folder and say whether its verdicts.json comes out again."""
+    import json
+
     from lthbench.claims.load import load
     from lthbench.judging.judge import judge as decide
     from lthbench.judging.verdict import from_json, to_json
-    from lthbench.results.tidy import read
+    from lthbench.results.tidy import device_kinds, read
 
     tables = [path for path in (folder / "tidy.csv.gz", folder / "tidy.csv") if path.exists()]
     need(tables[0] if tables else folder / "tidy.csv", "a folder that holds tidy.csv or tidy.csv.gz")
     stored = need(folder / "verdicts.json", "a folder that holds verdicts.json").read_text()
     old = from_json(stored)
-    new = decide(load(claims_dir), old.suite, old.master_seed, read(tables[0]), trained_with=old.engine)
+    kinds = device_kinds(json.loads(origin.read_text())) if (origin := folder / "provenance.json").exists() else {}
+    table = read(tables[0])
+    new = decide(load(claims_dir), old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
     print_verdicts(new)
     same = to_json(new) == stored
     console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
@@ -253,6 +388,34 @@ def report(
         stages.judge(what)
     stages.report(what)
     console.print(f"Report: {(what.report / 'index.html').resolve()}", highlight=False)
+
+
+@app.command()
+def export(
+    suite: SuiteName,
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")],
+    replicate: Annotated[int, typer.Option(min=0, help="which replicate")],
+    draw: Annotated[int, typer.Option(min=0, help="which draw of a control arm")] = 0,
+    experiment: Annotated[str, typer.Option(help="of the cell, where several have it")] = "",
+    final: Annotated[bool, typer.Option("--final", help="the trained weights too, where they are stored")] = False,
+    to: Annotated[Path | None, typer.Option(help="the file, or a folder for it")] = None,
+    seed: Seed = 0,
+    out: Out = Path("."),
+    data: Data = None,
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Write a ticket (mask, starting weights, recipe) as safetensors; docs/tickets.md shows how to load it."""
+    surroundings(data)
+    what = make_run(suite, seed, "all", out, "cpu", replicates, claims_dir)
+    from lthbench import export as tickets
+    from lthbench.data.cache import cache_root
+
+    unit = tickets.find(what, cell, experiment, replicate)
+    ticket = tickets.ticket(unit, what.units(), what.results, cache_root(), replicate, draw, final)
+    file = tickets.file_for(unit, replicate, draw, to)
+    ticket.write(file)
+    console.print(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights", highlight=False)
 
 
 @app.command()
@@ -292,6 +455,19 @@ def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment"
     if kind not in kinds:
         raise UserError(f"unknown kind '{kind}'; use claim, suite or experiment")
     typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
+
+
+@app.command()
+def bench(
+    device: Device = "cpu",
+    only: Annotated[str, typer.Option(metavar="NAME", help="cases whose name begins so")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="fewer and shorter rounds")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write the numbers to a file")] = None,
+) -> None:
+    """Measure speed side by side with a DataLoader baseline, the serial reference and arithmetic floors."""
+    from lthbench.benchmarks import table
+
+    table.bench(device, only, quick, json_file, console)
 
 
 @app.command()

@@ -9,16 +9,19 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 | split                 | experiment | training/validation split; all arms                            |
 | order                 | experiment | batch order; all arms but dense-copy                           |
 | augment               | experiment | crops and flips; all arms but dense-copy                       |
-| dropout               | experiment | random layers; all arms but dense-copy                         |
+| dropout               | experiment | random layers, masks drawn in training (supermask); all arms   |
+|                       |            | but dense-copy                                                 |
 | init                  | experiment | initial weights; dense, dense-copy, ticket, lr-rewound,        |
 |                       |            | fine-tuned, rewound, one-shot, pruned-at-init, shuffled,       |
-|                       |            | random-mask, untrained                                         |
+|                       |            | random-mask, untrained, untrained-constant, edge-popup,        |
+|                       |            | supermask                                                      |
 | labels                | experiment | the permutation of a shuffled-labels experiment                |
 | .../copy              | experiment | dense-copy's own order, augment, dropout (SGD noise of LMC)    |
 | criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                          |
 | reinit/<draw>         | experiment | reinit and reinit-rescaled (they differ in scale alone)        |
 | shuffle/<draw>        | experiment | the permutation of the arm shuffled                            |
 | mask/<draw>           | experiment | the positions of the arm random-mask                           |
+| scores                | experiment | the first scores of edge-popup, the same at every level        |
 
 An experiment `paired_with` another takes that one's streams.
 """

@@ -3,12 +3,12 @@
 The checks themselves are pure functions in lthbench/stats/gates.py; here they are given a claim's cells.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import Cell, Registration, Suite
+from lthbench.claims.schema import EARLY_STOP, Band, Cell, Registration, Suite
 from lthbench.judging.table import Table
 from lthbench.pruning.counts import ladder
 from lthbench.recipe import Experiment
@@ -29,7 +29,7 @@ def claim_gates(registry: Registry, suite: Suite, registration: Registration, ta
     found: list[GateResult] = []
     for name, every in cells_and_parents(registration).items():
         found += experiment_gates(registry.experiments[name], suite, every, table, registration.replicates)
-    if any(line.endpoint == "early_stop_iteration" for line in registration.lines()):
+    if any(line.endpoint in EARLY_STOP for line in registration.lines()):
         found.append(early_stop_gate(registry, registration, table))
     return found
 
@@ -51,22 +51,44 @@ def experiment_gates(
         label(cell): np.concatenate([accuracies[label(cell)], per_run(table, cell, "validation_loss", n)])
         for cell in every
     }
-    band = suite.dense_bands[experiment.id]
     dense = table.values(Cell(experiment.id, "dense", 0), "final_test_accuracy", n)
     return [
         _titled(all_finite(measured), experiment),
         _titled(nobody_at_chance(accuracies, suite.chance), experiment),
-        within_band(
-            f"{experiment.id}: dense accuracy in its band",
-            np.array([]) if dense is None else dense,
-            band.low,
-            band.high,
-            "%",
-        ),
+        band_gate(experiment, suite.dense_bands[experiment.id], dense),
         *weights_gate(experiment, table, n),
         ladder_gate(experiment, every, table, n),
         *mask_gates(experiment, every, table, n),
     ]
+
+
+def band_gate(experiment: Experiment, band: Band, dense: np.ndarray | None) -> GateResult:
+    """Dense accuracy lies in its band; a band of which it is not known what it could notice says so."""
+    values = np.array([]) if dense is None else dense
+    gate = within_band(f"{experiment.id}: dense accuracy in its band", values, band.low, band.high, "%")
+    if not band.not_measured:
+        return gate
+    return GateResult(
+        gate.name, gate.passed, f"{gate.detail} Which mistakes it would notice: {band.not_measured}."
+    )
+
+
+def device_gates(registration: Registration, devices: Mapping[str, Sequence[str]]) -> list[GateResult]:
+    """Failed gates where the replicates of one contrast come from several kinds of device; else none.
+
+    `devices` names the kinds per experiment (`lthbench.results.tidy.device_kinds`). A pass leaves no trace,
+    because verdicts hold nothing about machines.
+    """
+    found: dict[str, GateResult] = {}
+    for line in registration.lines():
+        names = sorted({cell.experiment for cell in line.contrast.cells(registration.experiment)})
+        kinds = sorted({kind for name in names for kind in devices.get(name, ())})
+        if len(kinds) > 1:
+            name = f"{' and '.join(names)}: one kind of device"
+            found[name] = GateResult(
+                name, False, f"Runs come from {' and '.join(kinds)}; train them again on one kind of device."
+            )
+    return list(found.values())
 
 
 def label(cell: Cell) -> str:
@@ -97,16 +119,13 @@ def weights_gate(experiment: Experiment, table: Table, n: int) -> list[GateResul
 
 def ladder_gate(experiment: Experiment, every: Iterable[Cell], table: Table, n: int) -> GateResult:
     """Weights that are not zero at the end of training: exactly the rung of the ladder, in every run."""
-    dense = Cell(experiment.id, "dense", 0)
-    sizes = {
-        metric.removeprefix("nonzero:"): int(per_run(table, dense, metric, n).max())
-        for metric in table.metrics(dense)
-        if metric.startswith("nonzero:")
-    }
+    sizes, filters = (dense_counts(experiment, table, metric, n) for metric in ("nonzero:", "filters:"))
     observed: dict[str, int] = {}
     expected: dict[str, int] = {}
     for cell in every:
-        rung = ladder(sizes, experiment.pruning, cell.level)
+        if not ARMS[cell.arm].counted:
+            continue
+        rung = ladder(sizes, experiment.pruning, cell.level, filters)
         # Worst run of each matrix: the count that is farthest from what it should be.
         counts = {name: per_run(table, cell, f"nonzero:{name}", n) for name in sizes}
         if rung.keys() == {"all"}:
@@ -118,8 +137,20 @@ def ladder_gate(experiment: Experiment, every: Iterable[Cell], table: Table, n: 
     return exact_counts(f"{experiment.id}: weights remaining at the end of training", observed, expected)
 
 
+def dense_counts(experiment: Experiment, table: Table, prefix: str, n: int) -> dict[str, int]:
+    """What the dense network has of each weight: weights that are not zero, or filters."""
+    dense = Cell(experiment.id, "dense", 0)
+    return {
+        metric.removeprefix(prefix): int(per_run(table, dense, metric, n).max())
+        for metric in table.metrics(dense)
+        if metric.startswith(prefix)
+    }
+
+
 def mask_gates(experiment: Experiment, every: list[Cell], table: Table, n: int) -> list[GateResult]:
-    """Controls that wear the ticket's mask wear exactly it; a random mask is another one, as dense per layer."""
+    """Controls that wear the ticket's mask wear exactly it; a learned one is another one, and so is a random one,
+    as dense per layer.
+    """
     found = []
     for level in sorted({cell.level for cell in every}):
         ticket = Cell(experiment.id, "ticket", level)
@@ -127,14 +158,19 @@ def mask_gates(experiment: Experiment, every: list[Cell], table: Table, n: int) 
             continue
         own = per_run(table, ticket, "mask_crc32", n)
         for cell in every:
-            if cell.level != level or ARMS[cell.arm].mask not in ("ticket", "random"):
+            kind = ARMS[cell.arm].mask
+            if cell.level != level or kind not in ("ticket", "random", "learned") or not ARMS[cell.arm].counted:
                 continue
             worn = per_run(table, cell, "mask_crc32", n)
             repeated = np.repeat(own, len(worn) // max(1, len(own)))
             name = f"{experiment.id}: mask of {label(cell)}"
-            if ARMS[cell.arm].mask == "ticket":
+            if kind == "ticket":
                 gate = identical_masks({"ticket": repeated, cell.arm: worn})
                 found.append(GateResult(name, gate.passed, gate.detail))
+            elif kind == "learned":
+                equal = int(np.sum(repeated == worn))
+                differ = len(worn) > 0 and not equal
+                found.append(GateResult(name, differ, f"{equal} of {len(worn)} masks equal the ticket's."))
             else:
                 found.append(random_mask_gate(name, experiment, table, cell, ticket, repeated, worn, n))
     return found
@@ -166,7 +202,7 @@ def early_stop_gate(registry: Registry, registration: Registration, table: Table
     """For claims about the early stop: it does not sit at the last evaluation."""
     stops, last = [], 0
     for line in registration.lines():
-        if line.endpoint == "early_stop_iteration":
+        if line.endpoint in EARLY_STOP:
             for cell in line.contrast.cells(registration.experiment):
                 stops.append(per_run(table, cell, "early_stop_iteration", registration.replicates))
                 last = registry.experiments[cell.experiment].training.iterations

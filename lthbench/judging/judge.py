@@ -4,7 +4,7 @@
 the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/stats holds its parts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ import pandas as pd
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
 from lthbench.engine_version import engine
-from lthbench.judging.gates import cells_and_parents, claim_gates
+from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates
+from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
@@ -71,7 +72,7 @@ def line_result(
         fail_level=_round(fail_level),
         settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
         margin_from=getattr(line, "margin_from", None),
-        expected=line.expected.model_dump() if hasattr(line, "expected") else None,
+        expected=line.expected.model_dump(exclude_none=True) if hasattr(line, "expected") else None,
     )
 
 
@@ -88,6 +89,7 @@ class Weighed:
     lines: list[tuple[Any, Evidence | None]]
     complete: bool
     gates: list[GateResult]
+    missing: str = ""
 
     @property
     def deciding(self) -> list[Evidence]:
@@ -102,9 +104,14 @@ class Weighed:
 
 
 def weigh_claim(
-    registry: Registry, suite: Suite, claim: Claim, registration: Registration, table: Table
+    registry: Registry,
+    suite: Suite,
+    claim: Claim,
+    registration: Registration,
+    table: Table,
+    devices: Mapping[str, Sequence[str]],
 ) -> Weighed:
-    """Evidence and gates of one claim."""
+    """Evidence and gates of one claim. What is not complete is not weighed: fewer replicates decide nothing."""
     complete = all(
         table.values(cell, "final_test_accuracy", registration.replicates) is not None
         for every in cells_and_parents(registration).values()
@@ -112,7 +119,10 @@ def weigh_claim(
     )
     lines = [weigh_line(table, line, registration) for line in registration.lines()]
     gates = claim_gates(registry, suite, registration, table) if complete else []
-    return Weighed(claim, registration, lines, complete, gates)
+    gates += device_gates(registration, devices)
+    return Weighed(
+        claim, registration, lines, complete, gates, "" if complete else missing_words(registration, table)
+    )
 
 
 def judge(
@@ -122,14 +132,19 @@ def judge(
     tidy: pd.DataFrame,
     only: Sequence[str] = (),
     trained_with: str | None = None,
+    devices: Mapping[str, Sequence[str]] | None = None,
 ) -> Verdicts:
-    """Judge every claim of a suite (or those named) on a tidy table; `trained_with` names its engine.
+    """Judge every claim of a suite (or those named) on a tidy table.
+
+    `trained_with` names its engine, `devices` the kinds of device per experiment, where they are known.
 
     Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim that was
     not run or is blocked keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
     """
     suite, table = registry.suites[suite_id], Table(tidy)
-    weighed = [weigh_claim(registry, suite, *pair, table) for pair in registry.registrations(suite_id)]
+    weighed = [
+        weigh_claim(registry, suite, *pair, table, devices or {}) for pair in registry.registrations(suite_id)
+    ]
     family = [w for w in weighed if w.claim.kind == "primary"]
     pass_levels = _levels(family, suite.alpha, claim_p_pass)
     fail_levels = _levels(family, suite.alpha, claim_p_fail)
@@ -183,7 +198,7 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         experiment=registration.experiment,
         replicates=registration.replicates,
         verdict=verdict,
-        why=why(verdict, hypotheses, w.gates),
+        why=why(verdict, hypotheses, w.gates, w.missing),
         settle=_settle_claim(verdict, hypotheses),
         p_pass=_round(claim_p_pass(w.deciding)) if whole else None,
         p_fail=_round(claim_p_fail(w.deciding)) if whole else None,

@@ -28,7 +28,7 @@ class LineResult:
     fail_level: float
     settle: str | None = None
     margin_from: str | None = None
-    expected: dict[str, float] | None = None
+    expected: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -61,10 +61,10 @@ def line_words(result: LineResult) -> str:
     return f"{result.id} ({result.says}): {numbers(result)}; {reason}."
 
 
-def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResult]) -> str:
-    """The reason for a claim's verdict, from its numbers."""
+def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResult], missing: str = "") -> str:
+    """The reason for a claim's verdict, from its numbers; `missing` says what was not run."""
     if verdict == "NOT RUN":
-        return "Not every run this claim needs is there."
+        return f"Not every run this claim needs is there. {missing}".strip()
     failed = [gate for gate in gates if not gate.passed]
     if verdict == "BLOCKED":
         if failed:
@@ -98,6 +98,8 @@ def magnitude(claim: Claim, registration: Registration, results: Sequence[LineRe
         if result is None or result.evidence is None or effect.unit != result.unit:
             continue
         if effect.verified not in ("paper", "data"):
+            continue
+        if effect.suite is not None and claim.suites.get(effect.suite) is not registration:
             continue
         low, high = result.evidence["low"], result.evidence["high"]
         size = "full size" if low <= effect.value <= high else ("larger" if low > effect.value else "smaller")

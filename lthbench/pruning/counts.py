@@ -45,11 +45,14 @@ def ladder(
         for _ in range(level):
             free -= pruned_count(free, pruning.rate)
         return {"all": fixed + free}
-    units = dict(filters) if pruning.unit == "filter" and filters is not None else dict(sizes)
-    each = {name: sizes[name] // units[name] for name in sizes}
+    units = sizes if pruning.unit == "weight" else filters
+    if units is None:
+        raise ValueError("filters: needed to count what remains when whole filters are pruned")
+    left = dict(units)
     for _ in range(level):
-        units = {name: n - pruned_count(n, layer_rate(name, pruning)) for name, n in units.items()}
-    return {name: n * each[name] for name, n in units.items()}
+        left = {name: n - pruned_count(n, layer_rate(name, pruning)) for name, n in left.items()}
+    each = {name: sizes[name] // max(1, n) for name, n in units.items()}
+    return {name: each[name] * left[name] if name in left else size for name, size in sizes.items()}
 
 
 def density(

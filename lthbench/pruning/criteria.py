@@ -115,16 +115,19 @@ def criterion(name: str) -> Criterion:
         return BUILT_IN[name]
     module, _, function = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
+        found = getattr(importlib.import_module(module), function, None)
     except ImportError as error:
         raise CriterionError(f"pruning.criterion: cannot import {module} ({error}); install it here") from None
-    except AttributeError:
-        raise CriterionError(f"pruning.criterion: {module} has no function {function}") from None
+    if not callable(found):
+        raise CriterionError(f"pruning.criterion: {module} has no function {function}")
+    return found
 
 
 def scores(name: str, trace: Trace) -> Arrays:
     """The scores of a criterion, checked: one finite array per weight, in its shape."""
     found = criterion(name)(trace)
+    if not isinstance(found, Mapping):
+        raise CriterionError(f"pruning.criterion: {name} returns a {type(found).__name__}, not scores by weight")
     for weight, mask in trace.mask.items():
         if weight not in found or np.shape(found[weight]) != mask.shape:
             raise CriterionError(f"pruning.criterion: {name} gives no scores of shape {mask.shape} for {weight}")

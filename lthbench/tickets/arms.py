@@ -15,22 +15,28 @@ class Arm:
     """How one arm is made.
 
     mask: `ones` (dense), `iterative` (pruned from the arm's own previous level), `one-shot` (pruned once
-    from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn from the ticket
-    of that level), `random` (as many weights per matrix as that ticket, elsewhere).
+    from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn from the
+    ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere), `learned`.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
-    `shuffled` (the surviving initial weights permuted within each matrix).
-    rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms but
-    these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
+    `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
+    times the standard deviation of each matrix).
+    rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
+    but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     """
 
     says: str
-    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random"]
-    weights: Literal["init", "rewind-point", "trained", "fresh", "fresh-rescaled", "shuffled"]
+    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned"]
+    weights: Literal["init", "rewind-point", "trained", "fresh", "fresh-rescaled", "shuffled", "constant"]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
+
+    @property
+    def counted(self) -> bool:
+        """Whether its number of weights is a setting, a rung of the ladder, and not an outcome."""
+        return self.learns != "bernoulli"
 
 
 ARMS: dict[str, Arm] = {
@@ -57,6 +63,24 @@ ARMS: dict[str, Arm] = {
     ),
     "random-mask": Arm("a random mask with the ticket's layer densities", "random", "init", stream="mask"),
     "untrained": Arm("the ticket's mask on its initial weights, not trained", "ticket", "init", learns="nothing"),
+    "untrained-constant": Arm(
+        "the ticket's mask on constants with the initial weights' signs, not trained",
+        "ticket",
+        "constant",
+        learns="nothing",
+    ),
+    "edge-popup": Arm(
+        "initial weights, never trained, under a mask learned by edge-popup, as dense as the ladder's rung",
+        "learned",
+        "init",
+        learns="edge-popup",
+    ),
+    "supermask": Arm(
+        "initial weights, never trained, under a mask of learned probabilities, as dense as it comes out",
+        "learned",
+        "init",
+        learns="bernoulli",
+    ),
 }
 
 
@@ -93,5 +117,7 @@ def check_cell(arm: str, level: int, rewind: int) -> None:
         raise ValueError(f"unknown arm '{arm}'; the arms are {', '.join(ARMS)}")
     if (ARMS[arm].mask == "ones") != (level == 0):
         raise ValueError(f"arm '{arm}' at level {level}: dense arms have level 0, all others 1 or more")
+    if not ARMS[arm].counted and level > 1:
+        raise ValueError(f"arm '{arm}' at level {level}: its density is learned, so that it has level 1 only")
     if ARMS[arm].weights == "rewind-point" and rewind == 0:
         raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")

@@ -36,7 +36,7 @@ def errors_on_line(
     for alpha in np.linspace(0, 1, points):
         line = [between(a, b, float(alpha)) for a, b in zip(first, second, strict=True)]
         net = stack(model, line, folds.device)
-        engine = engine_for(model, net)
+        engine = engine_for(model, net, (0,) * len(line))  # the same dropout at every point
         engine.recompute_statistics(net, folds.examples, folds.train[:, :BN_EXAMPLES])
         errors.append(100 - accuracy(engine, net, folds.held_out, folds.test))
     return np.stack(errors)

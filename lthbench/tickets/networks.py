@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Arrays
 from lthbench.plan import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept, ladder
 from lthbench.pruning.criteria import Trace, scores
+from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.streams import stream
 from lthbench.tickets.arms import ARMS, Cell
@@ -31,53 +33,75 @@ def above_level(unit: Unit, above: Mapping[Cell, Tensors]) -> Tensors:
     return above[(unit.arm, unit.level - 1) if unit.level > 1 else ("dense", 0)]
 
 
-def mask_for(unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], index: int, draw: int) -> Mask:
-    """The mask of one network (replicate number `index` of the block)."""
+def mask_for(
+    unit: Unit,
+    model: Model,
+    folds: Folds,
+    above: Mapping[Cell, Tensors],
+    index: int,
+    draw: int,
+    filters: Filters | None = None,
+) -> Mask:
+    """The mask of one network (replicate `index` of the block), of whole filters where `filters` is given."""
     arm, dense = ARMS[unit.arm], masks.ones(model.prunable)
-    if arm.mask == "ones":
+    if arm.mask == "learned" and filters is not None:
+        raise ModelError(f"{unit.arm}: learns masks of single weights; use pruning.unit weight")
+    if arm.mask in ("ones", "learned"):  # a learned mask is not there yet
         return dense
     if arm.mask == "ticket":
         return part(above["ticket", unit.level], "mask", index)
     if arm.mask == "random":
-        return masks.random_like(
-            part(above["ticket", unit.level], "mask", index), named(unit, index, f"mask/{draw}")
-        )
+        like = masks.random_like if filters is None else filters.random_like
+        return like(part(above["ticket", unit.level], "mask", index), named(unit, index, f"mask/{draw}"))
     initial = start_of_all(unit, model, above, index)
     if arm.mask == "at-init":
-        return pruned(unit, model, folds, dense, initial, initial, index)
+        return pruned(unit, model, folds, dense, initial, initial, index, filters)
     if arm.mask == "one-shot":
-        return pruned(unit, model, folds, dense, initial, part(above["dense", 0], "final", index), index)
+        return pruned(unit, model, folds, dense, initial, part(above["dense", 0], "final", index), index, filters)
     previous = above_level(unit, above)
     worn = part(previous, "mask", index) or dense
-    return pruned(unit, model, folds, worn, initial, part(previous, "final", index), index)
+    return pruned(unit, model, folds, worn, initial, part(previous, "final", index), index, filters)
 
 
 def pruned(
-    unit: Unit, model: Model, folds: Folds, worn: Mask, initial: Arrays, trained: Arrays, index: int
+    unit: Unit,
+    model: Model,
+    folds: Folds,
+    worn: Mask,
+    initial: Arrays,
+    trained: Arrays,
+    index: int,
+    filters: Filters | None,
 ) -> Mask:
     """The mask worn, pruned down to the unit's rung of the ladder by the recipe's criterion."""
     pruning = unit.experiment.pruning
+    generator = named(unit, index, f"criterion/{unit.arm}/{unit.level}")
     trace = Trace(
         initial={name: initial[name] for name in worn},
         trained={name: trained[name] for name in worn},
         mask=worn,
-        gradient=lambda: gradient(model, folds, trained, index),
-        generator=named(unit, index, f"criterion/{unit.arm}/{unit.level}"),
+        gradient=lambda: gradient(model, folds, trained, index, int(generator.integers(2**63))),
+        generator=generator,
     )
     sizes = masks.counts(masks.ones(model.prunable))
-    remaining = ladder(sizes, pruning, unit.level)
+    remaining = ladder(sizes, pruning, unit.level, None if filters is None else filters.count)
+    if filters is not None:
+        return filters.prune(scores(pruning.criterion, trace), worn, remaining)
     keep = [name for name in worn if kept(name, pruning)] if pruning.scope == "global" else []
     return masks.prune(scores(pruning.criterion, trace), worn, remaining, keep)
 
 
 @torch.no_grad()
-def gradient(model: Model, folds: Folds, state: Arrays, index: int) -> Arrays:
-    """Gradient of the mean cross-entropy of one network over training examples of its replicate."""
+def gradient(model: Model, folds: Folds, state: Arrays, index: int, seed: int) -> Arrays:
+    """Gradient of the mean cross-entropy of one network over training examples of its replicate.
+
+    Random layers (dropout) draw from `seed`.
+    """
     net = stack(model, [state], folds.device)
     zeros = torch.zeros_like(net.flat)
     found = Stack(zeros, view_names(model, zeros, 1), {})
     rows = folds.train[index, :GRADIENT_EXAMPLES, None]
-    engine_for(model, net).gradients(net, found, folds.examples.inputs(rows), folds.examples.labels(rows))
+    engine_for(model, net, (seed,)).gradients(net, found, folds.examples.inputs(rows), folds.examples.labels(rows))
     return {name: view[0].cpu().numpy() for name, view in found.views.items()}
 
 
@@ -101,6 +125,8 @@ def state_for(
         state = start_of_all(unit, model, above, index)
     if kind == "fresh-rescaled":
         state |= {name: state[name] / np.sqrt(left.mean(dtype=np.float32)) for name, left in mask.items()}
+    if kind == "constant":
+        state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from lthbench.models import registry
+from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Arrays
 from lthbench.plan import Unit
-from lthbench.pruning import masks
+from lthbench.pruning import filters, masks
 from lthbench.pruning.masks import Mask
 from lthbench.recipe import check_patterns
 from lthbench.results import store
 from lthbench.results.provenance import provenance
 from lthbench.results.store import Row
+from lthbench.tickets import supermasks
 from lthbench.tickets.arms import ARMS, Cell
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
@@ -26,8 +28,17 @@ from lthbench.training.run import Folds, Model, Task, Trained
 from lthbench.training.schedule import augmentation, batch_order, last_rate, learning_rates
 
 
-def make_task(unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors]) -> Task:
-    """The unit's networks as one training task; network s is replicate s // draws, draw s % draws."""
+def make_task(
+    unit: Unit,
+    model: Model,
+    folds: Folds,
+    above: Mapping[Cell, Tensors],
+    whole: filters.Filters | None = None,
+) -> Task:
+    """The unit's networks as one training task; network s is replicate s // draws, draw s % draws.
+
+    Where `whole` filters are pruned, the task's masks hold back their biases and batch norm's parameters too.
+    """
     training, rewind = unit.experiment.training, unit.experiment.pruning.rewind
     arm = ARMS[unit.arm]
     orders, augmentations, seeds = [], [], []
@@ -39,8 +50,8 @@ def make_task(unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tenso
         augmented = augmentation(training, named(unit, index, f"augment{copy}"))
         dropout = int(named(unit, index, f"dropout{copy}").integers(2**63))
         for draw in range(unit.draws):
-            mask = mask_for(unit, model, folds, above, index, draw)
-            network_masks.append(mask)
+            mask = mask_for(unit, model, folds, above, index, draw, whole)
+            network_masks.append(mask if whole is None else whole.with_companions(mask))
             states.append(state_for(unit, model, mask, above, index, draw))
             orders.append(order)
             augmentations += [augmented] if augmented is not None else []
@@ -65,6 +76,11 @@ def number(value: Any) -> float | None:
     return float(f"{float(value):.10g}") if math.isfinite(value) else None
 
 
+def own_mask(task: Task, s: int) -> Mask:
+    """The mask of network s over the prunable weights alone."""
+    return {name: mask for name, mask in task.masks[s].items() if name in task.model.prunable}
+
+
 def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
     """All measurements of the unit's networks."""
     rows: list[Row] = []
@@ -82,9 +98,9 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
         add(None, "early_stop_iteration", stop)
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
         add(last, "final_train_accuracy", trained.final_train_accuracy[s])
-        for name in sorted(task.masks[s]):
+        for name in sorted(own_mask(task, s)):
             add(last, f"nonzero:{name}", np.count_nonzero(trained.states[s][name]))
-        add(None, "mask_crc32", masks.fingerprint(task.masks[s]))
+        add(None, "mask_crc32", masks.fingerprint(own_mask(task, s)))
     return rows
 
 
@@ -103,6 +119,15 @@ def barrier_rows(
     return rows
 
 
+def filter_rows(unit: Unit, whole: filters.Filters) -> list[Row]:
+    """How many filters each weight has that may lose some: what the ladder counts."""
+    return [
+        (replicate, 0, None, f"filters:{name}", float(count))
+        for replicate in unit.replicates
+        for name, count in sorted(whole.count.items())
+    ]
+
+
 def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray]:
     """What later units are made from: masks, final weights, the rewind point."""
 
@@ -111,12 +136,20 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
 
     kept: dict[str, np.ndarray] = {}
     if unit.arm != "dense":
-        kept |= gather("mask", list(task.masks))
-    if ARMS[unit.arm].mask in ("ones", "iterative") and not ARMS[unit.arm].own_order:
+        kept |= gather("mask", [own_mask(task, s) for s in range(len(task.masks))])
+    if ARMS[unit.arm].mask in ("ones", "iterative", "learned") and not ARMS[unit.arm].own_order:
         kept |= gather("final", trained.states)
     if trained.kept:
         kept |= gather("rewind", trained.kept)
     return kept
+
+
+def check_names(unit: Unit, model: Model) -> None:
+    """Refuse a recipe that speaks of weights the network does not have."""
+    try:
+        check_patterns(unit.experiment.pruning, list(model.prunable))
+    except ValueError as error:
+        raise ModelError(f"experiment {unit.experiment.id}: {error}") from None
 
 
 def run_unit(
@@ -129,14 +162,22 @@ def run_unit(
     """
     started = time.perf_counter()
     model = registry.model(unit.experiment.network, folds.shape, folds.classes)
-    check_patterns(unit.experiment.pruning, list(model.prunable))
-    task = make_task(unit, model, folds, above)
+    pruning = unit.experiment.pruning
+    check_names(unit, model)
+    whole = filters.find(model, folds.shape, pruning) if pruning.unit == "filter" else None
+    task = make_task(unit, model, folds, above, whole)
     path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")
     checkpoint = Checkpoint(path, deadline)
-    trained = loop.train(task, folds, checkpoint)
+    if ARMS[unit.arm].mask == "learned":
+        learned = supermasks.with_scores(unit, task)
+        task, trained = supermasks.without_scores(task, learned, loop.train(learned, folds, checkpoint))
+    else:
+        trained = loop.train(task, folds, checkpoint)
     rows = rows_of(unit, task, trained)
     if ARMS[unit.arm].own_order:
         rows += barrier_rows(unit, model, folds, above, trained.states)
+    if unit.arm == "dense" and whole is not None:
+        rows += filter_rows(unit, whole)
     seconds = checkpoint.seconds_before + time.perf_counter() - started
     measured_by = provenance(unit, folds, seconds)
     store.write(root, unit, rows, tensors_of(unit, task, trained), measured_by)
