@@ -62,14 +62,15 @@ class Watch:
             return  # tuning runs announce nothing: they decide nothing
         from lthbench.judging.judge import judge, settled_early
         from lthbench.results.store import RecordError
-        from lthbench.results.tidy import collect
+        from lthbench.results.tidy import collect, device_kinds
 
         try:
-            table, _ = collect(self.run.results, self.run.units())
+            table, provenance = collect(self.run.results, self.run.units())
         except RecordError:
             return  # a damaged record is about to be made again
         self.complete = complete
-        verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims)
+        kinds = device_kinds(provenance)
+        verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims, devices=kinds)
         for claim, verdict in settled_early(self.run.registry, self.run.suite, verdicts).items():
             if claim not in self.announced:
                 self.announced.add(claim)

@@ -89,11 +89,13 @@ def judge(run: Run) -> None:
     """Judge tidy.csv and write verdicts.json."""
     from lthbench.judging.judge import judge as decide
     from lthbench.judging.verdict import to_json
-    from lthbench.results.tidy import read
+    from lthbench.results.tidy import device_kinds, read
 
     table = read(run.scope_folder / "tidy.csv")
-    trained_with = engines(json.loads((run.scope_folder / "provenance.json").read_text()))
-    verdicts = decide(run.registry, run.suite, run.seed, table, run.claims, trained_with)
+    provenance = json.loads((run.scope_folder / "provenance.json").read_text())
+    verdicts = decide(
+        run.registry, run.suite, run.seed, table, run.claims, engines(provenance), device_kinds(provenance)
+    )
     write_text(run.scope_folder / "verdicts.json", to_json(verdicts))
 
 

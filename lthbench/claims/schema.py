@@ -12,15 +12,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lthbench.stats.decision import Rule
 
 Verified = Literal["paper", "data", "secondary", "memory"]
+Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
 Kind = Literal["primary", "secondary", "counter", "popular"]
 ENDPOINTS = {
     "final_test_accuracy": "test accuracy at the end of training",
     "early_stop_test_accuracy": "test accuracy at the early stop (minimum validation loss)",
     "early_stop_iteration": "iteration of the minimum validation loss",
+    "early_stop_log_iteration": "natural logarithm of the iteration of the minimum validation loss",
     "validation_curve_area": "area under the validation-accuracy curve (mean over the evaluations)",
     "barrier": "error barrier between two copies",
 }
-UNITS = {"early_stop_iteration": "iterations"}
+EARLY_STOP = ("early_stop_iteration", "early_stop_log_iteration")  # their gate: no early stop is censored
+UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units"}
 CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]+)$")
 
 
@@ -56,13 +59,26 @@ class Published(Strict):
     where: str
     verified: Verified
     hypothesis: str | None = Field(None, description="id of the hypothesis it measures, where one does")
+    suite: str | None = Field(None, description="the only suite whose hypothesis it measures; none: every suite")
 
 
 class Expected(Strict):
-    """What the tuning seeds showed: mean and SD of d. Power is computed from it."""
+    """Mean and SD of d that power is computed from: what the tuning seeds showed.
+
+    Without a tuning study, what was published: `planned_from` says where both were read and `verified` how far
+    that was checked (the weaker of the two; `assumed` is nobody's number).
+    """
 
     effect: float = Field(allow_inf_nan=False)
     sd: float = Field(gt=0, allow_inf_nan=False)
+    planned_from: str | None = None
+    verified: Planned | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "Expected":
+        if (self.planned_from is None) != (self.verified is None):
+            raise ValueError("planned_from and verified belong together: where the numbers are from, and how sure")
+        return self
 
 
 class Contrast(Strict):
@@ -131,17 +147,39 @@ class Tuning(Strict):
 
 
 class Registration(Strict):
-    """How one suite decides the claim."""
+    """How one suite decides the claim; without `tuning`, every expectation says what it is planned from."""
 
     title: str = Field(description="what the claim is called at this scale")
     experiment: str
     reduced_scale: bool
     replicates: int = Field(ge=2)
-    tuning: Tuning
+    tuning: Tuning | None = None
     power: float = Field(ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level")
     hypotheses: Annotated[list[Hypothesis], Field(min_length=1)]
     beside: list[Line] = []
     not_tested: list[str] = Field([], description="parts of the sentence this scale cannot speak about")
+
+    @model_validator(mode="after")
+    def _planned_from_one_thing(self) -> "Registration":
+        for hypothesis in self.hypotheses:
+            published = hypothesis.expected.planned_from is not None
+            if self.tuning is None and not published:
+                raise ValueError(
+                    f"tuning: missing; add it, or say in {hypothesis.id}.expected what it is planned_from"
+                )
+            if self.tuning is not None and published:
+                raise ValueError(
+                    f"{hypothesis.id}.expected.planned_from: a tuning study is registered; remove one"
+                )
+        return self
+
+    @property
+    def planned_from(self) -> str:
+        """What n rests on, in a few words: the tuning study, or publications and how far they were verified."""
+        if self.tuning is not None:
+            return f"tuning seed {self.tuning.master_seed}, {self.tuning.replicates} replicates"
+        tags = dict.fromkeys(str(hypothesis.expected.verified) for hypothesis in self.hypotheses)
+        return f"no tuning; publications ({', '.join(tags)})"
 
     def lines(self) -> list[Line]:
         """Hypotheses and the lines beside them."""
@@ -175,22 +213,26 @@ class Claim(Strict):
 
 
 class Band(Strict):
-    """Where dense accuracy must lie: the tuning mean +- 4 SD of one replicate, in percent.
+    """Where dense accuracy must lie: the tuning (or published) mean +- 4 SD of one replicate, in percent.
 
-    `outside`: what a tenfold smaller learning rate and shuffled labels gave on tuning seeds; both must lie
-    outside the band, or the gate could not notice such a mistake.
+    What a tenfold smaller learning rate and shuffled labels gave on tuning seeds must lie outside the band, or the
+    gate could not notice such a mistake. Where one is left out, `not_measured` says why; the gate repeats it.
     """
 
     low: float
     high: float
     measured_on: str
-    tenfold_smaller_rate: float
-    shuffled_labels: float
+    tenfold_smaller_rate: float | None = None
+    shuffled_labels: float | None = None
+    not_measured: str | None = None
 
     @model_validator(mode="after")
     def _notices_mistakes(self) -> "Band":
         for name in ("tenfold_smaller_rate", "shuffled_labels"):
-            if self.low <= getattr(self, name) <= self.high:
+            value = getattr(self, name)
+            if value is None and not self.not_measured:
+                raise ValueError(f"{name}: missing; add it, or say in not_measured why it is not known")
+            if value is not None and self.low <= value <= self.high:
                 raise ValueError(f"{name} lies inside the band: the gate could not notice it")
         return self
 

@@ -9,6 +9,7 @@ import pandas as pd
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import ENDPOINTS, Cell, Claim, Published, Registration, Suite
 from lthbench.engine_version import engine
+from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
@@ -65,6 +66,8 @@ class ClaimPart:
     beside: list[LineRow]
     gates_passed: bool
     picture: Picture | None
+    planned_from: str
+    planned: list[str]  # per hypothesis, where there was no tuning study
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,17 @@ def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.D
         claim=claim,
         anchor=slug(verdict.id),
         reasons=sentences.reasons(verdict),
-        published=[p for p in claim.published if not any(p.quantity in said for said in verdict.magnitude)],
+        published=[
+            p
+            for p in claim.published
+            if p.suite in (None, suite) and not any(p.quantity in said for said in verdict.magnitude)
+        ],
+        planned_from=registration.planned_from,
+        planned=[
+            f"{h.id}: {h.expected.planned_from} ({h.expected.verified})"
+            for h in registration.hypotheses
+            if h.expected.planned_from
+        ],
         what_ran=[
             what_ran(registry.experiments[name], [c for c in wanted if c.experiment == name], registration, tidy)
             for name in names
@@ -170,6 +183,9 @@ def what_ran(
     if levels:
         rows.append(("Pruning", sentences.pruning_words(experiment.pruning)))
         rows.append(("Levels", "; ".join(level_words(*item) for item in sorted(levels.items()))))
+    gaps = not_run(wanted, registration, tidy)
+    if gaps:
+        rows.append(("Not run", gaps))
     rows.append(("Arms", "; ".join(f"{arm}: {ARMS[arm].says}" for arm in arms)))
     paired = (
         f"{registration.replicates}, paired: in each, the arms share data, split, initialisation and batch order, "
@@ -177,6 +193,13 @@ def what_ran(
     )
     averaged = f"; draws averaged inside a replicate before any test: {', '.join(draws)}" if draws else ""
     return experiment.id, [*rows, ("Replicates", paired + averaged)]
+
+
+def not_run(wanted: list[Cell], registration: Registration, tidy: pd.DataFrame) -> str:
+    """The cells that lack replicates; empty when all are there."""
+    table, n = Table(tidy), registration.replicates
+    counts = {cell: len(table.replicates(cell, "final_test_accuracy", n)) for cell in wanted}
+    return "; ".join(f"{cell.arm}@{cell.level}: {k} of {n} replicates" for cell, k in counts.items() if k < n)
 
 
 def level_words(level: int, density: float | None) -> str:

@@ -4,9 +4,11 @@
 units are made from). The tensors are written first, so a record that exists is complete.
 """
 
+import gzip
 import hashlib
 import json
 import logging
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,12 +72,13 @@ def content_hash(content: dict[str, Any]) -> str:
 
 
 def read(path: Path) -> Record:
-    """Read and verify a record. Raises RecordError when it was truncated or edited."""
+    """Read and verify a record, packed (.gz) or not. Raises RecordError when it was truncated or edited."""
     try:
-        whole = json.loads(path.read_text())
+        packed = path.read_bytes()
+        whole = json.loads(gzip.decompress(packed) if path.suffix == ".gz" else packed)
         content, provenance = whole["content"], whole["provenance"]
         intact = whole["sha256"] == content_hash(content)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f"{path}: not a complete record ({error.__class__.__name__})") from None
     if not intact:
         raise RecordError(f"{path}: content does not match its sha256")
@@ -93,6 +96,18 @@ def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
     if hashlib.sha256(blob).hexdigest() != record.tensors:
         raise RecordError(f"{file}: content does not match the sha256 in its record")
     return dict(sorted(load(blob).items()))  # safetensors gives them in no particular order
+
+
+def measured(root: Path, unit: Unit) -> bool:
+    """Whether the unit's numbers are there: its record verifies, and its tensors do or are absent."""
+    path = path_of(root, unit)
+    if path.exists() and not path.with_suffix(".safetensors").exists():
+        try:
+            read(path)
+        except RecordError:
+            return False
+        return True
+    return finished(root, unit)
 
 
 def finished(root: Path, unit: Unit) -> bool:

@@ -4,7 +4,7 @@ Columns: experiment, arm, level, density, replicate, draw, iteration (empty wher
 value (empty when a run diverged). Ten significant digits, rows sorted: the same numbers are the same bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ ORDER = ["experiment", "arm", "level", "replicate", "draw", "metric", "iteration
 
 
 def collect(root: Path, units: Sequence[Unit]) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """The table of all finished units, and the provenance of each. Unfinished units are left out."""
+    """The table of all finished units, and the provenance of each. Unfinished units are left out.
+
+    Only the records are read: tensors may be absent, as in a slice that was merged without them.
+    """
     parts, provenance = [], []
     for unit in units:
         path = store.path_of(root, unit)
@@ -35,6 +38,21 @@ def collect(root: Path, units: Sequence[Unit]) -> tuple[pd.DataFrame, list[dict[
     return table, provenance
 
 
+def device_kind(provenance: Mapping[str, Any]) -> str:
+    """`cpu`, or the name of the GPU: replicates of one contrast come from one kind."""
+    return str(provenance.get("device", "unknown")) if provenance.get("cuda") else "cpu"
+
+
+def device_kinds(provenance: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The kinds of device that each experiment's units were trained on, from their provenance."""
+    found: dict[str, set[str]] = {}
+    for entry in provenance:
+        experiment, _, name = str(entry.get("unit", "")).partition("/")
+        if name:
+            found.setdefault(experiment, set()).add(device_kind(entry))
+    return {experiment: sorted(kinds) for experiment, kinds in sorted(found.items())}
+
+
 def densities(table: pd.DataFrame) -> pd.Series:
     """Fraction of the prunable weights that remained, per run, relative to the dense network."""
     if table.empty:
@@ -42,7 +60,8 @@ def densities(table: pd.DataFrame) -> pd.Series:
     counts = table[table["metric"].str.startswith("nonzero:")]
     run = ["experiment", "arm", "level", "replicate", "draw"]
     remaining = counts.groupby(run)["value"].sum()
-    whole = remaining.xs("dense", level="arm").groupby("experiment").max()
+    dense = remaining[remaining.index.get_level_values("arm") == "dense"]  # none where only parts were merged
+    whole = dense.groupby("experiment").max()
     fraction = remaining / whole.reindex(remaining.index.get_level_values("experiment")).to_numpy()
     return fraction.reindex(pd.MultiIndex.from_frame(table[run])).round(10).to_numpy()
 

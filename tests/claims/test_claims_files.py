@@ -9,8 +9,10 @@ import yaml
 
 from lthbench.claims import load as loading
 from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
+from lthbench.pruning.counts import density
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n
+from lthbench.suite_plan import plan_suite
 
 SHIPPED = load()
 SUITE = SHIPPED.suites["quick"]
@@ -75,15 +77,54 @@ def test_a_copied_folder_is_the_same_registry(folder) -> None:
     assert load(folder) == SHIPPED
 
 
-def test_every_primary_reaches_its_level_and_power() -> None:
-    for claim, registration in SHIPPED.registrations("quick"):
-        level = FIRST_LEVEL if claim.kind == "primary" else SUITE.alpha
+@pytest.mark.parametrize("suite", list(SHIPPED.suites))
+def test_every_primary_reaches_its_level_and_power(suite) -> None:
+    first = settled_level(len(SHIPPED.primaries(suite)), SHIPPED.suites[suite].alpha)
+    for claim, registration in SHIPPED.registrations(suite):
+        level = first if claim.kind == "primary" else SHIPPED.suites[suite].alpha
         assert registration.replicates >= floor_n(level)
         assert registration.power == pytest.approx(registered_power(registration, level), abs=0.02)
         if claim.kind == "primary":
             assert registration.replicates >= 8
             assert registered_power(registration, level) >= 0.9
-        assert registration.tuning.master_seed >= 1000
+        assert registration.tuning is None or registration.tuning.master_seed >= 1000
+
+
+def test_the_paper_scale_suite_decides_the_headline_claims() -> None:
+    registrations = {claim.id: r for claim, r in SHIPPED.registrations("full-core")}
+    assert set(registrations) == set(SHIPPED.primaries("quick")) == set(SHIPPED.primaries("full-core"))
+    assert not any(registration.reduced_scale for registration in registrations.values())
+    chunks = plan_suite(SHIPPED, "full-core", 0)
+    assert len(chunks) == 6  # three experiments, two blocks
+    assert sum(chunk.iterations for chunk in chunks) == 20_880_000
+
+
+@pytest.mark.parametrize(
+    ("experiment", "sizes", "printed"),
+    [  # sizes by hand from 1803.03635, Figure 2; the ladders are its printed P_m
+        ("mnist-lenet", {"fc1": 784 * 300, "fc2": 300 * 100, "out": 1000}, {7: 21.1, 9: 13.5, 10: 10.8, 15: 3.6}),
+        (
+            "cifar10-conv4",
+            {
+                "conv1": 1728,
+                "conv2": 36864,
+                "conv3": 73728,
+                "conv4": 147456,
+                "fc1": 2097152,
+                "fc2": 65536,
+                "out": 2560,
+            },
+            {11: 11.1},
+        ),
+        ("cifar10-resnet20", {"stages": 267696, "stage2.0.downsample.conv": 2560, "out": 640}, {3: 51.8, 4: 41.7}),
+    ],
+)
+def test_the_paper_scale_networks_have_the_printed_densities(experiment, sizes, printed) -> None:
+    recipe = SHIPPED.experiments[experiment]
+    weights = {f"{name}.weight": size for name, size in sizes.items()}
+    assert sum(weights.values()) == recipe.weights
+    for level, percent in printed.items():
+        assert round(100 * density(weights, recipe.pruning, level), 1) == percent
 
 
 def test_experiments_hold_exactly_what_their_files_say() -> None:
@@ -142,7 +183,7 @@ def test_missing_fields_of_a_claim(folder, field) -> None:
     refused(folder, edit(claim_file(folder), lambda c: c.pop(field)), f"{field}: missing; add it")
 
 
-@pytest.mark.parametrize("field", ["replicates", "power", "tuning", "hypotheses", "experiment"])
+@pytest.mark.parametrize("field", ["replicates", "power", "hypotheses", "experiment"])
 def test_missing_fields_of_a_registration(folder, field) -> None:
     file = edit(claim_file(folder), lambda c: quick(c).pop(field))
     refused(folder, file, f"suites.quick.{field}: missing; add it")
@@ -151,6 +192,33 @@ def test_missing_fields_of_a_registration(folder, field) -> None:
 def test_missing_fields_of_an_experiment(folder) -> None:
     file = edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c["training"].pop("learning_rate"))
     refused(folder, file, "training.learning_rate: missing; add it")
+
+
+# Planned without a tuning study
+
+
+def test_numbers_that_were_neither_tuned_nor_published(folder) -> None:
+    file = edit(claim_file(folder), lambda c: quick(c).pop("tuning"))
+    refused(folder, file, "suites.quick: tuning: missing; add it, or say in H1.expected what it is planned_from")
+
+
+def test_numbers_that_were_both_tuned_and_published(folder) -> None:
+    origin = {"planned_from": "a paper", "verified": "paper"}
+    file = edit(claim_file(folder), lambda c: hypothesis(c)["expected"].update(origin))
+    refused(folder, file, "H1.expected.planned_from", "remove one")
+
+
+@pytest.mark.parametrize("part", [{"planned_from": "a paper"}, {"verified": "paper"}])
+def test_an_origin_says_how_sure_it_is(folder, part) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c)["expected"].update(part))
+    refused(folder, file, "expected: planned_from and verified belong together")
+
+
+def test_what_n_rests_on_is_said() -> None:
+    assert SHIPPED.claims[PRIMARY].suites["quick"].planned_from == "tuning seed 1000, 16 replicates"
+    assert (
+        SHIPPED.claims["FC-1"].suites["full-core"].planned_from == "no tuning; publications (secondary, assumed)"
+    )
 
 
 # Values
@@ -232,6 +300,14 @@ def test_a_band_that_could_notice_nothing(folder) -> None:
 
     file = edit(folder / "suites" / "quick.yaml", change)
     refused(folder, file, f"dense_bands.{EXPERIMENT}", "shuffled_labels lies inside the band")
+
+
+@pytest.mark.parametrize("name", ["tenfold_smaller_rate", "shuffled_labels"])
+def test_a_band_says_why_a_mistake_was_not_measured(folder, name) -> None:
+    file = edit(folder / "suites" / "quick.yaml", lambda c: c["dense_bands"][EXPERIMENT].pop(name))
+    refused(folder, file, f"{name}: missing; add it, or say in not_measured why")
+    edit(file, lambda c: c["dense_bands"][EXPERIMENT].update(not_measured="it takes a month"))
+    assert load(folder).suites["quick"].dense_bands[EXPERIMENT].not_measured == "it takes a month"
 
 
 def test_a_band_for_no_experiment(folder) -> None:
@@ -317,7 +393,7 @@ def test_a_suite_lists_claims_that_exist(folder) -> None:
 
 
 def test_a_suite_lists_claims_that_register_it(folder) -> None:
-    file = edit(claim_file(folder), lambda c: c.update(suites={"full": quick(c)}))
+    file = edit(claim_file(folder), lambda c: c["suites"].update(full=c["suites"].pop("quick")))
     refused(folder, file, "suites: 'quick' lists this claim")
 
 

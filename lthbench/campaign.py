@@ -1,0 +1,246 @@
+"""A campaign: run the most valuable pending units of a suite in one process until a budget of time is spent.
+
+The order (`order` below is the rule):
+
+1. A step is what one claim still lacks to have one block of replicates complete: all pending units of that block
+   behind its cells, controls beside the verdict included, parents before children.
+2. Primary claims come before the others, lower blocks before higher ones, so that n grows evenly over the claims.
+3. Among claims waiting for the same block, the one with the most replicates gained per hour goes first. Hours come
+   from measured rates (`lthbench.cost`); where one of the suite's experiments was not measured on this device,
+   iterations stand in for hours. Units that one claim trained are free for the next one.
+
+Before the budget ends the unit under way is saved as a checkpoint and a report of what is there is written; the
+next campaign, or `lthbench run`, goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
+"""
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from lthbench import stages
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Registration
+from lthbench.cost import Rates, duration, known_rates
+from lthbench.errors import UserError
+from lthbench.plan import Unit
+from lthbench.results import store
+from lthbench.stages import Run
+from lthbench.tickets.arms import closure
+
+BUDGET = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 0.15, 5.0, 60.0  # of the budget, for saving and the report (seconds)
+Cost = Callable[[Unit], float]
+Tell = Callable[[str], None]
+
+
+def parse_budget(text: str) -> float:
+    """Seconds of `90s`, `25m`, `6h` or `1h30m`. Raises UserError for anything else."""
+    found = BUDGET.match(text.strip())
+    parts = [int(part or 0) for part in found.groups()] if found else [0]
+    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False)) if found else 0
+    if seconds <= 0:
+        raise UserError(f"--budget {text!r} is no length of time; write 90s, 25m, 6h or 1h30m")
+    return float(seconds)
+
+
+class Deadline(float):
+    """A `time.monotonic()` value that a signal can bring forward.
+
+    It is a float, so that whoever asks `now >= deadline` needs to know nothing about signals; Python asks the
+    subclass first.
+    """
+
+    stopped = False
+
+    def __le__(self, now: float) -> bool:
+        return self.stopped or float.__le__(self, now)
+
+    def stop(self, *_: object) -> None:
+        """From now on the deadline has passed."""
+        self.stopped = True
+
+    def passed(self) -> bool:
+        """Whether it is time to stop."""
+        return self <= time.monotonic()
+
+
+def training_time(budget: float) -> float:
+    """Seconds of a budget that may be spent before saving and the report; at least half of a very short one."""
+    return budget - min(RESERVE_MOST, max(RESERVE_LEAST, RESERVE_SHARE * budget), budget / 2)
+
+
+@contextmanager
+def stopping(deadline: Deadline) -> Iterator[None]:
+    """SIGTERM and Ctrl-C stop the campaign as the deadline does; a second one interrupts as usual."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        deadline.stop()
+        for name, old in before.items():
+            signal.signal(name, old)
+
+    before = {name: signal.signal(name, handler) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            signal.signal(name, old)
+
+
+# Order
+
+
+def missing(units: Sequence[Unit], root: Path) -> list[Unit]:
+    """The units to train, parents before children.
+
+    A unit whose record came without tensors (a committed slice) counts as measured; it is trained again only where
+    a unit to be trained is made from it.
+    """
+    by_key = {unit.key: unit for unit in units}
+    wanted = {unit.key for unit in units if not store.measured(root, unit)}
+    for unit in reversed(units):  # children come after what they are made from
+        if unit.key in wanted:
+            wanted.update(key for key in unit.parents.values() if not store.finished(root, by_key[key]))
+    return [unit for unit in units if unit.key in wanted]
+
+
+def order(
+    registry: Registry, suite: str, units: Sequence[Unit], pending: Sequence[Unit], cost: Cost
+) -> list[Unit]:
+    """The pending units in the order of the rule above; `cost` of a unit in any one unit of measure."""
+    left = {unit.key: unit for unit in pending}
+    claims = {claim.id: (claim.kind != "primary", r) for claim, r in registry.registrations(suite)}
+    waiting = {
+        (secondary, block, name): needed(registration, units, block)
+        for name, (secondary, registration) in claims.items()
+        for block in sorted({unit.block for unit in units})
+    }
+    found: list[Unit] = []
+    while left and waiting:
+        front = min((secondary, block) for secondary, block, _ in waiting)
+        steps = [step for step in waiting if step[:2] == front]
+
+        def price(step: tuple[bool, int, str]) -> float:
+            own = [unit for unit in waiting[step] if unit.key in left]
+            gained = replicates_of(waiting[step], claims[step[2]][1])
+            return sum(cost(unit) for unit in own) / max(1, gained)
+
+        best = min(steps, key=price)
+        for unit in waiting.pop(best):
+            if left.pop(unit.key, None):
+                found.append(unit)
+    return [*found, *left.values()]  # what only a gate asks for comes last
+
+
+def needed(registration: Registration, units: Sequence[Unit], block: int) -> list[Unit]:
+    """The units of one block behind the cells of a registration, parents before children."""
+    wanted: dict[str, set[tuple[str, int]]] = {}
+    for cell in cells(registration):
+        wanted.setdefault(cell.experiment, {("dense", 0)}).add((cell.arm, cell.level))
+    behind = {name: set(closure(own)) for name, own in wanted.items()}
+    return [
+        unit
+        for unit in units
+        if unit.block == block
+        and (unit.arm, unit.level) in behind.get(unit.experiment.id, ())
+        and unit.replicates[0] < registration.replicates
+    ]
+
+
+def replicates_of(units: Sequence[Unit], registration: Registration) -> int:
+    """How many of the registered replicates a block holds."""
+    return len({r for unit in units for r in unit.replicates if r < registration.replicates})
+
+
+def cost_of(rates: Rates, device: str, units: Sequence[Unit]) -> Cost:
+    """Seconds where every experiment was measured on the device, else iterations."""
+    if all((unit.experiment.id, device) in rates for unit in units):
+        return lambda unit: rates[unit.experiment.id, device].seconds(unit)
+    return lambda unit: float(unit.iterations)
+
+
+# Running
+
+
+def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell) -> None:
+    """Train pending units until none is left or the deadline passes. What is finished or saved stays."""
+    units = run.units()
+    pending = missing(units, run.results)
+    rates = known_rates(run.results, units, cache)
+    queue = order(run.registry, run.suite, units, pending, cost_of(rates, device, units))
+    tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
+
+    def announce(unit: Unit) -> None:
+        rate = rates.get((unit.experiment.id, device))
+        expected = f", about {duration(rate.seconds(unit))}" if rate else ""
+        tell(f"training {unit.name} ({unit.networks} networks{expected})")
+
+    left = train(run, units, queue, deadline, cache, announce)
+    tell(f"{left} units to do" if left else "nothing is left to do")
+
+
+def train(
+    run: Run,
+    units: Sequence[Unit],
+    queue: Sequence[Unit],
+    deadline: Deadline,
+    cache: Path | None,
+    announce: Callable[[Unit], None],
+) -> int:
+    """Train the queue's units one after the other, as long as there is time; how many are left."""
+    from lthbench.execute import run_chunk
+    from lthbench.training.checkpoint import OutOfTime
+
+    by_key = {unit.key: unit for unit in units}
+    with stopping(deadline):
+        for number, unit in enumerate(queue):
+            if deadline.passed():
+                return len(queue) - number
+            announce(unit)
+            block = [*(by_key[key] for key in unit.parents.values()), unit]
+            try:
+                run_chunk(block, run.results, cache, run.device, lambda unit, how: None, deadline)
+            except OutOfTime:  # saved under way
+                return len(queue) - number
+    return 0
+
+
+def finish(run: Run) -> None:
+    """Table, verdicts and report of what is there; cells that were not run are shown as such."""
+    for stage in (stages.tidy, stages.judge, stages.report):
+        stage(run)
+
+
+def preview(
+    run: Run, budget: float, rates: Rates, device: str
+) -> tuple[list[tuple[Unit, float]], Unit | None, int]:
+    """What a campaign of so many seconds would run on a device.
+
+    The units with their expected seconds (the last one perhaps saved under way), the first unit whose rate was not
+    measured if the preview ends there, and how many units would be left.
+    """
+    units = run.units()
+    queue = order(run.registry, run.suite, units, missing(units, run.results), cost_of(rates, device, units))
+    left, found = training_time(budget), list[tuple[Unit, float]]()
+    for number, unit in enumerate(queue):
+        rate = rates.get((unit.experiment.id, device))
+        if rate is None:
+            return found, unit, len(queue) - number
+        if left <= 0:
+            break
+        found.append((unit, rate.seconds(unit)))
+        left -= rate.seconds(unit)
+    return found, None, len(queue) - len(found) + (left < 0)
+
+
+def device_name(device: str) -> str:
+    """The name that rates and provenance know the device by."""
+    import torch
+
+    from lthbench.results.provenance import processor
+    from lthbench.training.device import prepare
+
+    return torch.cuda.get_device_name() if prepare(device).type == "cuda" else processor()

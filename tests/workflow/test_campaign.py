@@ -1,0 +1,248 @@
+"""Campaigns: the most valuable units first, in time, and to be gone on with."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lthbench import campaign, cost
+from lthbench.claims.load import Registry, load
+from lthbench.cost import Rate
+from lthbench.errors import UserError
+from lthbench.plan import Unit
+from lthbench.results import store
+from lthbench.stages import Run
+from lthbench.suite_plan import plan_suite
+
+
+def scope(out: Path) -> Path:
+    return out / "results" / "tiny" / "seed-0" / "scopes" / "all"
+
+
+def records(out: Path) -> dict[str, int]:
+    return {str(p.relative_to(out)): p.stat().st_mtime_ns for p in (out / "results").rglob("units/**/*.json")}
+
+
+# Budgets
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("25m", 1500), ("6h", 21600), ("1h30m", 5400), (" 1m5s ", 65)]
+)
+def test_a_budget(text: str, seconds: float) -> None:
+    assert campaign.parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0s", "25", "m", "1.5h", "-5m", "5m1h", "forever"])
+def test_no_budget(text: str) -> None:
+    with pytest.raises(UserError, match="90s, 25m, 6h or 1h30m"):
+        campaign.parse_budget(text)
+
+
+@pytest.mark.parametrize(("budget", "training"), [(6, 3), (20, 15), (100, 85), (1500, 1440)])
+def test_time_is_kept_for_saving_and_the_report(budget: float, training: float) -> None:
+    assert campaign.training_time(budget) == training
+
+
+def test_a_deadline_passes_by_time_or_by_signal() -> None:
+    now = time.monotonic()
+    assert campaign.Deadline(now).passed()
+    deadline = campaign.Deadline(now + 1000)
+    assert not now >= deadline
+    with campaign.stopping(deadline):
+        assert not deadline.passed()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert deadline.passed()
+        assert now >= deadline  # as the training asks
+        with pytest.raises(KeyboardInterrupt):  # a second one means it
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+# Order
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load()
+
+
+def order(registry: Registry, suite: str, price=lambda unit: float(unit.iterations)) -> list[Unit]:
+    units = [unit for chunk in plan_suite(registry, suite, 0) for unit in chunk.units]
+    found = campaign.order(registry, suite, units, units, price)
+    assert sorted(unit.key for unit in found) == sorted(unit.key for unit in units)
+    return found
+
+
+@pytest.mark.parametrize("suite", ["quick", "full-core"])
+def test_parents_come_before_children(registry: Registry, suite: str) -> None:
+    seen: set[str] = set()
+    for unit in order(registry, suite):
+        assert set(unit.parents.values()) <= seen
+        seen.add(unit.key)
+
+
+def test_n_grows_evenly_over_the_claims(registry: Registry) -> None:
+    found = order(registry, "full-core")
+    assert [unit.block for unit in found] == sorted(unit.block for unit in found)
+
+
+def test_primary_claims_come_first(registry: Registry) -> None:
+    found = order(registry, "quick")
+    last_reinit = max(i for i, unit in enumerate(found) if unit.arm == "reinit" and unit.level == 9)
+    first_copy = min(i for i, unit in enumerate(found) if unit.arm in ("dense-copy", "random-mask"))
+    assert last_reinit < first_copy
+
+
+def test_the_cheapest_replicates_come_first(registry: Registry) -> None:
+    """The LeNet's claims first where it is quick, ResNet-20 first where that is."""
+    units = [unit for chunk in plan_suite(registry, "full-core", 0) for unit in chunk.units]
+    for ms, first in (((0.1, 1.0, 3.0), "mnist-lenet"), ((3.0, 3.0, 0.1), "cifar10-resnet20")):
+        names = ("mnist-lenet", "cifar10-conv4", "cifar10-resnet20")
+        rates = {(n, "A"): Rate(n, "A", m, 5, "now") for n, m in zip(names, ms, strict=True)}
+        found = order(registry, "full-core", campaign.cost_of(rates, "A", units))
+        assert {unit.experiment.id for unit in found[:7]} == {first}
+    # Not measured on B: iterations stand in, nothing is guessed.
+    assert campaign.cost_of(rates, "B", units)(units[0]) == units[0].iterations
+
+
+# Running
+
+
+def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(lthbench, plain_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "campaign"
+    started = time.monotonic()
+    done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)  # over before torch is imported
+    assert time.monotonic() - started < 60
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "10 units to do" in done.stdout
+    assert "FC-6 NOT RUN" in done.stdout
+    assert "0 of 8 replicates are complete, missing 0-7" in done.stdout
+    assert (out / "reports" / "tiny" / "index.html").stat().st_size > 200
+
+    done = lthbench("campaign", "tiny", "--budget", "10m", "--out", out)
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    assert "nothing is left to do" in done.stdout
+    for name in ("tidy.csv", "verdicts.json"):
+        assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
+    before = records(out)
+    again = lthbench("campaign", "tiny", "--budget", "10m", "--out", out)
+    assert "10 finished before, 0 to do" in again.stdout
+    assert records(out) == before
+
+
+def test_a_unit_under_way_is_saved_and_gone_on_with(
+    plain_run: Path, tmp_path: Path, claims_dir: Path, environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline comes in the middle of the first unit; what comes of it later is what an unbroken run has."""
+    monkeypatch.setenv("LTHBENCH_CACHE", environment["LTHBENCH_CACHE"])
+    run = Run(load(claims_dir), "tiny", out=tmp_path / "out", device="cpu")
+    units = run.units()
+    deadline = campaign.Deadline(time.monotonic() + 1000)
+    assert campaign.train(run, units, units[:2], deadline, None, lambda unit: deadline.stop()) == 2
+    assert records(run.out) == {}
+    saved = list(run.results.rglob("*.partial"))
+    assert [path.name.split(".")[0] for path in saved] == [units[0].name.partition("/")[2]]
+
+    later = campaign.Deadline(time.monotonic() + 1000)
+    assert campaign.train(run, units, units[:2], later, None, lambda unit: None) == 0
+    assert not list(run.results.rglob("*.partial"))
+    unbroken = Run(run.registry, "tiny", out=plain_run)
+    for unit in units[:2]:
+        ours, theirs = (store.read(store.path_of(r.results, unit)) for r in (run, unbroken))
+        assert (ours.rows, ours.tensors) == (theirs.rows, theirs.tensors)
+
+
+def test_a_signal_ends_a_campaign_as_its_deadline_does(
+    lthbench, tmp_path: Path, claims_dir: Path, environment
+) -> None:
+    out = tmp_path / "stopped"
+    command = [sys.executable, "-m", "lthbench", "campaign", "tiny", "--budget", "10m", "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, "--claims-dir", str(claims_dir)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    while not (out.exists() and records(out)) and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode in (0, 1, 3, 4), text
+    assert "Report: " in text
+    survived = records(out)
+    assert lthbench("campaign", "tiny", "--budget", "10m", "--out", out).returncode in (0, 1, 3)
+    after = records(out)
+    assert all(after[name] == changed for name, changed in survived.items())
+
+
+def test_fewer_replicates_than_registered_decide_nothing(lthbench, plain_run: Path) -> None:
+    """Block 1 is gone: what is left would be a clear result, and is shown beside, but no verdict."""
+    for path in (plain_run / "results").rglob("units/**/b1-*"):
+        path.unlink()
+    done = lthbench("campaign", "tiny", "--budget", "1s", "--out", plain_run)
+    assert done.returncode == 4
+    assert "FC-6 NOT RUN" in done.stdout
+    assert "4 of 8 replicates are complete, missing 4-7" in done.stdout
+    assert "So far, deciding nothing: H1 +" in done.stdout
+    assert "over 4 replicates" in done.stdout
+    report = (plain_run / "reports" / "tiny" / "report.md").read_text()
+    assert "Not run: ticket@2: 4 of 8 replicates" in report
+
+
+# Costs
+
+
+def test_plan_says_what_is_not_measured(lthbench, tmp_path: Path) -> None:
+    text = lthbench("plan", "tiny", "--out", tmp_path, "--budget", "1h").stdout
+    assert "not measured" in text
+    assert "10 units would be left" in text
+
+
+def test_plan_knows_rates_from_finished_units(lthbench, plain_run: Path) -> None:
+    for path in (plain_run / "results").rglob("units/**/b1-*"):
+        path.unlink()
+    text = lthbench("plan", "tiny", "--out", plain_run, "--budget", "1h").stdout
+    assert "5 units of this folder" in text
+    assert "not measured" not in text
+    assert "/b1-reinit-2-" in text
+    assert "0 units would be left" in text
+
+
+def test_measuring_prints_the_line_to_commit_and_remembers_it(
+    lthbench, tmp_path: Path, environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(environment, "LTHBENCH_CACHE", str(tmp_path / "cache"))
+    text = lthbench("plan", "tiny", "--out", tmp_path, "--measure").stdout
+    rates = cost.read_rates(tmp_path / "cache" / "rates.yaml")
+    assert [rate.experiment for rate in rates] == ["tiny"]
+    assert 0 < rates[0].ms < 1000
+    assert rates[0].networks == 4
+    assert cost.to_yaml(rates).strip() in text
+    assert "not measured" not in text
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_nearest_rate_wins_and_nothing_is_guessed(tmp_path: Path, claims_dir: Path) -> None:
+    run = Run(load(claims_dir), "tiny", out=tmp_path)
+    units = run.units()
+    old, new = Rate("tiny", "A", 2.0, 4, "then"), Rate("tiny", "A", 1.0, 4, "now")
+    cost.remember([old, Rate("other", "A", 9.0, 4, "then")], tmp_path / "rates.yaml")
+    cost.remember([new], tmp_path / "rates.yaml")
+    rates = cost.known_rates(tmp_path, units, tmp_path)
+    assert rates["tiny", "A"] == new
+    rows = cost.cost_rows(units, {units[0].key}, rates | {("else", "B"): old})
+    assert [(row.device, row.to_do, row.seconds) for row in rows] == [("A", 3080, 3.08)]
+    assert cost.total(cost.cost_rows(units, set(), {})) is None
+    assert cost.total(cost.cost_rows(units, {unit.key for unit in units}, {})) == 0
+
+
+def test_a_file_that_holds_no_rates(tmp_path: Path) -> None:
+    (tmp_path / "rates.yaml").write_text("- {experiment: x}")
+    with pytest.raises(UserError, match=r"rates.yaml: not a list of rates"):
+        cost.read_rates(tmp_path / "rates.yaml")
+
+
+def test_the_shipped_rates_can_be_read() -> None:
+    assert all(rate.ms > 0 and rate.measured for rate in cost.read_rates(cost.SHIPPED))
