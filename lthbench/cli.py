@@ -146,6 +146,53 @@ def print_verdicts(verdicts: Any) -> None:
             console.print(f"{claim.id} {claim.verdict}: {claim.why} {claim.settle or ''}", highlight=False)
 
 
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="a new folder for the claim files")],
+    network: Annotated[str, typer.Option(help="package.module:function, conv-4, timm/NAME, ... or mlp")],
+    dataset: Annotated[str, typer.Option(help="FILE.npz (x_train, y_train, x_test, y_test), mnist, cifar10, ...")],
+    claim: Annotated[list[str], typer.Option(help="a claim to take over; may be given several times")],
+    criterion: Annotated[str, typer.Option(help="package.module:function or a built-in name")] = "magnitude",
+    hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the network's function")] = None,
+    optimizer: Annotated[str, typer.Option(help="adam or sgd (momentum 0.9)")] = "adam",
+    learning_rate: float = 0.001,
+    batch: int = 50,
+    iterations: int = 1000,
+    evaluate_every: int = 50,
+    scope: Annotated[str, typer.Option(help="layer-wise or global")] = "layer-wise",
+    rate: Annotated[float, typer.Option(help="fraction of the survivors pruned per round")] = 0.2,
+    keep: Annotated[list[str] | None, typer.Option(help="weights never pruned, by name or pattern")] = None,
+    rewind: Annotated[int, typer.Option(help="iteration k of the arm rewound")] = 0,
+    level: Annotated[int, typer.Option(help="rounds of pruning, where the registered level does not suit")] = 0,
+    replicates: Annotated[int, typer.Option(min=2)] = 8,
+    like: Annotated[str, typer.Option(help="the suite whose contrasts and margins are taken over")] = "quick",
+    data: Data = None,
+) -> None:
+    """Write claim files for a network, data set or criterion of your own, to run and to edit."""
+    from lthbench import own
+    from lthbench.claims.load import load
+    from lthbench.recipe import Network, Pruning, Training
+
+    surroundings(data)
+    sys.path.insert(0, str(Path.cwd()))  # a module that lies here need not be installed
+    try:
+        net = Network(network, tuple(int(n) for n in hidden.split(",") if n), options=own.options(option or []))
+        momentum = 0.9 if optimizer == "sgd" else 0.0
+        training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
+        pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
+        experiment, chance = own.experiment_of(dataset, net, training, pruning)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    own.write_folder(folder, load(), claim, experiment, chance, replicates, like, level or None)
+    load(folder)
+    console.print(
+        f"{folder}: {len(claim)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
+        f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}",
+        highlight=False,
+    )
+
+
 @app.command("list")
 def list_claims(claims_dir: ClaimsDir = None) -> None:
     """List suites and their claims."""
@@ -162,7 +209,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
                 claim.id,
                 claim.kind,
                 str(registration.replicates),
-                f"{registration.power:.3f}",
+                "-" if registration.power is None else f"{registration.power:.3f}",
                 registration.planned_from,
                 claim.title,
                 scale,

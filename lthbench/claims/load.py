@@ -165,7 +165,7 @@ def check_registration(
         check_cell(cell.arm, cell.level, registry.experiments[cell.experiment].pruning.rewind)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")
-        if cell.experiment not in suite.dense_bands:
+        if cell.experiment not in suite.dense_bands and not suite.exploratory:
             raise ValueError(f"suite '{suite.id}' has no dense_bands entry for '{cell.experiment}'")
     for line in registration.lines():
         for cell in line.contrast.cells(registration.experiment):
@@ -179,7 +179,11 @@ def check_registration(
             f"replicates: {registration.replicates} cannot decide at level {level:.4g} (the exact sign-flip "
             f"test needs 2^-n <= level, primaries at least {FEWEST_REPLICATES}); register at least {fewest}"
         )
+    if suite.exploratory:
+        return
     computed = registered_power(registration, level)
+    if registration.power is None:
+        raise ValueError(f"power: missing; n and expected give {computed:.3f}")
     if abs(computed - registration.power) > POWER_TOLERANCE:
         raise ValueError(f"power: registered {registration.power}, but n and expected give {computed:.3f}")
     if primary and computed < LEAST_POWER:
@@ -188,11 +192,12 @@ def check_registration(
 
 def registered_power(registration: Registration, level: float) -> float:
     """P(every hypothesis passes) at the expected effects: at least 1 - sum of the single misses."""
-    misses = (
-        1 - power(h.rule, h.expected.effect, h.expected.sd, registration.replicates, level)
-        for h in registration.hypotheses
-    )
-    return max(0.0, 1 - sum(misses))
+    misses = 0.0
+    for h in registration.hypotheses:
+        if h.expected is None:
+            raise ValueError(f"{h.id}.expected: missing; add effect and sd")
+        misses += 1 - power(h.rule, h.expected.effect, h.expected.sd, registration.replicates, level)
+    return max(0.0, 1 - misses)
 
 
 def cells(registration: Registration) -> list[Cell]:

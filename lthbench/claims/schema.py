@@ -136,7 +136,7 @@ class Hypothesis(Line):
     """A contrast that decides: part of the claim's intersection-union."""
 
     margin_from: str = Field(description="the rule that gave delta")
-    expected: Expected
+    expected: Expected | None = Field(None, description="needed but in exploratory suites")
 
 
 class Tuning(Strict):
@@ -154,7 +154,9 @@ class Registration(Strict):
     reduced_scale: bool
     replicates: int = Field(ge=2)
     tuning: Tuning | None = None
-    power: float = Field(ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level")
+    power: float | None = Field(
+        None, ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level"
+    )
     hypotheses: Annotated[list[Hypothesis], Field(min_length=1)]
     beside: list[Line] = []
     not_tested: list[str] = Field([], description="parts of the sentence this scale cannot speak about")
@@ -162,6 +164,8 @@ class Registration(Strict):
     @model_validator(mode="after")
     def _planned_from_one_thing(self) -> "Registration":
         for hypothesis in self.hypotheses:
+            if hypothesis.expected is None:
+                continue
             published = hypothesis.expected.planned_from is not None
             if self.tuning is None and not published:
                 raise ValueError(
@@ -178,7 +182,9 @@ class Registration(Strict):
         """What n rests on, in a few words: the tuning study, or publications and how far they were verified."""
         if self.tuning is not None:
             return f"tuning seed {self.tuning.master_seed}, {self.tuning.replicates} replicates"
-        tags = dict.fromkeys(str(hypothesis.expected.verified) for hypothesis in self.hypotheses)
+        tags = dict.fromkeys(str(h.expected.verified) for h in self.hypotheses if h.expected is not None)
+        if not tags:
+            return "nothing: exploratory"
         return f"no tuning; publications ({', '.join(tags)})"
 
     def lines(self) -> list[Line]:
@@ -248,6 +254,7 @@ class Suite(Strict):
     block: int = Field(ge=1, description="replicates trained in one stack; part of what fixes the bits")
     chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band]
+    exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -55,22 +55,26 @@ def experiment_gates(
     return [
         _titled(all_finite(measured), experiment),
         _titled(nobody_at_chance(accuracies, suite.chance), experiment),
-        band_gate(experiment, suite.dense_bands[experiment.id], dense),
+        *band_gate(experiment, suite.dense_bands.get(experiment.id), dense),
         *weights_gate(experiment, table, n),
         ladder_gate(experiment, every, table, n),
         *mask_gates(experiment, every, table, n),
     ]
 
 
-def band_gate(experiment: Experiment, band: Band, dense: np.ndarray | None) -> GateResult:
-    """Dense accuracy lies in its band; a band of which it is not known what it could notice says so."""
+def band_gate(experiment: Experiment, band: Band | None, dense: np.ndarray | None) -> list[GateResult]:
+    """Dense accuracy lies in its band; a band of which it is not known what it could notice says so.
+
+    Exploratory suites have no bands.
+    """
+    if band is None:
+        return []
     values = np.array([]) if dense is None else dense
     gate = within_band(f"{experiment.id}: dense accuracy in its band", values, band.low, band.high, "%")
     if not band.not_measured:
-        return gate
-    return GateResult(
-        gate.name, gate.passed, f"{gate.detail} Which mistakes it would notice: {band.not_measured}."
-    )
+        return [gate]
+    detail = f"{gate.detail} Which mistakes it would notice: {band.not_measured}."
+    return [GateResult(gate.name, gate.passed, detail)]
 
 
 def device_gates(registration: Registration, devices: Mapping[str, Sequence[str]]) -> list[GateResult]:

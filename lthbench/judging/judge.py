@@ -72,8 +72,14 @@ def line_result(
         fail_level=_round(fail_level),
         settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
         margin_from=getattr(line, "margin_from", None),
-        expected=line.expected.model_dump(exclude_none=True) if hasattr(line, "expected") else None,
+        expected=expected_of(line),
     )
+
+
+def expected_of(line: Line) -> dict[str, Any] | None:
+    """What was expected of a hypothesis when it was registered."""
+    expected = getattr(line, "expected", None)
+    return None if expected is None else expected.model_dump(exclude_none=True)
 
 
 @dataclass(frozen=True)

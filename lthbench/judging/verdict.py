@@ -50,7 +50,7 @@ class ClaimVerdict:
     p_fail: float | None
     pass_level: float
     fail_level: float
-    power: float
+    power: float | None
     hypotheses: list[LineResult]
     beside: list[LineResult]
     gates: list[dict[str, Any]]

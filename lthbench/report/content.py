@@ -151,7 +151,7 @@ def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.D
         planned=[
             f"{h.id}: {h.expected.planned_from} ({h.expected.verified})"
             for h in registration.hypotheses
-            if h.expected.planned_from
+            if h.expected is not None and h.expected.planned_from
         ],
         what_ran=[
             what_ran(registry.experiments[name], [c for c in wanted if c.experiment == name], registration, tidy)

@@ -87,8 +87,8 @@ class Task:
     Network s starts from `states[s]` at iteration `start`, wears `masks[s]`, and sees the data of replicate
     `owners[s]` in the order `orders[s]`, shape (iterations, batch). `rates` (iterations,) are the learning rates.
     `augmentation[s]`, where the recipe augments, holds (iterations, batch, 3) small integers: vertical and
-    horizontal offset of the crop, and whether to flip. `seeds[s]` feeds random layers (dropout). `keep_at` asks for
-    a copy of the states after that many iterations (a rewind point).
+    horizontal offset of the crop, and whether to flip. `seeds[s]` feeds random layers (dropout). `keep_at` asks
+    for a copy of the states after that many iterations (a rewind point).
     """
 
     model: Model
