@@ -25,6 +25,7 @@ from lthbench import stages
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Registration
 from lthbench.cost import Rates, duration, known_rates
+from lthbench.data.errors import DataError
 from lthbench.errors import UserError
 from lthbench.plan import Unit
 from lthbench.results import store
@@ -173,12 +174,11 @@ def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell:
     queue = order(run.registry, run.suite, units, pending, cost_of(rates, device, units))
     tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
 
-    def announce(unit: Unit) -> None:
+    def expected(unit: Unit) -> str:
         rate = rates.get((unit.experiment.id, device))
-        expected = f", about {duration(rate.seconds(unit))}" if rate else ""
-        tell(f"training {unit.name} ({unit.networks} networks{expected})")
+        return f", about {duration(rate.seconds(unit))}" if rate else ""
 
-    left = train(run, units, queue, deadline, cache, announce)
+    left = train(run, units, queue, deadline, cache, expected, tell)
     tell(f"{left} units to do" if left else "nothing is left to do")
 
 
@@ -188,24 +188,36 @@ def train(
     queue: Sequence[Unit],
     deadline: Deadline,
     cache: Path | None,
-    announce: Callable[[Unit], None],
+    expected: Callable[[Unit], str],
+    announce: Tell,
 ) -> int:
-    """Train the queue's units one after the other, as long as there is time; how many are left."""
+    """Train the queue's units one after the other, as long as there is time; how many are left.
+
+    Experiments whose data cannot be had are left out, and said so.
+    """
     from lthbench.execute import run_chunk
     from lthbench.training.checkpoint import OutOfTime
 
-    by_key = {unit.key: unit for unit in units}
+    by_key, left = {unit.key: unit for unit in units}, len(queue)
+    without_data: set[str] = set()
     with stopping(deadline):
-        for number, unit in enumerate(queue):
+        for unit in queue:
             if deadline.passed():
-                return len(queue) - number
-            announce(unit)
+                return left
+            if unit.experiment.id in without_data:
+                continue
+            announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
             block = [*(by_key[key] for key in unit.parents.values()), unit]
             try:
                 run_chunk(block, run.results, cache, run.device, lambda unit, how: None, deadline)
             except OutOfTime:  # saved under way
-                return len(queue) - number
-    return 0
+                return left
+            except DataError as error:  # the other experiments go on
+                without_data.add(unit.experiment.id)
+                announce(f"{unit.experiment.id} is left out: {error}")
+                continue
+            left -= 1
+    return left
 
 
 def finish(run: Run) -> None:

@@ -128,6 +128,11 @@ def run(
     raise typer.Exit(verdicts.exit_code)
 
 
+def wide(table: Table) -> None:
+    """Print a table; into a file or pipe, wide enough to be read."""
+    Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
+
+
 def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
     from lthbench.progress import COLOURS, SYMBOLS
@@ -140,7 +145,7 @@ def print_verdicts(verdicts: Any) -> None:
         numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
         symbol = f"[{COLOURS[claim.verdict]}]{SYMBOLS[claim.verdict]} {claim.verdict}[/]"
         table.add_row(claim.id, claim.kind, symbol, numbers, str(claim.replicates), claim.registered_title)
-    Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
+    wide(table)
     for claim in verdicts.claims:
         if claim.verdict != "PASS":
             console.print(f"{claim.id} {claim.verdict}: {claim.why} {claim.settle or ''}", highlight=False)
@@ -215,7 +220,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
                 scale,
             )
             table.add_row(*row)
-        console.print(table)
+        wide(table)
 
 
 @app.command()
@@ -250,7 +255,7 @@ def plan(
             parents = ", ".join(f"{arm}@{level}" for arm, level in unit.parents)
             row = (chunk.id, f"{unit.arm}@{unit.level}", parents, str(unit.networks), f"{unit.iterations:,}")
             table.add_row(*row, "finished" if unit.key in done else "to do")
-    console.print(table)
+    wide(table)
     total = sum(chunk.iterations for chunk in chunks)
     todo = sum(unit.iterations for unit in what.units() if unit.key not in done)
     console.print(f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do")
@@ -296,7 +301,7 @@ def print_costs(what: Any, done: set[str], budget: float) -> None:
     rows = cost.cost_rows(units, done, rates)
     for row in cost.table_rows(rows):
         table.add_row(*row)
-    console.print(table)
+    wide(table)
     for device in dict.fromkeys(row.device for row in rows) if budget else ():
         found, unmeasured, left = campaign.preview(what, budget, rates, device)
         console.print(f"a campaign of {cost.duration(budget)} on {device or 'this machine'}:", highlight=False)

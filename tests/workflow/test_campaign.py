@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from lthbench import campaign, cost
 from lthbench.claims.load import Registry, load
 from lthbench.cost import Rate
+from lthbench.data.errors import DataError
 from lthbench.errors import UserError
 from lthbench.plan import Unit
 from lthbench.results import store
@@ -135,6 +137,30 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(lthbench, plain_run:
     assert records(out) == before
 
 
+def silent(unit) -> str:
+    return ""
+
+
+def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
+    tmp_path: Path, claims_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(load(claims_dir), "tiny", out=tmp_path / "out", device="cpu")
+    units, trained, said = run.units(), [], []
+    other = [replace(unit, experiment=replace(unit.experiment, id="other")) for unit in units[:2]]
+
+    def run_chunk(block, *_) -> None:
+        if block[-1].experiment.id == "tiny":
+            raise DataError("tiny: no such data")
+        trained.append(block[-1].name)
+
+    monkeypatch.setattr("lthbench.execute.run_chunk", run_chunk)
+    later = campaign.Deadline(time.monotonic() + 1000)
+    queue = [units[0], other[0], units[1]]
+    assert campaign.train(run, [*units, *other], queue, later, None, silent, said.append) == 2
+    assert trained == [other[0].name]
+    assert said.count("tiny is left out: tiny: no such data") == 1
+
+
 def test_a_unit_under_way_is_saved_and_gone_on_with(
     plain_run: Path, tmp_path: Path, claims_dir: Path, environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,13 +169,13 @@ def test_a_unit_under_way_is_saved_and_gone_on_with(
     run = Run(load(claims_dir), "tiny", out=tmp_path / "out", device="cpu")
     units = run.units()
     deadline = campaign.Deadline(time.monotonic() + 1000)
-    assert campaign.train(run, units, units[:2], deadline, None, lambda unit: deadline.stop()) == 2
+    assert campaign.train(run, units, units[:2], deadline, None, silent, lambda line: deadline.stop()) == 2
     assert records(run.out) == {}
     saved = list(run.results.rglob("*.partial"))
     assert [path.name.split(".")[0] for path in saved] == [units[0].name.partition("/")[2]]
 
     later = campaign.Deadline(time.monotonic() + 1000)
-    assert campaign.train(run, units, units[:2], later, None, lambda unit: None) == 0
+    assert campaign.train(run, units, units[:2], later, None, silent, lambda line: None) == 0
     assert not list(run.results.rglob("*.partial"))
     unbroken = Run(run.registry, "tiny", out=plain_run)
     for unit in units[:2]:

@@ -1,0 +1,127 @@
+"""A user's own network, criterion and data, from a package that knows nothing of lthbench."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lthbench import own
+from lthbench.claims.load import load
+from lthbench.errors import UserError
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "own_network"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the example package's module and its data."""
+    shutil.copy(EXAMPLE / "ownnet.py", tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    import ownnet
+
+    ownnet.write_data(str(tmp_path / "digits.npz"))
+    yield tmp_path
+    sys.modules.pop("ownnet", None)
+
+
+@pytest.fixture
+def call(place: Path, environment: dict[str, str]):
+    """Call `lthbench ...` in that folder."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lthbench", *map(str, arguments)]
+        paths = {"PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(place)])}
+        return subprocess.run(
+            command, env=environment | paths, cwd=place, capture_output=True, text=True, timeout=300
+        )
+
+    return run
+
+
+def new(call, place: Path, *more: str):
+    return call(
+        "new", place / "mine", "--network", "ownnet:small_cnn", "--dataset", place / "digits.npz",
+        "--claim", "FC-1", "--claim", "FC-6", "--criterion", "ownnet:kept_and_moved",
+        "--iterations", "40", "--evaluate-every", "20", "--option", "channels=4", *more,
+    )  # fmt: skip
+
+
+def test_the_examples_network_goes_through_two_claims(call, place: Path) -> None:
+    done = new(call, place, "--level", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{8 * 16 * 64 + 36 + 8 * 36 + 640:,} prunable weights" in done.stdout
+    done = call("run", "own", "--claims-dir", place / "mine", "--no-snakemake")
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    report = (place / "reports" / "own" / "report.md").read_text()
+    assert "Exploratory: n = 8" in report
+    assert "ownnet:kept_and_moved" in report
+    table = (place / "results" / "own" / "seed-0" / "scopes" / "all" / "tidy.csv").read_text()
+    assert "own,reinit,1," in table
+
+
+def test_what_is_written_says_only_what_was_chosen_and_can_be_loaded(call, place: Path) -> None:
+    assert new(call, place).returncode == 0
+    written = yaml.safe_load((place / "mine" / "experiments" / "own.yaml").read_text())
+    assert written["network"] == {"kind": "ownnet:small_cnn", "options": {"channels": 4}}
+    assert written["pruning"] == {"scope": "layer-wise", "rate": 0.2, "criterion": "ownnet:kept_and_moved"}
+    registry = load(place / "mine")
+    claim = registry.claims["FC-6"]
+    theirs = load().claims["FC-6"].suites["quick"]
+    assert [h.delta for h in claim.suites["own"].hypotheses] == [h.delta for h in theirs.hypotheses]
+    assert claim.suites["own"].power is None
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--claim", "FC-99"), "there is no claim 'FC-99'"),
+        (("--claim", "LMC-1"), "LMC-1: hypothesis H2 compares several experiments"),
+        (("--like", "nope"), "suite 'nope' does not register it"),
+        (("--criterion", "shiny"), "criterion 'shiny' is unknown"),
+        (("--network", "ownnet:large_cnn"), "ownnet has no function large_cnn"),
+        (("--network", "mlp"), "an mlp needs them"),
+        (("--keep", "head*"), "no weight fits 'head*'"),
+        (("--option", "channels"), "write KEY=VALUE"),
+        (("--dataset", "none.npz"), "no such file"),
+        (("--replicates", "4"), "register at least 8"),
+    ],
+)
+def test_mistakes_are_told_in_a_line_or_two(call, place: Path, more, says: str) -> None:
+    done = new(call, place, *more)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_folder_with_something_in_it_is_left_alone(call, place: Path) -> None:
+    (place / "mine").mkdir()
+    (place / "mine" / "notes.txt").write_text("mine")
+    done = new(call, place)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert [path.name for path in (place / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_options_are_read_as_yaml() -> None:
+    assert own.options(["depth=2", "norm=true", "name=a b"]) == {"depth": 2, "norm": True, "name": "a b"}
+    with pytest.raises(UserError, match="write KEY=VALUE"):
+        own.options(["depth"])
+
+
+def test_a_dense_arm_keeps_its_level() -> None:
+    assert own.at_level("ticket@9", 3) == "ticket@3"
+    assert own.at_level("dense@0", 3) == "dense@0"
+    assert own.at_level(2.0, 3) == 2.0
+    assert own.at_level("ticket@9", None) == "ticket@9"
+
+
+def test_the_examples_data_are_plain_arrays(place: Path) -> None:
+    with np.load(place / "digits.npz", allow_pickle=False) as file:
+        assert file["x_train"].shape == (1100, 1, 8, 8)
+        assert file["x_test"].dtype == np.float32
