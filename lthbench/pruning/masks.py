@@ -24,13 +24,21 @@ def counts(mask: Mask) -> dict[str, int]:
 
 
 def keep_largest(scores: np.ndarray, mask: np.ndarray, remaining: int) -> np.ndarray:
-    """Among the weights of a mask keep the `remaining` largest scores (flat arrays of equal length)."""
+    """Among the weights of a mask keep the `remaining` largest scores (flat arrays of equal length).
+
+    Of scores that tie at the cut, those that come first in storage go. Scores that are not numbers are the largest.
+    """
     alive = np.flatnonzero(mask)
     if not 0 <= remaining <= alive.size:
         raise ValueError(f"cannot keep {remaining} of {alive.size} weights")
-    order = np.argsort(scores[alive], kind="stable")
-    kept = np.zeros_like(mask)
-    kept[alive[order[alive.size - remaining :]]] = True
+    kept, removed = mask.copy(), alive.size - remaining
+    if removed:
+        among = scores[alive]
+        cut = np.partition(among, removed - 1)[removed - 1]  # much quicker than sorting them all
+        nan = np.isnan(cut)
+        below, tied = (~np.isnan(among), np.isnan(among)) if nan else (among < cut, among == cut)
+        kept[alive[below]] = False
+        kept[alive[np.flatnonzero(tied)[: removed - int(below.sum())]]] = False
     return kept
 
 
