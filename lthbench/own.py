@@ -1,7 +1,7 @@
 """Claims put to a network, data set or criterion of one's own: a folder of claim files to run and to edit.
 
-The suite it writes is exploratory: contrasts, tests and margins are taken over from a registered suite, but nothing
-was tuned or registered for this network: there is no accuracy band and no promised power, and the report says so.
+The suite it writes is exploratory: contrasts, tests and margins are taken over from a registered suite, but
+nothing was tuned or registered for this network: no accuracy band, no promised power, and the report says so.
 """
 
 from collections.abc import Sequence
