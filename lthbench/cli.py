@@ -49,13 +49,15 @@ def make_run(
     from lthbench.stages import Run
 
     registry = load(folder)
-    if suite not in registry.suites:
-        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
-    known = registry.suites[suite].claims
+    if suite not in registry.every_suite:
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.every_suite)}")
+    known = registry.every_suite[suite].claims
     if claim != "all" and claim not in known:
         raise UserError(f"suite '{suite}' has no claim '{claim}'; {choices(claim.upper(), known)}")
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
+    if suite in registry.given_suites and (seed or replicates):
+        raise UserError(f"suite '{suite}' trains nothing, so it has no seeds; leave out --seed and --replicates")
     if replicates and seed < 1000:
         raise UserError(
             "--replicates is for tuning seeds (1000 and up); confirmatory seeds run the registered number"
@@ -84,18 +86,25 @@ def run(
 ) -> None:
     """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
     started = time.monotonic()
-    console.print(f"lthbench {lthbench.__version__}: suite {suite}, master seed {seed}", highlight=False)
     from lthbench import drive
     from lthbench.judging.verdict import from_json
     from lthbench.progress import Watch, clock, shown
 
     what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
+    named = (
+        f"suite {suite}, released results, nothing is trained"
+        if what.given
+        else f"suite {suite}, master seed {seed}"
+    )
+    console.print(f"lthbench {lthbench.__version__}: {named}", highlight=False)
     with drive.exclusive(out):
         watch = Watch(what, console)
         units = sum(len(chunk.units) for chunk in watch.chunks)
         networks = sum(unit.networks for chunk in watch.chunks for unit in chunk.units)
         console.print(
-            f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
+            f"results in {what.results}"
+            if what.given
+            else f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
             f"finished before; {cores} processes of one thread; results in {what.results}",
             highlight=False,
         )
@@ -114,25 +123,33 @@ def run(
 
 def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
+    from lthbench.judging.verdict import ORIGINS
+    from lthbench.judging.words import sizes
     from lthbench.progress import COLOURS, SYMBOLS
 
-    table = Table(title=f"{verdicts.title} (master seed {verdicts.master_seed})", title_justify="left")
+    origin = ORIGINS[verdicts.origin]
+    of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {verdicts.master_seed}"
+    table = Table(title=f"{verdicts.title} ({of})", title_justify="left")
     for heading in ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale"):
         table.add_column(heading)
     for claim in verdicts.claims:
         key = claim.hypotheses[0].evidence
         numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
         symbol = f"[{COLOURS[claim.verdict]}]{SYMBOLS[claim.verdict]} {claim.verdict}[/]"
-        table.add_row(claim.id, claim.kind, symbol, numbers, str(claim.replicates), claim.registered_title)
+        symbol += f"\n{origin}" if origin else ""
+        count = sizes(claim.hypotheses[0]) if origin else str(claim.replicates)
+        table.add_row(claim.id, claim.kind, symbol, numbers, count, claim.registered_title)
     Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
     for claim in verdicts.claims:
         if claim.verdict != "PASS":
-            console.print(f"{claim.id} {claim.verdict}: {claim.why} {claim.settle or ''}", highlight=False)
+            word = f"{claim.verdict} {origin}".strip()
+            console.print(f"{claim.id} {word}: {claim.why} {claim.settle or ''}", highlight=False, markup=False)
 
 
 @app.command("list")
 def list_claims(claims_dir: ClaimsDir = None) -> None:
     """List suites and their claims."""
+    from lthbench import given_suites
     from lthbench.claims.load import load
 
     registry = load(claims_dir)
@@ -152,6 +169,8 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
             )
             table.add_row(*row)
         console.print(table)
+    for name in registry.given_suites:
+        console.print(given_suites.listing(registry, name))
 
 
 @app.command()
@@ -162,6 +181,11 @@ def plan(
     from lthbench import stages
 
     what = make_run(suite, seed, claim, out, folder=claims_dir)
+    if what.given:
+        from lthbench import given_suites
+
+        console.print(given_suites.plan(what))
+        return
     chunks = what.chunks()
     done = {unit.key for unit in stages.finished(what, what.units())}
     table = Table(title=f"plan of {suite}, master seed {seed}", title_justify="left")
@@ -193,7 +217,7 @@ def judge(
     if Path(suite).is_dir():
         raise typer.Exit(judge_folder(Path(suite), claims_dir))
     what = make_run(suite, seed, claim, out, folder=claims_dir)
-    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    collected(what)
     stages.judge(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
@@ -218,6 +242,16 @@ def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     return new.exit_code if same else 1
 
 
+def collected(what: Any) -> None:
+    """The tidy table is there: released results are collected at once, trained ones need a run first."""
+    from lthbench import stages
+
+    if what.given:
+        stages.tidy(what)
+    else:
+        need(what.scope_folder / "tidy.csv", f"lthbench run {what.suite}")
+
+
 def need(path: Path, way_out: str) -> Path:
     """Refuse to go on without a file."""
     if not path.exists():
@@ -233,7 +267,7 @@ def report(
     from lthbench import stages
 
     what = make_run(suite, seed, claim, out, folder=claims_dir)
-    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    collected(what)
     if not (what.scope_folder / "verdicts.json").exists():
         stages.judge(what)
     stages.report(what)
