@@ -33,13 +33,10 @@ def plan(run: Run) -> Table:
     }
     title = f"plan of {run.suite}: nothing to train, {len(asked)} experiments of others to judge"
     table = Table(title=title, title_justify="left")
-    for heading in ("experiment", "arms", "rows", "what", "source", "licence"):
+    for heading in ("experiment", "arms", "rows", "source"):
         table.add_column(heading)
     for name, released in run.registry.given_suites[run.suite].experiments.items():
         if name in asked:
             mine = results[results["experiment"] == name]
-            what = f"{released.network}, {released.data}"
-            table.add_row(
-                name, str(mine["arm"].nunique()), str(len(mine)), what, released.source, released.licence
-            )
+            table.add_row(name, str(mine["arm"].nunique()), str(len(mine)), released.source)
     return table

@@ -163,6 +163,8 @@ def weigh_unpaired(line: Line, first: Side, second: Side, why_not: str) -> Weigh
         for name, group in zip((line.contrast.minuend, line.contrast.subtrahend), groups, strict=True)
         if (reason := lacking(group))
     ]
+    if len(reasons) == 2 and lacking(groups[0]) == lacking(groups[1]):
+        reasons = [f"both arms: {lacking(groups[0])}"]
     if reasons:
         return WeighedLine(line, [], groups=groups, undecidable="; ".join(reasons))
     how = f"{why_not}: Welch's t test"

@@ -84,8 +84,9 @@ def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResu
             )
         return "A run diverged, so that a hypothesis has no number for every replicate."
     deciding = [h for h in hypotheses if h.decision == verdict] if verdict != "PASS" else hypotheses
-    if verdict == "NOT DECIDABLE":
-        deciding = hypotheses
+    if verdict == "NOT DECIDABLE" and len({h.undecidable for h in hypotheses}) == 1:
+        ids = ", ".join(h.id for h in hypotheses)
+        return f"{ids}: not decidable from these data, {hypotheses[0].undecidable}."
     return " ".join(line_words(h) for h in deciding)
 
 

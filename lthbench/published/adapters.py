@@ -1,8 +1,8 @@
 """From the released files to the results format. One function per file; nothing is computed but units and names.
 
 Accuracies become percent, sparsity becomes density (fraction remaining). Single runs are labelled by
-their arm: no source says that two arms share a trial, so nothing here is paired. A maximum over configurations is written as
-what it is, one run without a spread, so that no test can take it for a mean.
+their arm: no source says that two arms share a trial, so nothing here is paired. A maximum over configurations is
+written as what it is, one run without a spread, so that no test can take it for a mean.
 """
 
 import hashlib

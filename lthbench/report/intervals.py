@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.words import sizes
 from lthbench.report.numbers import interval, plain, short, signed, there
 from lthbench.report.sentences import required
 from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
@@ -136,19 +137,23 @@ def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:
     parts = []
     for line in lines:
         known = [value for value in line.d if there(value)]
-        extent = f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "no replicates"
+        extent = (
+            f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "two unpaired groups,"
+        )
         role = "deciding" if line.id in deciding else "beside"
         parts.append(
             f"{line.id} ({role}, {line.contrast}): {extent} {line.unit}, mean and 95 % interval "
-            f"{interval(line.evidence)}, n = {len(known)}; PASS asks for {required(line)}; {line.decision}."
+            f"{interval(line.evidence)}, n = {sizes(line)}; PASS asks for {required(line)}; {line.decision}."
         )
     return f"Interval plot of {claim.id}. " + " ".join(parts)
 
 
 def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
     """What is drawn, for the eye."""
+    paired = any(line.d for line in lines)
     text = (
-        "Circles: one replicate each. Diamond and bar: mean and 95 % t interval; filled and black where the line "
+        ("Circles: one replicate each. " if paired else "Two unpaired groups per line. ")
+        + "Diamond and bar: mean and 95 % t interval; filled and black where the line "
         "decides, hollow and grey where it stands beside the verdict. Solid line: 0; dashed: margin ±δ. Shaded: "
         "where the mean has to lie for PASS"
     )
