@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import lthbench
@@ -109,7 +110,8 @@ def run(
             highlight=False,
         )
         with shown(watch) as tick:
-            runner = drive.with_snakemake if snakemake else drive.without_snakemake
+            # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
+            runner = drive.with_snakemake if snakemake and not what.given else drive.without_snakemake
             runner(what, cores, claims_dir, tick)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
@@ -129,7 +131,7 @@ def print_verdicts(verdicts: Any) -> None:
 
     origin = ORIGINS[verdicts.origin]
     of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {verdicts.master_seed}"
-    table = Table(title=f"{verdicts.title} ({of})", title_justify="left")
+    table = Table(title=escape(f"{verdicts.title} ({of})"), title_justify="left")
     for heading in ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale"):
         table.add_column(heading)
     for claim in verdicts.claims:
@@ -275,6 +277,33 @@ def report(
 
 
 @app.command()
+def check(
+    results: Annotated[
+        Path, typer.Argument(help="results table: .csv, .csv.gz or .parquet (docs/results-format.md)")
+    ],
+    claims: Annotated[str, typer.Option(help="claims to judge, separated by commas; default: all it has")] = "",
+    suite: Annotated[str | None, typer.Option(help="suite whose registrations decide")] = None,
+    as_: Annotated[str | None, typer.Option("--as", help="judge the table's experiment as this one")] = None,
+    unit: Annotated[str | None, typer.Option(help="unit of accuracies: percent or fraction")] = None,
+    out: Out = Path("."),
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Judge somebody's results: say which claims they can speak about, and what they say. Trains nothing."""
+    from lthbench import check as checking
+    from lthbench.claims.load import load
+
+    registry = load(claims_dir)
+    asked = tuple(filter(None, (claim.strip() for claim in claims.split(","))))
+    found = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
+    for line in found.lines:
+        console.print(line, highlight=False, markup=False)
+    print_verdicts(found.verdicts)
+    page = checking.write(registry, found, results, out)
+    console.print(f"Report: {page.resolve()}\nExit code {found.verdicts.exit_code}.", highlight=False)
+    raise typer.Exit(found.verdicts.exit_code)
+
+
+@app.command()
 def tune(
     suite: SuiteName,
     seed: Seed = 1000,
@@ -296,7 +325,7 @@ def tune(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment")]) -> None:
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json
 
@@ -304,10 +333,11 @@ def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment"
 
     from lthbench.claims.schema import Claim, Suite
     from lthbench.recipe import Experiment
+    from lthbench.results.format import Row
 
-    kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment}
+    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment, "results": Row}
     if kind not in kinds:
-        raise UserError(f"unknown kind '{kind}'; use claim, suite or experiment")
+        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment or results")
     typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
 
 

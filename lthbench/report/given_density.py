@@ -35,6 +35,7 @@ def given_density_plot(rows: pd.DataFrame, experiment: str, arms: list[str]) -> 
     table = cells(rows)
     dense = table[table["density"] == 1].head(1)
     pruned = table[(table["density"] < 1) & table["arm"].isin(arms)]
+    pruned = pruned[~pruned["n"].eq(1)]  # a single run is no mean
     pruned = pruned[pruned.groupby("arm")["density"].transform("nunique") >= FEWEST_DENSITIES]
     if pruned.empty:
         return None
@@ -42,7 +43,7 @@ def given_density_plot(rows: pd.DataFrame, experiment: str, arms: list[str]) -> 
     caption = (
         "Final test accuracy by percent of weights remaining (log scale). Markers: mean over the runs that were "
         "released; bars: ± 1 SD over runs, where stated. Dashed line and band: the dense network, likewise. "
-        "Arms that no claim here looks at are left out."
+        "Arms that no claim here looks at, and single runs, are left out."
     )
     figure = draw(dense, pruned, [arm for arm in arms if arm in set(pruned["arm"])])
     return picture(figure, f"{slug(experiment)}-density", title, describe(dense, pruned), caption)

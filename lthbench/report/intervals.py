@@ -3,6 +3,8 @@
 One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
 """
 
+import re
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,6 +16,7 @@ from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, pi
 
 BLUE = "#0072B2"
 STRIP = 0.62  # inches
+LONGEST = 50  # characters of a contrast above its strip
 ENDPOINTS = {
     "final_test_accuracy": "final test accuracy",
     "early_stop_test_accuracy": "accuracy at the early stop",
@@ -106,7 +109,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
     axes.fill_betweenx([foot, top - 0.3], left, right, color=PALE, linewidth=0, zorder=0.5)
     axes.axhline(top, color="#bbbbbb", linewidth=0.6)
     role = "decides" if decides else "beside"
-    text = f"{plain(line.id)[:24]} {role}: {line.contrast.replace(' - ', ' − ')}"
+    text = f"{plain(line.id)[:24]} {role}: {short_contrast(line.contrast)}"
     endpoint = ENDPOINTS.get(line.endpoint, line.endpoint)
     axes.text(span[0], top - 0.06, text, va="top", fontsize=9, weight="bold" if decides else "normal")
     beyond = span[1] + (span[1] - span[0]) * 0.02
@@ -129,6 +132,14 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
               markerfacecolor=ink if decides else "white")  # fmt: skip
     axes.text(beyond, top - 0.36, f"{interval(line.evidence)}", va="top", fontsize=8.5)
     axes.text(beyond, top - 0.64, line.decision, va="top", fontsize=8.5, weight="bold" if decides else "normal")
+
+
+def short_contrast(contrast: str) -> str:
+    """A contrast that fits its strip: without the experiments when it is long."""
+    if len(contrast) > LONGEST:
+        contrast = re.sub(r"[a-z0-9-]+:", "", contrast)
+    contrast = contrast.replace(" - ", " − ")
+    return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
 
 
 def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:

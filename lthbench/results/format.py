@@ -6,6 +6,7 @@ the line, the column and the way out; nothing is guessed. Torch-free.
 
 import gzip
 import io
+import zlib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,7 +97,7 @@ def raw_table(path: Path) -> pd.DataFrame:
         return text_table(content(path).decode("utf-8-sig"), path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
-    except (gzip.BadGzipFile, EOFError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f"{path}: not a readable table: {str(error).strip() or 'it ends early'}") from None
 
 
@@ -130,8 +131,11 @@ def parquet(path: Path) -> pd.DataFrame:
         ) from None
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        if file.metadata.num_rows > MOST_ROWS:
-            raise UserError(f"{path}: more than {MOST_ROWS:,} rows; keep only the rows the claims need")
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+        if file.metadata.num_rows > MOST_ROWS or size > LARGEST_FILE:
+            raise UserError(
+                f"{path}: more than {MOST_ROWS:,} rows or {LARGEST_FILE // 10**6} MB; keep only what is needed"
+            )
         frame = file.read().to_pandas()
     except pyarrow.ArrowException as error:
         raise UserError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}") from None
@@ -309,7 +313,7 @@ def notes(raw: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     if gone.any():
         line = int(np.flatnonzero(gone.to_numpy())[0]) + 2
         found.append(
-            f"{int(gone.sum())} values are missing, the first in line {line}: read as runs that diverged; "
-            "a claim that needs one is BLOCKED"
+            f"values missing: {int(gone.sum())}, the first in line {line}; read as diverged runs: a claim that "
+            "needs one is BLOCKED"
         )
     return found
