@@ -2,7 +2,9 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
+from lthbench.report.density import ticks
 from lthbench.report.numbers import fixed, percent
 from lthbench.report.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
 
@@ -59,7 +61,7 @@ def looks(arms: list[str]) -> dict[str, Look]:
 def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
     """One line per arm."""
     figure = new_figure(3.7)
-    axes = figure.add_axes((0.09, 0.29, 0.89, 0.68))
+    axes = figure.add_axes((0.11, 0.29, 0.87, 0.68))
     grid(axes)
     for row in dense.to_dict("records"):
         sd = 0.0 if pd.isna(row["sd"]) else float(row["sd"])
@@ -74,8 +76,9 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.invert_xaxis()
+    axes.xaxis.set_major_locator(FixedLocator(ticks(pruned)[1:]))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:.3g}" if f"{value:.0e}"[0] in "235" else "")
     axes.set_xlabel("weights remaining, %")
     axes.set_ylabel("final test accuracy, %")
     handles, labels = axes.get_legend_handles_labels()

@@ -4,6 +4,7 @@ One row per measurement of one run, or per summary (mean, SD, n) of a cell. What
 the line, the column and the way out; nothing is guessed. Torch-free.
 """
 
+import csv
 import gzip
 import io
 import zlib
@@ -97,7 +98,7 @@ def raw_table(path: Path) -> pd.DataFrame:
         return text_table(content(path).decode("utf-8-sig"), path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
-    except (gzip.BadGzipFile, zlib.error, EOFError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
         raise UserError(f"{path}: not a readable table: {str(error).strip() or 'it ends early'}") from None
 
 
@@ -113,11 +114,27 @@ def content(path: Path) -> bytes:
 
 
 def text_table(text: str, path: Path) -> pd.DataFrame:
-    """A csv text as a table of strings."""
+    """A csv text as a table of strings; the index holds line numbers, for messages."""
     head = text.partition("\n")[0]
     if "," not in head and (";" in head or "\t" in head):
         raise UserError(f"{path}: line 1: columns are not separated by commas; save it as comma-separated values")
-    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1)
+    reader = csv.reader(io.StringIO(text), strict=True)
+    header = next(reader, [])
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for fields in reader:
+        if not fields:
+            continue  # an empty line
+        if len(fields) != len(header):
+            raise UserError(
+                f"{path}: line {reader.line_num}: {len(fields)} fields, the header has {len(header)}; numbers "
+                "need a decimal point, texts with commas need quotes"
+            )
+        rows.append(fields)
+        lines.append(reader.line_num)
+        if len(rows) > MOST_ROWS:
+            raise UserError(f"{path}: more than {MOST_ROWS:,} rows; keep only the rows the claims need")
+    return pd.DataFrame(rows, columns=header, index=lines, dtype=str)
 
 
 def parquet(path: Path) -> pd.DataFrame:
@@ -139,6 +156,7 @@ def parquet(path: Path) -> pd.DataFrame:
         frame = file.read().to_pandas()
     except pyarrow.ArrowException as error:
         raise UserError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}") from None
+    frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame.map(lambda v: "" if v is None or v is pd.NA or v != v else str(v)).astype(object)
 
 
@@ -146,8 +164,6 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
     """Check a table of text and give it types, one unit (percent) and defaults; `name` is for messages."""
     raw = raw.rename(columns=lambda column: str(column).strip()).map(str.strip)
     check_columns(list(raw.columns), name)
-    if len(raw) > MOST_ROWS:
-        raise UserError(f"{name}: more than {MOST_ROWS:,} rows; keep only the rows the claims need")
     if raw.empty:
         raise UserError(f"{name}: the table has no rows")
     raw = raw.assign(**{column: "" for column in Row.model_fields if column not in raw})
@@ -177,7 +193,7 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
     check_duplicates(name, table)
     check_kinds(name, table, summary)
     table = in_percent(name, table, unit)
-    return Results(table.drop(columns="unit"), notes(raw, table))
+    return Results(table.drop(columns="unit").reset_index(drop=True), notes(raw, table))
 
 
 def check_columns(columns: list[str], name: str) -> None:
@@ -212,7 +228,7 @@ def refuse(name: str, bad: pd.Series, column: str, raw: pd.Series, why: str) -> 
         row = int(np.flatnonzero(bad.to_numpy())[0])
         count = int(bad.sum())
         more = f" ({count - 1} more rows like it)" if count > 1 else ""
-        raise UserError(f"{name}: line {row + 2}: {column}{quoted(raw.iloc[row])} {why}{more}")
+        raise UserError(f"{name}: line {bad.index[row]}: {column}{quoted(raw.iloc[row])} {why}{more}")
 
 
 def quoted(text: str) -> str:
@@ -254,8 +270,9 @@ def check_duplicates(name: str, table: pd.DataFrame) -> None:
         first = int(np.flatnonzero(same.to_numpy())[0])
         first_row = table.iloc[row]
         raise UserError(
-            f"{name}: lines {first + 2} and {row + 2} measure the same thing ({first_row['arm']}, "
-            f"{first_row['metric']}, replicate '{first_row['replicate']}'); number the replicates, or remove one"
+            f"{name}: lines {table.index[first]} and {table.index[row]} measure the same thing "
+            f"({first_row['arm']}, {first_row['metric']}, replicate '{first_row['replicate']}'); "
+            "number the replicates, or remove one"
         )
 
 
@@ -295,11 +312,11 @@ def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.
         return f"{name}: barriers without accuracies, in percent or as fractions? {way_out}"
     low = int(np.flatnonzero(at_most_one.to_numpy())[0])
     if at_most_one.sum() == open_.sum():
-        return f"{name}: line {low + 2}: every accuracy is at most 1, fractions or percent? {way_out}"
+        return f"{name}: line {table.index[low]}: every accuracy is at most 1, fractions or percent? {way_out}"
     high = int(np.flatnonzero((open_ & ~at_most_one).to_numpy())[0])
     return (
-        f"{name}: mixed units? line {low + 2} has accuracy {table['value'].iloc[low]:g}, line {high + 2} "
-        f"{table['value'].iloc[high]:g}; {way_out} that says which row is which"
+        f"{name}: mixed units? line {table.index[low]} has accuracy {table['value'].iloc[low]:g}, line "
+        f"{table.index[high]} {table['value'].iloc[high]:g}; {way_out} that says which row is which"
     )
 
 
@@ -311,7 +328,7 @@ def notes(raw: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         found.append(f"columns that no claim uses: {', '.join(unknown)}")
     gone = table["value"].isna()
     if gone.any():
-        line = int(np.flatnonzero(gone.to_numpy())[0]) + 2
+        line = table.index[int(np.flatnonzero(gone.to_numpy())[0])]
         found.append(
             f"values missing: {int(gone.sum())}, the first in line {line}; read as diverged runs: a claim that "
             "needs one is BLOCKED"

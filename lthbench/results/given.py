@@ -36,6 +36,7 @@ class GivenTable:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self.table = table
+        self._found: dict[tuple[Place, str], Measured | None] = {}
         self._groups = dict(iter(table.groupby(["experiment", "arm", "metric"], sort=False)))
 
     def rows(self, place: Place, metric: str) -> pd.DataFrame:
@@ -55,6 +56,12 @@ class GivenTable:
 
         `validation_curve_area` is computed from the rows of validation_accuracy where it is not there itself.
         """
+        if (place, endpoint) not in self._found:
+            self._found[place, endpoint] = self._measure(place, endpoint)
+        return self._found[place, endpoint]
+
+    def _measure(self, place: Place, endpoint: str) -> Measured | None:
+        """The same, not remembered."""
         rows = self.rows(place, endpoint)
         if rows.empty and endpoint == "validation_curve_area":
             rows = self.rows(place, "validation_accuracy")
@@ -70,6 +77,10 @@ class GivenTable:
             row = rows.iloc[0]
             sd = None if pd.isna(row["sd"]) else float(row["sd"])
             return Measured(None, Group(float(row["value"]), sd, None if pd.isna(row["n"]) else int(row["n"])))
-        means = rows.groupby(["replicate", "draw"])["value"].agg(lambda v: v.mean(skipna=False))
-        means = means.groupby("replicate").agg(lambda v: v.mean(skipna=False))
-        return Measured({str(label): float(value) for label, value in means.items()}, None)
+        draws: dict[tuple[str, int], list[float]] = {}
+        for label, draw, value in zip(rows["replicate"], rows["draw"], rows["value"], strict=True):
+            draws.setdefault((str(label), int(draw)), []).append(float(value))
+        replicates: dict[str, list[float]] = {}
+        for (label, _), values in draws.items():
+            replicates.setdefault(label, []).append(float(np.mean(np.sort(values))))
+        return Measured({label: float(np.mean(np.sort(means))) for label, means in replicates.items()}, None)
