@@ -113,10 +113,10 @@ def the_suite(weighed: dict[str, list[GivenClaim]], question: Question, results:
     )
 
 
-def named(cells: Sequence[str]) -> str:
+def named(names: Sequence[str], most: int = MOST_NAMED) -> str:
     """A few names, and how many more."""
-    more = f" and {len(cells) - MOST_NAMED} more" if len(cells) > MOST_NAMED else ""
-    return ", ".join(cells[:MOST_NAMED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def why_missing(claim: GivenClaim, results: Results) -> str:
@@ -135,7 +135,7 @@ def coverage(suite: str, asked: Sequence[GivenClaim]) -> list[str]:
     """Which claims the table has the cells for, and what the others lack."""
     ready = [w.claim.id for w in asked if not w.missing]
     found = [f"suite {suite}: the table has all cells for {', '.join(ready)}"]
-    found += [f"  {w.claim.id} lacks {named(w.missing)}" for w in asked if w.missing]
+    found += [f"  {w.claim.id} lacks {named(w.missing, 3)}" for w in asked if w.missing]
     return found
 
 
@@ -145,8 +145,11 @@ def how_judged(asked: Sequence[GivenClaim]) -> list[str]:
     for w in asked:
         if w.missing:
             continue
-        ways = {h.how: h.line.id for h in w.hypotheses if h.how and not h.how.startswith("paired")}
-        found += [f"  {w.claim.id} {line}: {how}" for how, line in ways.items()]
+        ways: dict[str, list[str]] = {}
+        for h in w.hypotheses:
+            if h.evidence is not None and h.groups:
+                ways.setdefault(h.how, []).append(h.line.id)
+        found += [f"  {w.claim.id} {', '.join(lines)}: {how}" for how, lines in ways.items()]
         counts = {e.n for e in w.deciding}
         if isinstance(w.registration, Registration) and counts and counts != {w.registration.replicates}:
             given = "/".join(map(str, sorted(counts)))

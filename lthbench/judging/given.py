@@ -214,7 +214,11 @@ def judge_given(
     fail_levels = family_levels(family, suite.alpha, claim_p_fail)
     results = [
         claim_verdict(
-            w, pass_levels.get(w.claim.id, suite.alpha), fail_levels.get(w.claim.id, suite.alpha), suite.alpha
+            w,
+            pass_levels.get(w.claim.id, suite.alpha),
+            fail_levels.get(w.claim.id, suite.alpha),
+            suite.alpha,
+            origin,
         )
         for w in weighed
         if not only or w.claim.id in only
@@ -224,7 +228,7 @@ def judge_given(
     )
 
 
-def claim_verdict(w: GivenClaim, pass_level: float, fail_level: float, alpha: float) -> ClaimVerdict:
+def claim_verdict(w: GivenClaim, pass_level: float, fail_level: float, alpha: float, origin: str) -> ClaimVerdict:
     """Put one claim's verdict together."""
     claim, registration = w.claim, w.registration
     count = len(w.hypotheses)
@@ -233,6 +237,8 @@ def claim_verdict(w: GivenClaim, pass_level: float, fail_level: float, alpha: fl
     beside = [line_result(line, alpha, alpha) for line in w.lines[count:]]
     verdict = decide_claim(w, hypotheses)
     whole = len(w.deciding) == count
+    # What released data leave untested says nothing about a stranger's.
+    of_these_data = isinstance(registration, Registration) or origin == "published"
     reduced = isinstance(registration, Registration) and registration.reduced_scale
     return ClaimVerdict(
         id=claim.id,
@@ -257,7 +263,7 @@ def claim_verdict(w: GivenClaim, pass_level: float, fail_level: float, alpha: fl
         beside=beside,
         gates=[asdict(gate) for gate in w.gates],
         magnitude=[] if isinstance(registration, Reanalysis) else magnitude(claim, reduced, hypotheses + beside),
-        not_tested=[*registration.not_tested, *w.not_looked_at],
+        not_tested=[*(registration.not_tested if of_these_data else []), *w.not_looked_at],
     )
 
 

@@ -189,14 +189,16 @@ def given_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict) ->
     """The section of a claim judged on results that were not trained here."""
     claim = registry.claims[verdict.id]
     registration = {c.id: r for c, r in registered(registry, verdicts.suite)}[verdict.id]
-    reanalysis = registration if isinstance(registration, Reanalysis) else None
+    # Caveats and the reading by hand are about the released numbers, not about a stranger's.
+    released = verdicts.origin == "published"
+    reanalysis = registration if isinstance(registration, Reanalysis) and released else None
     return ClaimPart(
         verdict=verdict,
         claim=claim,
         anchor=slug(verdict.id),
         reasons=sentences.reasons(verdict),
         published=[p for p in claim.published if not any(p.quantity in said for said in verdict.magnitude)],
-        what_ran=what_was_given(registry, verdicts.suite, registration),
+        what_ran=what_was_given(registry, verdicts, registration),
         experiments=[
             p.experiment for h in registration.lines() for p in h.contrast.places(registration.experiment)
         ],
@@ -214,7 +216,7 @@ def given_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict) ->
 
 def given_experiments(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> list[ExperimentPart]:
     """The curves of results that were not trained here."""
-    released = registry.given_suites[verdicts.suite].experiments if verdicts.suite in registry.given_suites else {}
+    released = registry.given_suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
     judged = {verdict.id for verdict in verdicts.claims}
     users = [
         (claim.id, {p.experiment for h in r.lines() for p in h.contrast.places(r.experiment)})

@@ -93,7 +93,7 @@ def sweep_words(line: LineResult) -> str:
 
 
 def what_was_given(
-    registry: Registry, suite: str, registration: Registration | Reanalysis
+    registry: Registry, verdicts: Verdicts, registration: Registration | Reanalysis
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """The experiments a claim looks at: in words for released results, by name for a stranger's."""
     arms: dict[str, list[str]] = {}
@@ -102,12 +102,11 @@ def what_was_given(
             arms.setdefault(place.experiment, []).append(place.arm)
     found = []
     for name, used in arms.items():
-        if suite not in registry.given_suites:
-            found.append(
-                (name, [("Measured by", "whoever made the table"), ("Arms", ", ".join(dict.fromkeys(used)))])
-            )
+        if verdicts.origin != "published":
+            whose = "whoever made the table; lthbench knows the experiment's name and no more"
+            found.append((name, [("Measured by", whose), ("Arms", ", ".join(dict.fromkeys(used)))]))
             continue
-        released = registry.given_suites[suite].experiments[name]
+        released = registry.given_suites[verdicts.suite].experiments[name]
         rows = [(key.capitalize(), getattr(released, key)) for key in ("network", "data", "training", "pruning")]
         rows.append(("Arms", "; ".join(f"{arm}: {released.arms[arm]}" for arm in dict.fromkeys(used))))
         found.append((name, [*rows, ("Source", released.source), ("Licence", released.licence)]))

@@ -112,3 +112,23 @@ def test_our_own_table_gets_our_own_verdicts(no_torch, tmp_path) -> None:
         assert given["gates"] == own["gates"]
         assert [h["evidence"] for h in given["hypotheses"]] == [h["evidence"] for h in own["hypotheses"]]
         assert [h["pass_level"] for h in given["hypotheses"]] == [h["pass_level"] for h in own["hypotheses"]]
+
+
+SUMMARIES = """experiment,arm,density,metric,value,sd,n
+mine,one-shot,0.168,final_test_accuracy,88.6,0.2,5
+mine,one-shot-reinit,0.168,final_test_accuracy,88.5,0.25,5
+mine,dense,1,final_test_accuracy,91.7,0.2,5
+"""
+
+
+def test_a_strangers_numbers_are_not_shown_as_the_released_ones(no_torch, tmp_path) -> None:
+    (tmp_path / "t.csv").write_text(SUMMARIES)
+    done = call(no_torch, tmp_path, "check", "t.csv", "--as", "renda2020-resnet20")
+    assert done.returncode == 0, done.stderr
+    assert "FC-13 H1, H2: summaries: Welch's t test" in done.stdout
+    text = (tmp_path / "reports/check/report.md").read_text()
+    section = text[text.index("## FC-13") :]
+    assert "PASS on the results given" in section
+    assert "whoever made the table" in section
+    for words in ("released results, summarised", "The same by hand", "shared between cells", "on published"):
+        assert words not in section
