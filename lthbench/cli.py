@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import lthbench
@@ -54,13 +55,15 @@ def make_run(
     from lthbench.stages import Run
 
     registry = load(folder)
-    if suite not in registry.suites:
-        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
-    known = registry.suites[suite].claims
+    if suite not in registry.every_suite:
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.every_suite)}")
+    known = registry.every_suite[suite].claims
     if claim != "all" and claim not in known:
         raise UserError(f"suite '{suite}' has no claim '{claim}'; {choices(claim.upper(), known)}")
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
+    if suite in registry.given_suites and (seed or replicates):
+        raise UserError(f"suite '{suite}' trains nothing, so it has no seeds; leave out --seed and --replicates")
     if replicates and seed < 1000:
         raise UserError(
             "--replicates is for tuning seeds (1000 and up); confirmatory seeds run the registered number"
@@ -100,23 +103,31 @@ def run(
     """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
     started = time.monotonic()
     surroundings(data, deterministic)
-    console.print(f"lthbench {lthbench.__version__}: suite {suite}, master seed {seed}", highlight=False)
     from lthbench import drive
     from lthbench.judging.verdict import from_json
     from lthbench.progress import Watch, clock, shown
 
     what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
+    named = (
+        f"suite {suite}, released results, nothing is trained"
+        if what.given
+        else f"suite {suite}, master seed {seed}"
+    )
+    console.print(f"lthbench {lthbench.__version__}: {named}", highlight=False)
     with drive.exclusive(out):
         watch = Watch(what, console)
         units = sum(len(chunk.units) for chunk in watch.chunks)
         networks = sum(unit.networks for chunk in watch.chunks for unit in chunk.units)
         console.print(
-            f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
+            f"results in {what.results}"
+            if what.given
+            else f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
             f"finished before; {cores} processes of one thread; results in {what.results}",
             highlight=False,
         )
         with shown(watch) as tick:
-            runner = drive.with_snakemake if snakemake else drive.without_snakemake
+            # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
+            runner = drive.with_snakemake if snakemake and not what.given else drive.without_snakemake
             runner(what, cores, claims_dir, tick)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
@@ -135,20 +146,27 @@ def wide(table: Table) -> None:
 
 def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
+    from lthbench.judging.verdict import ORIGINS
+    from lthbench.judging.words import sizes
     from lthbench.progress import COLOURS, SYMBOLS
 
-    table = Table(title=f"{verdicts.title} (master seed {verdicts.master_seed})", title_justify="left")
+    origin = ORIGINS[verdicts.origin]
+    of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {verdicts.master_seed}"
+    table = Table(title=escape(f"{verdicts.title} ({of})"), title_justify="left")
     for heading in ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale"):
         table.add_column(heading)
     for claim in verdicts.claims:
         key = claim.hypotheses[0].evidence
         numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
         symbol = f"[{COLOURS[claim.verdict]}]{SYMBOLS[claim.verdict]} {claim.verdict}[/]"
-        table.add_row(claim.id, claim.kind, symbol, numbers, str(claim.replicates), claim.registered_title)
+        symbol += f"\n{origin}" if origin else ""
+        count = sizes(claim.hypotheses[0]) if origin else str(claim.replicates)
+        table.add_row(claim.id, claim.kind, symbol, numbers, count, claim.registered_title)
     wide(table)
     for claim in verdicts.claims:
         if claim.verdict != "PASS":
-            console.print(f"{claim.id} {claim.verdict}: {claim.why} {claim.settle or ''}", highlight=False)
+            word = f"{claim.verdict} {origin}".strip()
+            console.print(f"{claim.id} {word}: {claim.why} {claim.settle or ''}", highlight=False, markup=False)
 
 
 @app.command()
@@ -201,6 +219,7 @@ def new(
 @app.command("list")
 def list_claims(claims_dir: ClaimsDir = None) -> None:
     """List suites and their claims."""
+    from lthbench import given_suites
     from lthbench.claims.load import load
 
     registry = load(claims_dir)
@@ -221,6 +240,8 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
             )
             table.add_row(*row)
         wide(table)
+    for name in registry.given_suites:
+        wide(given_suites.listing(registry, name))
 
 
 @app.command()
@@ -243,6 +264,11 @@ def plan(
     surroundings(data)
     seconds = campaign.parse_budget(budget) if budget else 0.0
     what = make_run(suite, seed, claim, out, device, folder=claims_dir)
+    if what.given:
+        from lthbench import given_suites
+
+        console.print(given_suites.plan(what))
+        return
     if measure:
         measure_rates(what)
     chunks = what.chunks()
@@ -391,7 +417,7 @@ def judge(
     if Path(suite).is_dir():
         raise typer.Exit(judge_folder(Path(suite), claims_dir))
     what = make_run(suite, seed, claim, out, folder=claims_dir)
-    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    collected(what)
     stages.judge(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
@@ -420,6 +446,16 @@ def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     return new.exit_code if same else 1
 
 
+def collected(what: Any) -> None:
+    """The tidy table is there: released results are collected at once, trained ones need a run first."""
+    from lthbench import stages
+
+    if what.given:
+        stages.tidy(what)
+    else:
+        need(what.scope_folder / "tidy.csv", f"lthbench run {what.suite}")
+
+
 def need(path: Path, way_out: str) -> Path:
     """Refuse to go on without a file."""
     if not path.exists():
@@ -435,7 +471,7 @@ def report(
     from lthbench import stages
 
     what = make_run(suite, seed, claim, out, folder=claims_dir)
-    need(what.scope_folder / "tidy.csv", f"lthbench run {suite}")
+    collected(what)
     if not (what.scope_folder / "verdicts.json").exists():
         stages.judge(what)
     stages.report(what)
@@ -471,6 +507,33 @@ def export(
 
 
 @app.command()
+def check(
+    results: Annotated[
+        Path, typer.Argument(help="results table: .csv, .csv.gz or .parquet (docs/results-format.md)")
+    ],
+    claims: Annotated[str, typer.Option(help="claims to judge, separated by commas; default: all it has")] = "",
+    suite: Annotated[str | None, typer.Option(help="suite whose registrations decide")] = None,
+    as_: Annotated[str | None, typer.Option("--as", help="judge the table's experiment as this one")] = None,
+    unit: Annotated[str | None, typer.Option(help="unit of accuracies: percent or fraction")] = None,
+    out: Out = Path("."),
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Judge somebody's results: say which claims they can speak about, and what they say. Trains nothing."""
+    from lthbench import check as checking
+    from lthbench.claims.load import load
+
+    registry = load(claims_dir)
+    asked = tuple(filter(None, (claim.strip() for claim in claims.split(","))))
+    found = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
+    for line in found.lines:
+        console.print(line, highlight=False, markup=False)
+    print_verdicts(found.verdicts)
+    page = checking.write(registry, found, results, out)
+    console.print(f"Report: {page.resolve()}\nExit code {found.verdicts.exit_code}.", highlight=False)
+    raise typer.Exit(found.verdicts.exit_code)
+
+
+@app.command()
 def tune(
     suite: SuiteName,
     seed: Seed = 1000,
@@ -494,7 +557,7 @@ def tune(
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment")]) -> None:
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json
 
@@ -502,10 +565,11 @@ def schema(kind: Annotated[str, typer.Argument(help="claim, suite or experiment"
 
     from lthbench.claims.schema import Claim, Suite
     from lthbench.recipe import Experiment
+    from lthbench.results.format import Row
 
-    kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment}
+    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment, "results": Row}
     if kind not in kinds:
-        raise UserError(f"unknown kind '{kind}'; use claim, suite or experiment")
+        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment or results")
     typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
 
 

@@ -53,7 +53,9 @@ def environment() -> dict[str, str]:
 
 def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
     """The command a reader can repeat by hand."""
-    target = run.suite if run.scope == "all" else run.scope
+    # By file, not by the claim's name: that is a target of the first suite which registers it.
+    report = run.report.relative_to(run.out) / "index.html"
+    target = run.suite if run.scope == "all" else report.as_posix()
     config = [f"seed={run.seed}", f"device={run.device}"]
     if run.replicates:
         config.append(f"replicates={run.replicates}")

@@ -11,8 +11,15 @@ from rich.progress import BarColumn, Progress, TextColumn
 from lthbench import stages
 from lthbench.stages import Run
 
-SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "BLOCKED": "■", "NOT RUN": "–"}
-COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "BLOCKED": "magenta", "NOT RUN": "dim"}
+SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
+COLOURS = {
+    "PASS": "green",
+    "FAIL": "red",
+    "INCONCLUSIVE": "yellow",
+    "NOT DECIDABLE": "cyan",
+    "BLOCKED": "magenta",
+    "NOT RUN": "dim",
+}
 SECONDS_BETWEEN_LINES = 10.0
 
 

@@ -33,6 +33,11 @@ class Run:
     replicates: int | None = None
 
     @property
+    def given(self) -> bool:
+        """Whether the suite judges results that are there, without training."""
+        return self.suite in self.registry.given_suites
+
+    @property
     def claims(self) -> tuple[str, ...]:
         """The claims of the scope; empty means all."""
         return () if self.scope == "all" else (self.scope,)
@@ -77,10 +82,20 @@ def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
 
 
 def tidy(run: Run) -> None:
-    """Collect the finished units of the scope into tidy.csv; who measured them goes to provenance.json."""
+    """Collect the finished units of the scope into tidy.csv; who measured them goes to provenance.json.
+
+    A suite without training starts here, with the released results that ship with the package.
+    """
     from lthbench.results.tidy import collect, to_csv
 
-    table, provenance = collect(run.results, run.units())
+    table: Any
+    provenance: list[Any]
+    if run.given:
+        from lthbench.published.adapters import published, sources
+
+        table, provenance = published(), sources()
+    else:
+        table, provenance = collect(run.results, run.units())
     write_text(run.scope_folder / "tidy.csv", to_csv(table))
     write_text(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
 
@@ -91,12 +106,25 @@ def judge(run: Run) -> None:
     from lthbench.judging.verdict import to_json
     from lthbench.results.tidy import device_kinds, read
 
+    if run.given:
+        write_text(run.scope_folder / "verdicts.json", to_json(judge_released(run)))
+        return
     table = read(run.scope_folder / "tidy.csv")
     provenance = json.loads((run.scope_folder / "provenance.json").read_text())
     verdicts = decide(
         run.registry, run.suite, run.seed, table, run.claims, engines(provenance), device_kinds(provenance)
     )
     write_text(run.scope_folder / "verdicts.json", to_json(verdicts))
+
+
+def judge_released(run: Run) -> Any:
+    """The verdicts on the table of a suite without training."""
+    from lthbench.judging.given import judge_given
+    from lthbench.results.format import read_results
+    from lthbench.results.given import GivenTable
+
+    table = GivenTable(read_results(run.scope_folder / "tidy.csv").table)
+    return judge_given(run.registry, run.suite, table, run.claims, run.registry.given_suites[run.suite].given)
 
 
 def engines(provenance: list[dict[str, Any]]) -> str:
@@ -108,13 +136,15 @@ def report(run: Run) -> None:
     """Draw the report from verdicts, tables and provenance."""
     from lthbench.judging.verdict import from_json
     from lthbench.report.write import write_report
+    from lthbench.results.format import read_results
     from lthbench.results.tidy import read
 
+    path = run.scope_folder / "tidy.csv"
     write_report(
         folder=run.report,
         registry=run.registry,
         verdicts=from_json((run.scope_folder / "verdicts.json").read_text()),
-        tidy=read(run.scope_folder / "tidy.csv"),
+        tidy=read_results(path).table if run.given else read(path),
         provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
     )
 

@@ -27,9 +27,7 @@ def small_cnn(shape: tuple[int, ...], classes: int, channels: int = 16) -> nn.Mo
 
 def kept_and_moved(trace) -> dict[str, np.ndarray]:
     """Score a weight by where it ended times how far it came; the smallest scores are pruned."""
-    return {
-        name: np.abs(weight) * np.abs(weight - trace.initial[name]) for name, weight in trace.trained.items()
-    }
+    return {name: np.abs(weight) * np.abs(weight - trace.initial[name]) for name, weight in trace.trained.items()}
 
 
 def write_data(path: str) -> None:

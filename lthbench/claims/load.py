@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from lthbench.claims.schema import Cell, Claim, Registration, Suite
+from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
 from lthbench.recipe import Experiment
@@ -17,7 +17,7 @@ from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
 from lthbench.tickets.arms import ARMS, check_cell
 
-T = TypeVar("T", Claim, Suite, Experiment)
+T = TypeVar("T", Claim, Suite, GivenSuite, Experiment)
 LARGEST_FILE = 1_000_000
 FEWEST_REPLICATES = 8
 LEAST_POWER = 0.9
@@ -35,15 +35,26 @@ class Registry:
     claims: dict[str, Claim]
     suites: dict[str, Suite]
     experiments: dict[str, Experiment]
+    given_suites: dict[str, GivenSuite] = field(default_factory=dict)
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
         """The claims of a suite with how it decides them, in the suite's order."""
         for claim in self.suites[suite].claims:
             yield self.claims[claim], self.claims[claim].suites[suite]
 
+    def reanalyses(self, suite: str) -> Iterator[tuple[Claim, Reanalysis]]:
+        """The same for a suite of given results."""
+        for claim in self.given_suites[suite].claims:
+            yield self.claims[claim], self.claims[claim].reanalyses[suite]
+
+    @property
+    def every_suite(self) -> dict[str, Suite | GivenSuite]:
+        """Suites that train and suites that judge given results, by id."""
+        return {**self.suites, **self.given_suites}
+
     def primaries(self, suite: str) -> list[str]:
         """Ids of the primary claims of a suite: one Holm family."""
-        return [claim.id for claim, _ in self.registrations(suite) if claim.kind == "primary"]
+        return [claim for claim in self.every_suite[suite].claims if self.claims[claim].kind == "primary"]
 
 
 def default_folder() -> Path:
@@ -85,7 +96,11 @@ def read_yaml(path: Path) -> Any:
 
 def parse(path: Path, kind: type[T]) -> T:
     """One file as an object of its schema."""
-    content = read_yaml(path)
+    return validate(path, read_yaml(path), kind)
+
+
+def validate(path: Path, content: Any, kind: type[T]) -> T:
+    """The content of a file as an object of its schema."""
     if not isinstance(content, dict):
         raise ClaimFileError(f"{path}: expected keys and values at top level")
     try:
@@ -114,12 +129,15 @@ def load(folder: Path | None = None) -> Registry:
     folder = folder or default_folder()
     if not folder.is_dir():
         raise ClaimFileError(f"{folder}: no such folder; give the folder of the claim files with --claims-dir")
+    files = {path: read_yaml(path) for path in sorted(folder.glob("suites/*.yaml"))}
+    given = {path for path, content in files.items() if isinstance(content, dict) and "given" in content}
     registry = Registry(
         claims={c.id: c for c in (parse(path, Claim) for path in sorted(folder.glob("*.yaml")))},
-        suites={s.id: s for s in (parse(path, Suite) for path in sorted(folder.glob("suites/*.yaml")))},
+        suites={path.stem: validate(path, files[path], Suite) for path in files if path not in given},
         experiments={
             e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
+        given_suites={path.stem: validate(path, files[path], GivenSuite) for path in files if path in given},
     )
     for experiment in registry.experiments.values():
         try:
@@ -127,21 +145,49 @@ def load(folder: Path | None = None) -> Registry:
         except DataError as error:
             file = folder / "experiments" / f"{experiment.id}.yaml"
             raise ClaimFileError(f"{file}: data.name: {error}") from None
+    for claim in registry.claims.values():
+        for other in claim.qualifies:
+            if other not in registry.claims:
+                raise ClaimFileError(f"{folder / claim.id}.yaml: qualifies: there is no claim '{other}'")
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
+    for given_suite in registry.given_suites.values():
+        check_given_suite(registry, given_suite, folder)
     return registry
 
 
-def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
-    """A suite's claims exist, register it, and can reach significance with their own n."""
+def check_claims(registry: Registry, suite: Suite | GivenSuite, key: str, folder: Path) -> None:
+    """A suite's claims exist and register it under `key`."""
     where = folder / "suites" / f"{suite.id}.yaml"
     for claim_id in suite.claims:
         if claim_id not in registry.claims:
             raise ClaimFileError(
                 f"{where}: claims: there is no claim '{claim_id}'; add {claim_id}.yaml or remove it"
             )
-        if suite.id not in registry.claims[claim_id].suites:
-            raise ClaimFileError(f"{folder / claim_id}.yaml: suites: '{suite.id}' lists this claim; register it")
+        if suite.id not in getattr(registry.claims[claim_id], key):
+            raise ClaimFileError(f"{folder / claim_id}.yaml: {key}: '{suite.id}' lists this claim; register it")
+
+
+def check_given_suite(registry: Registry, suite: GivenSuite, folder: Path) -> None:
+    """A suite without training: its claims exist, and every cell belongs to a described experiment and arm."""
+    check_claims(registry, suite, "reanalyses", folder)
+    for claim, reanalysis in registry.reanalyses(suite.id):
+        for line in reanalysis.lines():
+            for place in line.contrast.places(reanalysis.experiment):
+                where = f"{folder / claim.id}.yaml: reanalyses.{suite.id}: {line.id}"
+                if place.experiment not in suite.experiments:
+                    raise ClaimFileError(
+                        f"{where}: suite '{suite.id}' describes no experiment '{place.experiment}'"
+                    )
+                arms = suite.experiments[place.experiment].arms
+                if place.arm not in arms:
+                    raise ClaimFileError(f"{where}: unknown arm '{place.arm}'; the arms are {', '.join(arms)}")
+
+
+def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
+    """A suite's claims exist, register it, and can reach significance with their own n."""
+    check_claims(registry, suite, "suites", folder)
+    where = folder / "suites" / f"{suite.id}.yaml"
     for experiment in suite.dense_bands:
         if experiment not in registry.experiments:
             raise ClaimFileError(f"{where}: dense_bands: there is no experiment '{experiment}'")

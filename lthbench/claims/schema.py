@@ -35,6 +35,25 @@ class Cell(NamedTuple):
     level: int
 
 
+PLACE = re.compile(
+    r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z0-9-]*)@"
+    r"((?P<level>[0-9]{1,6})|(?P<percent>[0-9]{1,3}(\.[0-9]{1,6})?)%)$"
+)
+
+
+class Place(NamedTuple):
+    """A cell of given results, addressed by level or by density in percent of weights remaining."""
+
+    experiment: str
+    arm: str
+    level: int | None
+    percent: float | None
+
+    def __str__(self) -> str:
+        at = f"{self.level}" if self.percent is None else f"{self.percent:g}%"
+        return f"{self.experiment}:{self.arm}@{at}"
+
+
 class Strict(BaseModel):
     """Immutable; keys the schema does not know are errors."""
 
@@ -89,9 +108,13 @@ class Contrast(Strict):
 
     @model_validator(mode="after")
     def _cells_or_numbers(self) -> "Contrast":
-        if not self.cells(""):
+        if not self.places(""):
             raise ValueError("a contrast needs at least one cell")
         return self
+
+    def places(self, default: str) -> list[Place]:
+        """The cells of the contrast, addressed by level or by density; `default` as in `cells`."""
+        return [parse_place(term, default) for term in (self.minuend, self.subtrahend) if isinstance(term, str)]
 
     def cells(self, default: str) -> list[Cell]:
         """The cells of the contrast; `default` is the experiment where none is named."""
@@ -109,6 +132,22 @@ def parse_cell(text: str, default: str) -> Cell:
     if not found:
         raise ValueError(f"'{text}' is not a cell; write arm@level, for example ticket@7")
     return Cell(found["experiment"] or default, found["arm"], int(found["level"]))
+
+
+def parse_place(text: str, default: str) -> Place:
+    """`ticket@7` or `ticket@16.78%` as a place of given results."""
+    found = PLACE.match(text)
+    if not found:
+        raise ValueError(
+            f"'{text}' is not a cell; write arm@level, for example ticket@7 (given results: ticket@20%)"
+        )
+    level, percent = found["level"], found["percent"]
+    return Place(
+        found["experiment"] or default,
+        found["arm"],
+        None if level is None else int(level),
+        None if percent is None else float(percent),
+    )
 
 
 class Line(Strict):
@@ -192,6 +231,33 @@ class Registration(Strict):
         return [*self.hypotheses, *self.beside]
 
 
+class GivenHypothesis(Line):
+    """A contrast of given results that decides; `sweep` are other margins, shown beside and deciding nothing."""
+
+    margin_from: str = Field(description="the rule that gave delta")
+    sweep: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
+
+
+class Reanalysis(Strict):
+    """How a suite decides the claim from results that are already there. Nothing is trained.
+
+    The data were public before the registration, so n and power are theirs; only margins and cells are ours, and
+    they follow from the literature and the rules, not from the data.
+    """
+
+    title: str = Field(description="what the claim is called on these data")
+    experiment: str
+    hypotheses: Annotated[list[GivenHypothesis], Field(min_length=1)]
+    beside: list[Line] = []
+    caveats: Annotated[list[str], Field(min_length=1, description="what one has to know about these data")]
+    by_hand: str = Field(description="why a statistician would conclude the same by hand from these data")
+    not_tested: list[str] = []
+
+    def lines(self) -> list[Line]:
+        """Hypotheses and the lines beside them."""
+        return [*self.hypotheses, *self.beside]
+
+
 class Claim(Strict):
     """One sentence of the literature, and how each suite decides it."""
 
@@ -203,15 +269,21 @@ class Claim(Strict):
     published: list[Published] = []
     conditions: list[str]
     contradictions: list[str]
-    suites: dict[str, Registration]
+    qualifies: list[str] = Field([], description="ids of the claims that this one limits or contradicts")
+    suites: dict[str, Registration] = {}
+    reanalyses: dict[str, Reanalysis] = Field({}, description="by suite: how given results decide the claim")
 
     @model_validator(mode="after")
     def _ids_are_known(self) -> "Claim":
-        for suite, registration in self.suites.items():
-            ids = [line.id for line in registration.lines()]
+        if not self.suites and not self.reanalyses:
+            raise ValueError("suites: missing; add it, or reanalyses")
+        lines: dict[str, list[Line]] = {suite: r.lines() for suite, r in self.suites.items()}
+        lines |= {suite: r.lines() for suite, r in self.reanalyses.items()}
+        for suite, own in lines.items():
+            ids = [line.id for line in own]
             if len(set(ids)) != len(ids):
                 raise ValueError(f"suites.{suite}: two hypotheses or lines share an id")
-        known = {h.id for r in self.suites.values() for h in r.lines()}
+        known = {line.id for own in lines.values() for line in own}
         for effect in self.published:
             if effect.hypothesis is not None and effect.hypothesis not in known:
                 raise ValueError(f"published: no hypothesis is called '{effect.hypothesis}'")
@@ -255,6 +327,32 @@ class Suite(Strict):
     chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band]
     exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
+
+
+class Released(Strict):
+    """An experiment of others: what was trained, who measured it, and under which licence it is here."""
+
+    title: str
+    network: str
+    data: str
+    training: str
+    pruning: str
+    arms: dict[str, str] = Field(description="each arm in one sentence")
+    chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
+    source: str
+    licence: str
+
+
+class GivenSuite(Strict):
+    """A suite without training: its runs start at a table of results that ships with the package."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    title: str
+    says: str
+    given: Literal["published"] = Field(description="where the results come from")
+    claims: Annotated[list[str], Field(min_length=1)]
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    experiments: Annotated[dict[str, Released], Field(min_length=1)]
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

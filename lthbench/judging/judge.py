@@ -6,7 +6,7 @@ the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/sta
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -66,10 +66,10 @@ def line_result(
         d=_rounded(minuend - subtrahend),
         minuend=_rounded(minuend),
         subtrahend=_rounded(subtrahend),
-        evidence=None if evidence is None else {k: _round(v) for k, v in asdict(evidence).items()},
+        evidence=None if evidence is None else {k: rounded(v) for k, v in asdict(evidence).items()},
         decision="NOT DECIDED" if evidence is None else decide(evidence, pass_level, fail_level),
-        pass_level=_round(pass_level),
-        fail_level=_round(fail_level),
+        pass_level=rounded(pass_level),
+        fail_level=rounded(fail_level),
         settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
         margin_from=getattr(line, "margin_from", None),
         expected=expected_of(line),
@@ -152,8 +152,8 @@ def judge(
         weigh_claim(registry, suite, *pair, table, devices or {}) for pair in registry.registrations(suite_id)
     ]
     family = [w for w in weighed if w.claim.kind == "primary"]
-    pass_levels = _levels(family, suite.alpha, claim_p_pass)
-    fail_levels = _levels(family, suite.alpha, claim_p_fail)
+    pass_levels = family_levels(family, suite.alpha, claim_p_pass)
+    fail_levels = family_levels(family, suite.alpha, claim_p_fail)
     results = [
         _claim_verdict(
             w, pass_levels.get(w.claim.id, suite.alpha), fail_levels.get(w.claim.id, suite.alpha), suite.alpha
@@ -166,7 +166,20 @@ def judge(
     )
 
 
-def _levels(family: list[Weighed], alpha: float, p_of: Callable[[Sequence[Evidence]], float]) -> dict[str, float]:
+class Weighable(Protocol):
+    """A claim with its evidence, wherever its numbers came from."""
+
+    @property
+    def claim(self) -> Claim: ...  # noqa: D102
+    @property
+    def deciding(self) -> list[Evidence]: ...  # noqa: D102
+    @property
+    def sound(self) -> bool: ...  # noqa: D102
+
+
+def family_levels(
+    family: Sequence[Weighable], alpha: float, p_of: Callable[[Sequence[Evidence]], float]
+) -> dict[str, float]:
     """Holm's level for each primary claim; one whose numbers mean nothing counts with p = 1."""
     p_values = {w.claim.id: p_of(w.deciding) if w.sound else None for w in family}
     return holm_levels(p_values, alpha) if p_values else {}
@@ -206,10 +219,10 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         verdict=verdict,
         why=why(verdict, hypotheses, w.gates, w.missing),
         settle=_settle_claim(verdict, hypotheses),
-        p_pass=_round(claim_p_pass(w.deciding)) if whole else None,
-        p_fail=_round(claim_p_fail(w.deciding)) if whole else None,
-        pass_level=_round(pass_level),
-        fail_level=_round(fail_level),
+        p_pass=rounded(claim_p_pass(w.deciding)) if whole else None,
+        p_fail=rounded(claim_p_fail(w.deciding)) if whole else None,
+        pass_level=rounded(pass_level),
+        fail_level=rounded(fail_level),
         power=registration.power,
         hypotheses=hypotheses,
         beside=beside,
@@ -250,7 +263,7 @@ def exit_code(claims: Sequence[ClaimVerdict]) -> int:
     return next((code for code in WORST_FIRST if code in codes), 0)
 
 
-def _round(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to ten significant digits, as everything that is stored."""
     if not isinstance(value, float):
         return value
@@ -258,4 +271,4 @@ def _round(value: Any) -> Any:
 
 
 def _rounded(values: np.ndarray) -> list[float]:
-    return [_round(float(v)) for v in values]
+    return [rounded(float(v)) for v in values]

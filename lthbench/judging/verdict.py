@@ -4,8 +4,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "BLOCKED", "NOT RUN"]
-EXIT_CODES: dict[str, int] = {"BLOCKED": 4, "NOT RUN": 4, "FAIL": 1, "INCONCLUSIVE": 3, "PASS": 0}
+Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE", "BLOCKED", "NOT RUN"]
+EXIT_CODES: dict[str, int] = {
+    "BLOCKED": 4, "NOT RUN": 4, "FAIL": 1, "INCONCLUSIVE": 3, "NOT DECIDABLE": 3, "PASS": 0,
+}  # fmt: skip
+# Said wherever a verdict stands: one from the numbers of others is no replication of ours.
+ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
+LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class LineResult:
     settle: str | None = None
     margin_from: str | None = None
     expected: dict[str, Any] | None = None
+    how: str = ""  # given results: which test their form allowed
+    groups: list[dict[str, Any]] | None = None  # unpaired: mean, sd, n of minuend and subtrahend
+    undecidable: str | None = None  # why these data allow no test
+    sweep: list[list[Any]] | None = None  # [margin, decision] at other margins; decides nothing
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,10 @@ class ClaimVerdict:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """All verdicts of one run of a suite; `engine` is the one that trained the results."""
+    """All verdicts of one run of a suite; `engine` is the one that trained the results.
+
+    `origin` says whose results were judged: own, published (others' released numbers) or given (a stranger's).
+    """
 
     suite: str
     title: str
@@ -69,11 +81,16 @@ class Verdicts:
     alpha: float
     exit_code: int
     claims: list[ClaimVerdict]
+    origin: str = "own"
 
 
 def to_json(verdicts: Verdicts) -> str:
-    """The text of verdicts.json: the same verdicts are the same bytes."""
-    return json.dumps(asdict(verdicts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """The text of verdicts.json: the same verdicts are the same bytes.
+
+    Fields that came later are left out at their default, so that older verdicts keep their bytes.
+    """
+    content = asdict(verdicts, dict_factory=lambda items: {k: v for k, v in items if LATER.get(k, ...) != v})
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Verdicts:

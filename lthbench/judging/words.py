@@ -6,6 +6,7 @@ from lthbench.claims.schema import Claim, Line, Registration
 from lthbench.judging.verdict import LineResult
 from lthbench.stats.decision import Evidence, decide
 from lthbench.stats.gates import GateResult
+from lthbench.stats.groups import GroupEvidence
 from lthbench.stats.power import settling_n
 
 SHOWN = {
@@ -36,12 +37,22 @@ def numbers(result: LineResult) -> str:
     if e is None:
         return "no number for every replicate"
     interval = f"95 % interval {signed(e['low'])} to {signed(e['high'])}"
-    return f"mean {signed(e['mean'])} {result.unit}, {interval}, n = {e['n']}"
+    return f"mean {signed(e['mean'])} {result.unit}, {interval}, n = {sizes(result)}"
+
+
+def sizes(result: LineResult) -> str:
+    """How many replicates, or runs of each of two unpaired groups."""
+    if result.groups is None:
+        return str(result.evidence["n"]) if result.evidence else str(len(result.d))
+    counts = ["?" if g["n"] is None else str(g["n"]) for g in result.groups if not g["fixed"]]
+    return " and ".join(counts)
 
 
 def line_words(result: LineResult) -> str:
     """Why one hypothesis was decided as it was."""
     e = result.evidence
+    if result.undecidable:
+        return f"{result.id} ({result.says}): not decidable from these data: {result.undecidable}."
     if e is None:
         return f"{result.id} ({result.says}): not decided, {numbers(result)}."
     required = SHOWN[result.test].format(delta=result.delta)
@@ -73,6 +84,9 @@ def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResu
             )
         return "A run diverged, so that a hypothesis has no number for every replicate."
     deciding = [h for h in hypotheses if h.decision == verdict] if verdict != "PASS" else hypotheses
+    if verdict == "NOT DECIDABLE" and len({h.undecidable for h in hypotheses}) == 1:
+        ids = ", ".join(h.id for h in hypotheses)
+        return f"{ids}: not decidable from these data, {hypotheses[0].undecidable}."
     return " ".join(line_words(h) for h in deciding)
 
 
@@ -81,6 +95,8 @@ def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float)
     if decide(evidence, pass_level, fail_level) != "INCONCLUSIVE":
         return None
     n = settling_n(line.rule, evidence.mean, evidence.sd, min(pass_level, fail_level))
+    if n is not None and isinstance(evidence, GroupEvidence):
+        return f"{line.id}: if the truth were the estimate, about n = {n} runs per arm would settle it."
     if n is None:
         return (
             f"{line.id}: the estimate lies so near the margin that 2000 replicates would not settle it; "

@@ -26,7 +26,7 @@ def counts(mask: Mask) -> dict[str, int]:
 def keep_largest(scores: np.ndarray, mask: np.ndarray, remaining: int) -> np.ndarray:
     """Among the weights of a mask keep the `remaining` largest scores (flat arrays of equal length).
 
-    Of scores that tie at the cut, those that come first in storage go. Scores that are not numbers are the largest.
+    Of scores that tie at the cut, those first in storage go. Scores that are not numbers are the largest.
     """
     alive = np.flatnonzero(mask)
     if not 0 <= remaining <= alive.size:

@@ -7,14 +7,27 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import ENDPOINTS, Cell, Claim, Published, Registration, Suite
+from lthbench.claims.schema import ENDPOINTS, Cell, Claim, GivenSuite, Published, Reanalysis, Registration, Suite
 from lthbench.engine_version import engine
+from lthbench.judging.given import registered
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.judging.words import sizes
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
 from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
 from lthbench.report.density import density_plot
+from lthbench.report.given import (
+    SAID,
+    Counter,
+    counters,
+    given_pictures,
+    group_words,
+    origin_words,
+    source_lines,
+    sweep_words,
+    what_was_given,
+)
 from lthbench.report.intervals import interval_plot
 from lthbench.report.learning import learning_plot
 from lthbench.report.line import line_plot
@@ -48,6 +61,7 @@ class LineRow:
     expected: str
     expected_sd: str
     decision: str
+    note: str  # given results: the groups, and which test their form allowed
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,12 @@ class ClaimPart:
     beside: list[LineRow]
     gates_passed: bool
     picture: Picture | None
-    planned_from: str
-    planned: list[str]  # per hypothesis, where there was no tuning study
+    counters: list[Counter]
+    planned_from: str = ""
+    planned: tuple[str, ...] = ()  # per hypothesis, where there was no tuning study
+    by_hand: str = ""
+    caveats: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +104,9 @@ class Content:
     """The whole report."""
 
     verdicts: Verdicts
-    suite: Suite
+    suite: Suite | GivenSuite
+    origin: str
+    banner: str
     overall: str
     multiplicity: str
     tuning: bool
@@ -100,6 +120,7 @@ class Content:
     engine_now: str
     stale_recipes: tuple[str, ...]
     data: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     def pictures(self) -> list[Picture]:
         """Every figure of the report."""
@@ -111,16 +132,24 @@ def gather(
     registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, provenance: Sequence[dict[str, Any]]
 ) -> Content:
     """Everything the report says."""
-    suite = registry.suites[verdicts.suite]
+    suite = registry.every_suite[verdicts.suite]
+    own = verdicts.origin == "own"
     return Content(
         verdicts=verdicts,
         suite=suite,
+        origin=origin_words(verdicts),
+        banner=SAID[verdicts.origin],
         overall=sentences.overall(verdicts),
         multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
-        claims=[claim_part(registry, suite.id, verdict, tidy) for verdict in verdicts.claims],
-        experiments=experiment_parts(registry, verdicts, tidy),
-        costs=costs(registry, tidy, provenance),
+        claims=[
+            claim_part(registry, verdicts, verdict, tidy) if own else given_part(registry, verdicts, verdict)
+            for verdict in verdicts.claims
+        ],
+        experiments=experiment_parts(registry, verdicts, tidy)
+        if own
+        else given_experiments(registry, verdicts, tidy),
+        costs=costs(registry, tidy, provenance) if own else [],
         seconds=sum(float(entry.get("seconds", 0)) for entry in provenance),
         versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
         devices=distinct(provenance, "device"),
@@ -128,12 +157,13 @@ def gather(
         engine_now=engine(),
         stale_recipes=stale_recipes(registry, provenance),
         data=data_hashes(provenance),
+        sources=tuple(source_lines(provenance)),
     )
 
 
-def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.DataFrame) -> ClaimPart:
+def claim_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict, tidy: pd.DataFrame) -> ClaimPart:
     """One claim's section."""
-    claim = registry.claims[verdict.id]
+    claim, suite = registry.claims[verdict.id], verdicts.suite
     registration = claim.suites[suite]
     wanted = cells(registration)
     names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in wanted)]))
@@ -148,11 +178,11 @@ def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.D
             if p.suite in (None, suite) and not any(p.quantity in said for said in verdict.magnitude)
         ],
         planned_from=registration.planned_from,
-        planned=[
+        planned=tuple(
             f"{h.id}: {h.expected.planned_from} ({h.expected.verified})"
             for h in registration.hypotheses
             if h.expected is not None and h.expected.planned_from
-        ],
+        ),
         what_ran=[
             what_ran(registry.experiments[name], [c for c in wanted if c.experiment == name], registration, tidy)
             for name in names
@@ -164,7 +194,59 @@ def claim_part(registry: Registry, suite: str, verdict: ClaimVerdict, tidy: pd.D
         beside=[line_row(line) for line in verdict.beside],
         gates_passed=all(gate["passed"] for gate in verdict.gates),
         picture=interval_plot(verdict),
+        counters=counters(registry, claim, verdicts),
     )
+
+
+def given_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict) -> ClaimPart:
+    """The section of a claim judged on results that were not trained here."""
+    claim = registry.claims[verdict.id]
+    registration = {c.id: r for c, r in registered(registry, verdicts.suite)}[verdict.id]
+    # Caveats and the reading by hand are about the released numbers, not about a stranger's.
+    released = verdicts.origin == "published"
+    reanalysis = registration if isinstance(registration, Reanalysis) and released else None
+    return ClaimPart(
+        verdict=verdict,
+        claim=claim,
+        anchor=slug(verdict.id),
+        reasons=sentences.reasons(verdict),
+        published=[p for p in claim.published if not any(p.quantity in said for said in verdict.magnitude)],
+        what_ran=what_was_given(registry, verdicts, registration),
+        experiments=[
+            p.experiment for h in registration.lines() for p in h.contrast.places(registration.experiment)
+        ],
+        otherwise=sentences.otherwise(verdict, verdicts.suite),
+        hypotheses=[line_row(line) for line in verdict.hypotheses],
+        beside=[line_row(line) for line in verdict.beside],
+        gates_passed=all(gate["passed"] for gate in verdict.gates),
+        picture=interval_plot(verdict),
+        counters=counters(registry, claim, verdicts),
+        by_hand=reanalysis.by_hand if reanalysis else "",
+        caveats=tuple(reanalysis.caveats) if reanalysis else (),
+        sweeps=tuple(words for line in verdict.hypotheses if (words := sweep_words(line))),
+    )
+
+
+def given_experiments(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> list[ExperimentPart]:
+    """The curves of results that were not trained here."""
+    released = registry.given_suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
+    judged = {verdict.id for verdict in verdicts.claims}
+    users = [
+        (claim.id, {p.experiment for h in r.lines() for p in h.contrast.places(r.experiment)})
+        for claim, r in registered(registry, verdicts.suite)
+        if claim.id in judged
+    ]
+    return [
+        ExperimentPart(
+            id=name,
+            title=f"{released[name].title} ({released[name].network})" if name in released else "As given",
+            anchor=f"experiment-{slug(name)}",
+            claims=[claim for claim, used in users if name in used],
+            pictures=pictures,
+        )
+        for name, pictures in given_pictures(registry, verdicts, table).items()
+        if pictures
+    ]
 
 
 def what_ran(
@@ -219,11 +301,11 @@ def line_row(line: LineResult) -> LineRow:
         test=line.test,
         asks=sentences.required(line),
         margin_from=line.margin_from or "",
-        n=str(e.get("n", len(line.d))),
+        n=sizes(line),
         mean=numbers.signed(e.get("mean")),
         sd=numbers.fixed(e.get("sd")),
         interval=f"{numbers.signed(e.get('low'))} to {numbers.signed(e.get('high'))}" if e else numbers.NOTHING,
-        dz=numbers.fixed(e.get("dz")),
+        dz=numbers.NOTHING if line.groups else numbers.fixed(e.get("dz")),
         p_pass=numbers.p_value(e.get("p_pass")),
         pass_level=numbers.level(line.pass_level),
         p_fail=numbers.p_value(e.get("p_fail")),
@@ -231,6 +313,7 @@ def line_row(line: LineResult) -> LineRow:
         expected=numbers.signed(expected["effect"]) if expected else "",
         expected_sd=numbers.fixed(expected["sd"]) if expected else "",
         decision=line.decision,
+        note=group_words(line),
     )
 
 

@@ -3,16 +3,20 @@
 One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
 """
 
+import re
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.words import sizes
 from lthbench.report.numbers import interval, plain, short, signed, there
 from lthbench.report.sentences import required
 from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 
 BLUE = "#0072B2"
 STRIP = 0.62  # inches
+LONGEST = 50  # characters of a contrast above its strip
 ENDPOINTS = {
     "final_test_accuracy": "final test accuracy",
     "early_stop_test_accuracy": "accuracy at the early stop",
@@ -105,7 +109,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
     axes.fill_betweenx([foot, top - 0.3], left, right, color=PALE, linewidth=0, zorder=0.5)
     axes.axhline(top, color="#bbbbbb", linewidth=0.6)
     role = "decides" if decides else "beside"
-    text = f"{plain(line.id)[:24]} {role}: {line.contrast.replace(' - ', ' − ')}"
+    text = f"{plain(line.id)[:24]} {role}: {short_contrast(line.contrast)}"
     endpoint = ENDPOINTS.get(line.endpoint, line.endpoint)
     axes.text(span[0], top - 0.06, text, va="top", fontsize=9, weight="bold" if decides else "normal")
     beyond = span[1] + (span[1] - span[0]) * 0.02
@@ -130,25 +134,37 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
     axes.text(beyond, top - 0.64, line.decision, va="top", fontsize=8.5, weight="bold" if decides else "normal")
 
 
+def short_contrast(contrast: str) -> str:
+    """A contrast that fits its strip: without the experiments when it is long."""
+    if len(contrast) > LONGEST:
+        contrast = re.sub(r"[a-z0-9-]+:", "", contrast)
+    contrast = contrast.replace(" - ", " − ")
+    return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
+
+
 def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:
     """The figure in words, from its numbers."""
     deciding = {line.id for line in claim.hypotheses}
     parts = []
     for line in lines:
         known = [value for value in line.d if there(value)]
-        extent = f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "no replicates"
+        extent = (
+            f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "two unpaired groups,"
+        )
         role = "deciding" if line.id in deciding else "beside"
         parts.append(
             f"{line.id} ({role}, {line.contrast}): {extent} {line.unit}, mean and 95 % interval "
-            f"{interval(line.evidence)}, n = {len(known)}; PASS asks for {required(line)}; {line.decision}."
+            f"{interval(line.evidence)}, n = {sizes(line)}; PASS asks for {required(line)}; {line.decision}."
         )
     return f"Interval plot of {claim.id}. " + " ".join(parts)
 
 
 def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
     """What is drawn, for the eye."""
+    paired = any(line.d for line in lines)
     text = (
-        "Circles: one replicate each. Diamond and bar: mean and 95 % t interval; filled and black where the line "
+        ("Circles: one replicate each. " if paired else "Two unpaired groups per line. ")
+        + "Diamond and bar: mean and 95 % t interval; filled and black where the line "
         "decides, hollow and grey where it stands beside the verdict. Solid line: 0; dashed: margin ±δ. Shaded: "
         "where the mean has to lie for PASS"
     )

@@ -1,12 +1,21 @@
-"""Verdicts as JUnit XML, so that any CI shows them: FAIL and INCONCLUSIVE fail, BLOCKED and NOT RUN are errors."""
+"""Verdicts as JUnit XML, so that any CI shows them: FAIL and INCONCLUSIVE fail, BLOCKED and NOT RUN are errors.
+
+NOT DECIDABLE is skipped: nothing was tested, and it does not count as a pass.
+"""
 
 import xml.etree.ElementTree as ET
 
-from lthbench.judging.verdict import ClaimVerdict, Verdicts
+from lthbench.judging.verdict import ORIGINS, ClaimVerdict, Verdicts
 from lthbench.report.numbers import plain
 from lthbench.report.sentences import REDUCED, otherwise
 
-ELEMENTS = {"FAIL": "failure", "INCONCLUSIVE": "failure", "BLOCKED": "error", "NOT RUN": "error"}
+ELEMENTS = {
+    "FAIL": "failure",
+    "INCONCLUSIVE": "failure",
+    "NOT DECIDABLE": "skipped",
+    "BLOCKED": "error",
+    "NOT RUN": "error",
+}
 
 
 def junit(verdicts: Verdicts) -> str:
@@ -18,7 +27,7 @@ def junit(verdicts: Verdicts) -> str:
         tests=str(len(kinds)),
         failures=str(kinds.count("failure")),
         errors=str(kinds.count("error")),
-        skipped="0",
+        skipped=str(kinds.count("skipped")),
     )
     properties(
         suite,
@@ -29,14 +38,14 @@ def junit(verdicts: Verdicts) -> str:
         exit_code=verdicts.exit_code,
     )
     for claim in verdicts.claims:
-        case(suite, verdicts.suite, claim)
+        case(suite, verdicts.suite, claim, ORIGINS[verdicts.origin])
     ET.indent(suite, " ")
     return "<?xml version='1.0' encoding='utf-8'?>\n" + ET.tostring(suite, encoding="unicode") + "\n"
 
 
-def case(suite: ET.Element, suite_id: str, claim: ClaimVerdict) -> None:
+def case(suite: ET.Element, suite_id: str, claim: ClaimVerdict, origin: str = "") -> None:
     """One claim as a test case."""
-    name = plain(f"{claim.id}: {claim.registered_title}")
+    name = plain(f"{claim.id}: {claim.registered_title}" + (f" ({origin})" if origin else ""))
     element = ET.SubElement(suite, "testcase", classname=plain(f"lthbench.{suite_id}"), name=name)
     properties(element, kind=claim.kind, verdict=claim.verdict, experiment=claim.experiment, n=claim.replicates)
     scale = f" {REDUCED}" if claim.reduced_scale else ""

@@ -7,11 +7,12 @@ from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 
-SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "BLOCKED": "■", "NOT RUN": "–"}
+SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 MEANINGS = {
     "PASS": "the registered hypotheses are shown",
     "FAIL": "the opposite of a registered hypothesis is shown",
     "INCONCLUSIVE": "the evidence does not decide; this is not a pass",
+    "NOT DECIDABLE": "the results allow no test: a single run, or no SD or n; this is not a pass",
     "BLOCKED": "a sanity gate failed, so the numbers mean nothing",
     "NOT RUN": "results the claim needs are not there",
 }
@@ -69,6 +70,8 @@ def otherwise(claim: ClaimVerdict, suite: str) -> str:
         return f"It would have passed if {which} had been shown: {asked}."
     if claim.verdict == "INCONCLUSIVE":
         return claim.settle or ""
+    if claim.verdict == "NOT DECIDABLE":
+        return "The single runs, or mean, SD and n of every arm, would make it decidable."
     if claim.verdict == "BLOCKED":
         return (
             "Numbers and decisions of its hypotheses are shown for diagnosis only; once the cause is mended, the "

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 RULES = Path(__file__).parent / "rules"
 SCHEMA = str(Path(__file__).parent / "config.schema.yaml")
 JUDGING = ("claims", "stats", "judging", "results")
+COLLECTING = ("results", "published")
 REPORTING = ("report",)
 
 
@@ -59,5 +60,5 @@ def claim_files(suite: str, folder: str = "") -> list[str]:
     from lthbench.claims.load import default_folder
 
     root = Path(folder) if folder else default_folder()
-    claims = [root / f"{claim}.yaml" for claim in registry(folder).suites[suite].claims]
+    claims = [root / f"{claim}.yaml" for claim in registry(folder).every_suite[suite].claims]
     return [str(path) for path in (root / "suites" / f"{suite}.yaml", *claims)]

@@ -9,7 +9,7 @@ rule tidy:
         RESULTS + "/scopes/{scope}/provenance.json",
     params:
         options=OPTIONS,
-        source=dag.source(("results",)),
+        source=dag.source(dag.COLLECTING),
     log:
         RESULTS + "/scopes/{scope}/tidy.log",
     shell:

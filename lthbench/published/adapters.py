@@ -1,0 +1,205 @@
+"""From the released files to the results format. One function per file; nothing is computed but units and names.
+
+Accuracies become percent, sparsity becomes density (fraction remaining). Single runs are labelled by
+their arm: no source says that two arms share a trial, so nothing here is paired. A maximum over configurations is
+written as what it is, one run without a spread, so that no test can take it for a mean.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+DATA = Path(__file__).parent / "data"
+GALE, BLALOCK, RENDA = DATA / "gale2019", DATA / "shrinkbench", DATA / "renda2020"
+BAND = 0.005  # of sparsity, where it is an outcome
+SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+GALE_RN50 = "gale2019-resnet50"
+Row = dict[str, Any]
+
+
+def published() -> pd.DataFrame:
+    """Every released result, in the results format (accuracies in percent), sorted."""
+    rows: list[Row] = []
+    for adapter in (gale_dense, gale_grids, gale_outcomes, gale_tickets, gale_scratch, rewinding, li, renda):
+        rows += adapter()
+    table = pd.DataFrame([row(**content) for content in rows])
+    return table.sort_values(["experiment", "arm", "density", "replicate"], ascending=[True, True, False, True],
+                             kind="stable", ignore_index=True)  # fmt: skip
+
+
+def row(
+    experiment: str,
+    arm: str,
+    density: float,
+    value: float,
+    replicate: str = "",
+    sd: float | None = None,
+    n: int | None = None,
+) -> Row:
+    """One row: a run when `replicate` is given, else a summary."""
+    return {
+        "experiment": experiment, "arm": arm, "density": round(density, 10), "replicate": replicate,
+        "metric": "final_test_accuracy", "value": round(value, 10), "unit": "percent", "sd": sd, "n": n,
+    }  # fmt: skip
+
+
+def runs(experiment: str, arm: str, density: float, values: Iterable[float]) -> Iterator[Row]:
+    """Runs of one arm, labelled by the arm so that they pair with no other."""
+    for i, value in enumerate(values, start=1):
+        yield {"experiment": experiment, "arm": arm, "density": density, "value": value, "replicate": f"{arm}-{i}"}
+
+
+def gale_dense() -> list[Row]:
+    """rn50_baselines.csv: three dense runs, in percent."""
+    return list(runs(GALE_RN50, "dense", 1.0, pd.read_csv(GALE / "rn50_baselines.csv")["Accuracy"]))
+
+
+def gale_grids() -> list[Row]:
+    """rn50_magnitude.csv and rn50_random.csv: one run per configuration; the grid, and its best run as n = 1.
+
+    `magnitude-same` is the one magnitude run of the configuration that the ticket and scratch runs used.
+    """
+    found: list[Row] = []
+    setting = ["begin", "end", "freq", "label smoothing"]
+    tickets = pd.read_csv(GALE / "rn50_lottery_ticket.csv").groupby("sparsity")[setting].first()
+    for arm, column in (("magnitude", "Sparsity"), ("random-pruning", "Target Sparsity")):
+        grid = pd.read_csv(GALE / f"rn50_{arm.removesuffix('-pruning')}.csv")
+        for sparsity, mine in grid.groupby(column):
+            density, accuracy = 1 - float(str(sparsity)), 100 * mine["accuracy"]
+            found += runs(GALE_RN50, arm, density, accuracy)
+            found.append(single(f"{arm}-best", density, accuracy.max()))
+            same = (mine[setting] == tickets.loc[sparsity]).all(axis=1)
+            if arm == "magnitude" and same.sum() == 1:
+                found.append(single("magnitude-same", density, accuracy[same].iloc[0]))
+    return found
+
+
+def gale_outcomes() -> list[Row]:
+    """rn50_variational_dropout.csv, rn50_l0.csv: the best run within half a point of each sparsity, as n = 1."""
+    found = []
+    for arm, sparsity_column, accuracy_column in (
+        ("variational_dropout", "global sparsity", "Accuracy"),
+        ("l0", "global_sparsity", "accuracy"),
+    ):
+        grid = pd.read_csv(GALE / f"rn50_{arm}.csv")
+        for sparsity in SPARSITIES:
+            near = grid[(grid[sparsity_column] - sparsity).abs() <= BAND]
+            if not near.empty:
+                best = 100 * near[accuracy_column].max()
+                found.append(single(f"{arm.replace('_', '-')}-best", 1 - sparsity, best))
+    return found
+
+
+def single(arm: str, density: float, value: float) -> Row:
+    """One run of Gale et al., stated as such."""
+    return {"experiment": GALE_RN50, "arm": arm, "density": density, "value": value, "n": 1}
+
+
+def gale_tickets() -> list[Row]:
+    """rn50_lottery_ticket.csv: the pruned mask trained from its initial weights, nine runs (three at 98 %)."""
+    found: list[Row] = []
+    for sparsity, mine in pd.read_csv(GALE / "rn50_lottery_ticket.csv").groupby("sparsity"):
+        found += runs(GALE_RN50, "ticket", 1 - float(str(sparsity)), 100 * mine["accuracy"])
+    return found
+
+
+def gale_scratch() -> list[Row]:
+    """rn50_scratch.csv: the pruned mask trained from new random weights, nine runs side by side."""
+    names = {
+        (1, "baseline"): "reinit", (1, "sparse"): "reinit-rescaled",
+        (2, "baseline"): "reinit-double", (2, "sparse"): "reinit-rescaled-double",
+    }  # fmt: skip
+    found: list[Row] = []
+    for _, line in pd.read_csv(GALE / "rn50_scratch.csv").iterrows():
+        arm = names[int(line["time multiplier"]), str(line["init method"])]
+        values = [100 * float(line[f"Run {i}"]) for i in range(1, 10)]
+        found += runs(GALE_RN50, arm, 1 - float(line["sparsity"]), values)
+    return found
+
+
+def rewinding() -> list[Row]:
+    """fig5: one-shot pruned ResNet-50 by rewind epoch, mean and SD in percent, number of trials not stated.
+
+    The dense accuracy, 76.14 with SD 0.08, is the one that results_selected.csv quotes from the same paper.
+    """
+    experiment = "frankle2019-resnet50"
+    found = [{"experiment": experiment, "arm": "dense", "density": 1.0, "value": 76.14, "sd": 0.08}]
+    for _, line in pd.read_csv(BLALOCK / "fig5-resnet50-reset-to-epoch-vs-top1.csv").iterrows():
+        epoch = str(line["resetToEpoch"]).strip()
+        arm = "one-shot-reinit" if epoch == "R" else f"one-shot-epoch-{epoch}"
+        for percent in (70, 50, 30, 20, 10):
+            value, sd = float(line[f"fracRemaining={percent}%"]), float(line[f"stdFrac{percent}%"])
+            found.append(
+                {"experiment": experiment, "arm": arm, "density": percent / 100, "value": value, "sd": sd}
+            )
+    return found
+
+
+def li() -> list[Row]:
+    """results_selected.csv, rows of Li et al. 2017: fine-tuned accuracy (100 - error) and dense, single values."""
+    table = pd.read_csv(BLALOCK / "results_selected.csv")
+    names = {
+        "VGG-Torch-CIFAR10": "vgg16",
+        "ResNet-56": "resnet56",
+        "ResNet-110": "resnet110",
+        "ResNet-34": "resnet34",
+    }
+    found: list[Row] = []
+    for (model, _), mine in table[table["Paper"] == "pruning-filters"].groupby(["Model", "Dataset"], sort=False):
+        name = f"li2017-{names[str(model)]}"
+        found.append(
+            {"experiment": name, "arm": "dense", "density": 1.0, "value": percent_of(mine["OrigTop1"].iloc[0])}
+        )
+        # Settings A, B, C of the paper, told apart by the weights they leave.
+        for letter, line in zip("abc", mine.to_dict("records"), strict=False):
+            arm = "finetuned" if len(mine) == 1 else f"finetuned-{letter}"
+            density = float(line["MParams"]) / float(line["OrigMParams"])
+            value = 100 - percent_of(line["Err1"])
+            found.append({"experiment": name, "arm": arm, "density": density, "value": value})
+    return found
+
+
+def percent_of(text: str) -> float:
+    """`6.90%` as 6.9."""
+    return float(str(text).rstrip("%"))
+
+
+RENDA_ARMS = {
+    ("iterative", "weights_to_0"): "ticket",
+    ("iterative", "weights_late"): "rewound",
+    ("iterative", "lr_rewind"): "lr-rewound",
+    ("iterative", "finetune"): "finetuned",
+    ("one-shot", "weights_to_0"): "one-shot",
+    ("one-shot", "weights_late"): "one-shot-rewound",
+    ("one-shot", "lr_rewind"): "one-shot-lr-rewound",
+    ("one-shot", "finetune"): "one-shot-finetuned",
+    ("one-shot", "reinit"): "one-shot-reinit",
+    ("-", "dense"): "dense",
+}
+
+
+def renda() -> list[Row]:
+    """renda2020/summary.csv: mean, SD and n per cell. Structured pruning is an experiment of its own."""
+    found = []
+    for line in pd.read_csv(RENDA / "summary.csv").to_dict("records"):
+        structure = str(line["structure"])
+        experiment = f"renda2020-{str(line['network']).replace('_', '-')}"
+        if structure.startswith("structured"):
+            experiment += f"-{structure}"
+        found.append({
+            "experiment": experiment, "arm": RENDA_ARMS[str(line["mode"]), str(line["arm"])],
+            "density": float(line["density"]), "value": float(line["mean_top1_pct"]),
+            "sd": float(line["sd_top1_pp"]), "n": int(line["n"]),
+        })  # fmt: skip
+    return found
+
+
+def sources() -> list[dict[str, str]]:
+    """Every file these results come from, with its sha256: the provenance of a published run."""
+    return [
+        {"file": path.relative_to(DATA).as_posix(), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        for path in sorted(DATA.rglob("*.csv"))
+    ]

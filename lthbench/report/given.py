@@ -1,0 +1,144 @@
+"""The parts of a report that are particular to results lthbench did not train: sources, groups, counter-claims."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lthbench.claims.load import Registry
+from lthbench.claims.schema import Claim, Reanalysis, Registration
+from lthbench.judging.given import registered
+from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
+from lthbench.report import numbers
+from lthbench.report.given_density import given_density_plot
+from lthbench.report.rewinding import rewinding_plot
+from lthbench.report.style import Picture, slug
+
+SAID = {
+    "own": "",
+    "published": (
+        "Verdicts on published data: other groups measured these numbers. They say what those data show under the "
+        "registered rules, and none of them is a replication by this project."
+    ),
+    "given": (
+        "Verdicts on the results given: somebody else's table, judged as it is. lthbench trained nothing and "
+        "cannot know how these numbers were made."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A claim that qualifies another, with its verdict where this report has one."""
+
+    id: str
+    kind: str
+    title: str
+    verdict: str
+    anchor: str | None
+    suites: str
+
+
+def counters(registry: Registry, claim: Claim, verdicts: Verdicts) -> list[Counter]:
+    """The claims that limit or contradict this one, wherever they are judged."""
+    here = {verdict.id: verdict.verdict for verdict in verdicts.claims}
+    return [
+        Counter(
+            other.id,
+            other.kind,
+            other.title,
+            here.get(other.id, ""),
+            slug(other.id) if other.id in here else None,
+            ", ".join([*other.suites, *other.reanalyses]),
+        )
+        for other in registry.claims.values()
+        if claim.id in other.qualifies
+    ]
+
+
+def group_words(line: LineResult) -> str:
+    """The two groups of an unpaired line, and the pooled test beside Welch's."""
+    parts = []
+    if line.groups:
+        parts.append(" against ".join(one_group(group) for group in line.groups))
+    if line.how:
+        parts.append(line.how)
+    evidence = line.evidence or {}
+    if "df" in evidence:
+        parts.append(f"standard error {evidence['se']:.3f}, {evidence['df']:.1f} degrees of freedom")
+    if evidence.get("pooled_p_pass") is not None:
+        pooled = (numbers.p_value(evidence[key]) for key in ("pooled_p_pass", "pooled_p_fail"))
+        parts.append("pooled t test, deciding nothing: p of PASS {}, of FAIL {}".format(*pooled))
+    if line.undecidable:
+        parts.append(f"no test: {line.undecidable}")
+    return "; ".join(parts)
+
+
+def one_group(group: dict[str, Any]) -> str:
+    """`76.10 ± 0.16 (n = 3)`."""
+    if group["fixed"]:
+        return numbers.short(group["mean"])
+    spread = f" ± {group['sd']:.2f}" if group["sd"] is not None else ""
+    return f"{group['mean']:.2f}{spread} (n {'not stated' if group['n'] is None else '= ' + str(group['n'])})"
+
+
+def sweep_words(line: LineResult) -> str:
+    """What other margins would have given, the registered one among them."""
+    if not line.sweep:
+        return ""
+    found = {float(margin): str(decision) for margin, decision in line.sweep}
+    found[line.delta] = f"{line.decision} (registered)"
+    return f"{line.id}: " + ", ".join(f"{margin:g} {line.unit} {found[margin]}" for margin in sorted(found))
+
+
+def what_was_given(
+    registry: Registry, verdicts: Verdicts, registration: Registration | Reanalysis
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The experiments a claim looks at: in words for released results, by name for a stranger's."""
+    arms: dict[str, list[str]] = {}
+    for line in registration.lines():
+        for place in line.contrast.places(registration.experiment):
+            arms.setdefault(place.experiment, []).append(place.arm)
+    found = []
+    for name, used in arms.items():
+        if verdicts.origin != "published":
+            whose = "whoever made the table; lthbench knows the experiment's name and no more"
+            found.append((name, [("Measured by", whose), ("Arms", ", ".join(dict.fromkeys(used)))]))
+            continue
+        released = registry.given_suites[verdicts.suite].experiments[name]
+        rows = [(key.capitalize(), getattr(released, key)) for key in ("network", "data", "training", "pruning")]
+        rows.append(("Arms", "; ".join(f"{arm}: {released.arms[arm]}" for arm in dict.fromkeys(used))))
+        found.append((name, [*rows, ("Source", released.source), ("Licence", released.licence)]))
+    return found
+
+
+def given_pictures(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> dict[str, list[Picture]]:
+    """By experiment: accuracy over density, and over the rewind epoch where arms differ in it."""
+    wanted: dict[str, list[str]] = {}
+    judged = {verdict.id for verdict in verdicts.claims if verdict.verdict != "NOT RUN"}
+    for claim, registration in registered(registry, verdicts.suite):
+        for line in registration.lines() if claim.id in judged else []:
+            for place in line.contrast.places(registration.experiment):
+                wanted.setdefault(place.experiment, []).append(place.arm)
+    found = {}
+    for name, arms in wanted.items():
+        mine = table[(table["experiment"] == name) & (table["metric"] == "final_test_accuracy")]
+        rewinds = mine[mine["arm"].str.contains(r"-epoch-\d+$", regex=True)]
+        drawn = [
+            rewinding_plot(mine, name)
+            if not rewinds.empty
+            else given_density_plot(mine, name, list(dict.fromkeys(arms)))
+        ]
+        found[name] = [picture for picture in drawn if picture]
+    return found
+
+
+def origin_words(verdicts: Verdicts) -> str:
+    """`on published data`, or nothing for our own runs."""
+    return ORIGINS[verdicts.origin]
+
+
+def source_lines(provenance: Sequence[dict[str, Any]]) -> list[str]:
+    """Files that results came from."""
+    return [f"{entry['file']} (sha256 {str(entry['sha256'])[:16]})" for entry in provenance if "file" in entry]

@@ -1,0 +1,79 @@
+"""Accuracy against the rewind epoch, one line per density, as in "Stabilizing the LTH" (1903.01611), Figure 6."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lthbench.report.given_density import cells
+from lthbench.report.numbers import fixed, percent
+from lthbench.report.style import GREY, INK, Picture, grid, new_figure, picture, slug, styled
+
+STYLES = (
+    ("#0072B2", "o", "-"),
+    ("#D55E00", "s", (0, (5, 1.5))),
+    ("#009E73", "^", (0, (3, 1.5))),
+    ("#CC79A7", "D", (0, (1, 1.2))),
+    ("#E69F00", "P", (0, (4, 1.5, 1, 1.5))),
+    ("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
+)
+
+
+def rewinding_plot(rows: pd.DataFrame, experiment: str) -> Picture:
+    """The figure of an experiment whose arms end in `-epoch-<k>`."""
+    table = cells(rows)
+    table["epoch"] = pd.to_numeric(table["arm"].str.extract(r"-epoch-(\d+)$")[0])
+    rewound = table.dropna(subset=["epoch"]).sort_values("epoch")
+    reinit = table[table["arm"].str.endswith("reinit")]
+    dense = table[table["density"] == 1].head(1)
+    title = f"{experiment}: final test accuracy against rewind epoch"
+    counted = "" if rewound["n"].notna().all() else " The source does not state how many runs there were."
+    caption = (
+        "Final test accuracy by the epoch the pruned network was rewound to, one line per percent of weights "
+        "remaining. Bars: ± 1 SD as stated. Hollow marks at the left: the same mask with fresh weights. Dashed "
+        f"line and band: the dense network ± 1 SD.{counted}"
+    )
+    figure = draw(rewound, reinit, dense)
+    return picture(figure, f"{slug(experiment)}-rewinding", title, describe(rewound, reinit, dense), caption)
+
+
+@styled
+def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Figure:
+    """One line per density; fresh weights stand left of epoch 0."""
+    figure = new_figure(4.0)
+    axes = figure.add_axes((0.09, 0.25, 0.89, 0.72))
+    grid(axes)
+    for row in dense.to_dict("records"):
+        sd = 0.0 if pd.isna(row["sd"]) else float(row["sd"])
+        axes.axhspan(row["mean"] - sd, row["mean"] + sd, color="#e6e6e6", linewidth=0, zorder=0.5)
+        axes.axhline(row["mean"], color=INK, linestyle=(0, (6, 2)), linewidth=1.4, label="dense")
+    beside = float(rewound["epoch"].min()) - 1
+    for index, (density, mine) in enumerate(rewound.groupby("density", sort=False)):
+        colour, marker, dashes = STYLES[index % len(STYLES)]
+        axes.errorbar(
+            mine["epoch"], mine["mean"], mine["sd"].fillna(0), label=percent(float(str(density))), color=colour,
+            linestyle=dashes, linewidth=1.3, marker=marker, markersize=5, elinewidth=1, capsize=2,
+            gid=f"density.{density}",
+        )  # fmt: skip
+        fresh = reinit[reinit["density"] == density]
+        axes.errorbar(
+            [beside] * len(fresh), fresh["mean"], fresh["sd"].fillna(0), color=colour, linestyle="none",
+            marker=marker, markersize=5, markerfacecolor="white", elinewidth=1, capsize=2, gid="reinit",
+        )  # fmt: skip
+    epochs = sorted(rewound["epoch"].unique())
+    axes.set_xticks([beside, *epochs], ["fresh", *(f"{epoch:g}" for epoch in epochs)])
+    axes.axvline(beside / 2 + epochs[0] / 2, color=GREY, linewidth=0.6)
+    axes.set_xlabel("rewind epoch")
+    axes.set_ylabel("final test accuracy, %")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=6, handlelength=3, columnspacing=1.2)
+    return figure
+
+
+def describe(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> str:
+    """The figure in words, from its numbers."""
+    parts = [f"dense {fixed(row['mean'])} %" for row in dense.to_dict("records")]
+    for density, mine in rewound.groupby("density", sort=False):
+        fresh = reinit[reinit["density"] == density]
+        start = [f"{fixed(row['mean'])} with fresh weights" for row in fresh.to_dict("records")]
+        steps = [f"{fixed(row['mean'])} at epoch {row['epoch']:g}" for row in mine.to_dict("records")]
+        parts.append(f"{percent(float(str(density)))} of the weights: {', '.join(start + steps)}")
+    return "Mean final test accuracy in percent by rewind epoch: " + "; ".join(parts) + "."

@@ -1,0 +1,173 @@
+"""Given results through the judge: what may not matter does not, and the form of the numbers picks the test."""
+
+from pathlib import Path
+
+import judging_lab as lab
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lthbench.errors import UserError
+from lthbench.judging.given import judge_given
+from lthbench.judging.judge import judge
+from lthbench.judging.verdict import from_json, to_json
+from lthbench.results.format import check_table, text_table
+from lthbench.results.given import GivenTable
+
+TESTS = ("superiority", "non-inferiority", "equivalence")
+# Secondary: judged alone at 5 %, so that a sign flip meets the same level on both sides.
+CLAIMS = {test: lab.claim("P-1", lab.line("ticket@2", "reinit@2", test), kind="secondary") for test in TESTS}
+DIFFERENCES = st.lists(st.floats(-4, 4).map(lambda v: round(v, 2)), min_size=5, max_size=12)
+
+
+def rows(d, labels=None, base=60.0, paired=True):
+    """Ticket and reinit whose differences are d."""
+    labels = labels or [f"s{i}" for i in range(len(d))]
+    noise = np.linspace(-1, 1, len(d))
+    found = [
+        ("toy", "ticket", 2, x, "final_test_accuracy", base + n + v)
+        for x, n, v in zip(labels, noise, d, strict=True)
+    ]
+    other = labels if paired else [f"r{x}" for x in labels]
+    found += [("toy", "reinit", 2, x, "final_test_accuracy", base + n) for x, n in zip(other, noise, strict=True)]
+    return pd.DataFrame(found, columns=["experiment", "arm", "level", "replicate", "metric", "value"])
+
+
+def checked(frame) -> GivenTable:
+    """A table as it would come out of a file."""
+    return GivenTable(check_table(text_table(frame.to_csv(index=False), Path("table.csv")), "table").table)
+
+
+def result(frame, test="superiority"):
+    return judge_given(lab.registry(CLAIMS[test]), "toys", checked(frame)).claims[0]
+
+
+@settings(max_examples=40)
+@given(DIFFERENCES, st.sampled_from(TESTS), st.booleans(), st.randoms(use_true_random=False))
+def test_order_names_and_other_cells_do_not_matter(d, test, paired, random) -> None:
+    wanted = result(rows(d, paired=paired), test)
+    names = random.sample([f"run {i}" for i in range(50)], len(d))
+    other = rows(d, names, paired=paired)
+    irrelevant = pd.concat([
+        rows([9.0] * len(d)).assign(arm=lambda table: table["arm"] + "-x"), rows(d).assign(experiment="elsewhere"),
+        rows(d).assign(level=5), rows(d).assign(metric="final_train_accuracy"),
+    ])  # fmt: skip
+    mixed = pd.concat([other, irrelevant]).sample(frac=1, random_state=random.randrange(2**31))
+    found = result(mixed, test)
+    assert found.verdict == wanted.verdict
+    assert found.hypotheses[0].evidence == wanted.hypotheses[0].evidence
+    assert [gate["passed"] for gate in found.gates] == [gate["passed"] for gate in wanted.gates]
+
+
+@settings(max_examples=60)
+@given(DIFFERENCES, st.booleans())
+def test_the_other_sign_turns_pass_into_fail(d, paired) -> None:
+    if result(rows(d, paired=paired)).verdict == "PASS":
+        swapped = rows(d, paired=paired)
+        swapped["arm"] = swapped["arm"].map({"ticket": "reinit", "reinit": "ticket"})
+        assert result(swapped).verdict == "FAIL"
+
+
+def test_the_sign_property_is_not_empty() -> None:
+    assert {
+        result(rows(np.array([2.0, 2.5, 3, 2.2, 2.9, 3.1]) * s, paired=p)).verdict for s in (1,) for p in (0, 1)
+    } == {"PASS"}
+
+
+@settings(max_examples=60)
+@given(DIFFERENCES, st.sampled_from(TESTS), st.floats(1, 8))
+def test_more_noise_never_makes_a_pass(d, test, factor) -> None:
+    d = np.array(d)
+    quiet, loud = (result(rows(d.mean() + k * (d - d.mean())), test).verdict for k in (1, factor))
+    assert loud != "PASS" or quiet == "PASS"
+
+
+def test_paired_results_are_judged_as_our_own_are() -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2")))
+    own = lab.table(found, {"ticket@2": lab.BASE + 2 + lab.spread()})
+    given_ = judge_given(found, "toys", checked(own)).claims[0]
+    trained = judge(found, "toys", 0, own).claims[0]
+    assert given_.verdict == trained.verdict == "PASS"
+    assert given_.hypotheses[0].evidence == trained.hypotheses[0].evidence
+    assert given_.gates == trained.gates  # the table holds masks and counts: all structural gates are looked at
+
+
+def test_labels_that_differ_are_unpaired_and_say_so() -> None:
+    apart, some = result(rows([2.0] * 6, paired=False)), result(rows([2.0, 2.2, 2.1, 1.9, 2.0, 2.3]).drop(index=3))
+    assert "no replicate label is in both arms" in apart.hypotheses[0].how
+    assert "replicate 's3' is in one arm only" in some.hypotheses[0].how
+    assert "Welch" in some.hypotheses[0].how
+    assert some.hypotheses[0].d == []
+    assert [g["n"] for g in some.hypotheses[0].groups] == [5, 6]
+
+
+def summary(value, sd, n, arm):
+    return {
+        "experiment": "toy",
+        "arm": arm,
+        "level": 2,
+        "metric": "final_test_accuracy",
+        "value": value,
+        "sd": sd,
+        "n": n,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ticket", "reinit", "verdict", "says"),
+    [
+        ((63, 0.3, 5), (60, 0.4, 3), "PASS", "mean +3.00 pp"),
+        ((60, 0.3, 5), (63, 0.4, 3), "FAIL", "mean −3.00 pp"),
+        ((61.0, 2.0, 3), (60, 2.0, 3), "INCONCLUSIVE", "n = 3 and 3"),
+        ((63, None, 1), (60, 0.4, 3), "NOT DECIDABLE", "ticket@2: a single run"),
+        ((63, 0.3, None), (60, 0.4, None), "NOT DECIDABLE", "both arms: the number of runs is not stated"),
+        ((12, 0.3, 5), (60, 0.4, 3), "BLOCKED", "chance"),
+    ],
+)
+def test_summaries(ticket, reinit, verdict, says) -> None:
+    found = result(pd.DataFrame([summary(*ticket, "ticket"), summary(*reinit, "reinit")]))
+    assert found.verdict == verdict
+    assert says in found.why
+
+
+def test_a_diverged_run_blocks() -> None:
+    frame = rows([2.0] * 6)
+    frame.loc[2, "value"] = np.nan
+    found = result(frame)
+    assert found.verdict == "BLOCKED"
+    assert "not finite" in found.why
+
+
+def test_too_few_pairs_say_how_many_would_do() -> None:
+    found = result(rows([3.0, 3.1, 2.9, 3.05]))
+    assert found.verdict == "INCONCLUSIVE"
+    assert "n = 4 pairs cannot reach significance at 0.05" in found.settle
+    assert "n >= 5 would" in found.settle
+
+
+def test_missing_cells_are_named() -> None:
+    found = result(rows([2.0] * 6).query("arm == 'ticket'"))
+    assert found.verdict == "NOT RUN"
+    assert "toy:reinit@2 (final_test_accuracy)" in found.why
+
+
+def test_more_pairs_than_the_exact_test_takes() -> None:
+    with pytest.raises(UserError, match="at most 40"):
+        result(rows(np.linspace(1, 2, 41)))
+
+
+def test_draws_are_averaged_inside_a_replicate() -> None:
+    frame = rows([2.0, 2.2, 2.1, 1.9, 2.3])
+    reinit = frame["arm"] == "reinit"
+    twice = [frame[~reinit].assign(draw=0)] + [
+        frame[reinit].assign(draw=k, value=frame.loc[reinit, "value"] + s) for k, s in ((0, 5.0), (1, -5.0))
+    ]
+    assert result(pd.concat(twice)).hypotheses[0].d == pytest.approx([2.0, 2.2, 2.1, 1.9, 2.3])
+
+
+def test_verdicts_survive_their_file() -> None:
+    verdicts = judge_given(lab.registry(CLAIMS["superiority"]), "toys", checked(rows([2.0] * 6, paired=False)))
+    assert from_json(to_json(verdicts)) == verdicts
+    assert verdicts.origin == "given"

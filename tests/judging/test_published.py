@@ -1,0 +1,124 @@
+"""The published suite: every decision recomputed with scipy, and what may not be tested."""
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lthbench.claims.load import load
+from lthbench.claims.schema import parse_place
+from lthbench.judging.given import judge_given
+from lthbench.published.adapters import DATA, published, sources
+from lthbench.results.format import check_table, text_table
+from lthbench.results.given import GivenTable
+
+REGISTRY = load()
+TABLE = check_table(text_table(published().to_csv(index=False), DATA), "published").table
+VERDICTS = judge_given(REGISTRY, "published", GivenTable(TABLE), origin="published")
+BY_ID = {claim.id: claim for claim in VERDICTS.claims}
+RENDA = pd.read_csv(DATA / "renda2020/summary.csv").set_index(["network", "structure", "mode", "arm", "density"])
+
+
+def cell(network, mode, arm, density, structure="unstructured"):
+    line = RENDA.loc[(network, structure, mode, arm, density)]
+    return line["mean_top1_pct"], line["sd_top1_pp"], line["n"]
+
+
+def p(first, second, shift, side):
+    """Welch's one-sided p for "first - second lies on that side of shift", by scipy."""
+    shifted = (first[0] - shift, *first[1:])
+    return stats.ttest_ind_from_stats(*shifted, *second, equal_var=False, alternative=side).pvalue
+
+
+def by_scipy(line, first, second) -> float:
+    """P of what PASS must show."""
+    if line.test == "superiority":
+        return p(first, second, 0, "greater")
+    above = p(first, second, -line.delta, "greater")
+    return above if line.test == "non-inferiority" else max(above, p(first, second, line.delta, "less"))
+
+
+def test_every_claim_asked_for_has_a_verdict_and_a_reading_by_hand() -> None:
+    asked = {"ST-1", "ST-2", "FC-8", "FC-13", "GA-1", "GA-2", "LI-1", "LIU-1", "LIU-3", "RE-3"}
+    assert set(BY_ID) == asked
+    for claim in BY_ID.values():
+        assert claim.verdict in ("PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE")
+        assert all(gate["passed"] for gate in claim.gates)
+        reanalysis = REGISTRY.claims[claim.id].reanalyses["published"]
+        assert len(reanalysis.by_hand) > 200
+        assert reanalysis.caveats
+
+
+def test_every_line_follows_from_welch_by_scipy() -> None:
+    table = GivenTable(TABLE)
+    looked = 0
+    for claim, reanalysis in REGISTRY.reanalyses("published"):
+        verdict = BY_ID[claim.id]
+        for line, result in zip(reanalysis.lines(), verdict.hypotheses + verdict.beside, strict=True):
+            if result.evidence is None:
+                continue
+            groups = [
+                table.measured(parse_place(term, reanalysis.experiment), line.endpoint).group
+                for term in (line.contrast.minuend, line.contrast.subtrahend)
+            ]
+            first, second = [(g.mean, g.sd, g.n) for g in groups]
+            passes = by_scipy(line, first, second)
+            enough = line.test != "superiority" or first[0] - second[0] >= line.delta
+            assert result.evidence["p_pass"] == pytest.approx(passes, rel=1e-5, abs=1e-12)
+            assert (result.decision == "PASS") == (passes <= result.pass_level and enough)
+            looked += 1
+    assert looked > 60
+
+
+def test_fc8_from_the_released_numbers() -> None:
+    iterative = cell("resnet20", "iterative", "weights_late", 0.1074)
+    once = cell("resnet20", "one-shot", "weights_late", 0.1074)
+    assert BY_ID["FC-8"].hypotheses[0].evidence["mean"] == pytest.approx(iterative[0] - once[0])
+    assert BY_ID["FC-8"].p_pass == pytest.approx(p(iterative, once, 0, "greater"))
+    assert BY_ID["FC-8"].pass_level == 0.025  # the first Holm step of two primary claims
+    assert REGISTRY.primaries("published") == ["ST-2", "FC-8"]
+
+
+def test_gale_runs_are_not_paired() -> None:
+    line = BY_ID["ST-1"].hypotheses[0]
+    tickets = pd.read_csv(DATA / "gale2019/rn50_lottery_ticket.csv").query("sparsity == 0.8")["accuracy"]
+    scratch = pd.read_csv(DATA / "gale2019/rn50_scratch.csv").iloc[8]
+    assert (scratch["sparsity"], scratch["time multiplier"], scratch["init method"]) == (0.8, 1, "baseline")
+    fresh = scratch.filter(like="Run").astype(float)
+    assert line.d == []
+    assert [g["n"] for g in line.groups] == [9, 9]
+    welch = stats.ttest_ind(100 * tickets, 100 * fresh, equal_var=False)
+    interval = welch.confidence_interval(0.95)
+    assert (line.evidence["low"], line.evidence["high"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_maxima_of_single_runs_and_tables_without_n_are_never_tested() -> None:
+    for claim in BY_ID.values():
+        for line in claim.hypotheses + claim.beside:
+            if any(word in line.contrast for word in ("-best@", "-same@", "frankle2019", "li2017")):
+                assert line.decision == "NOT DECIDABLE"
+                assert line.evidence is None
+    assert BY_ID["GA-1"].verdict == BY_ID["LI-1"].verdict == "NOT DECIDABLE"
+    assert "single run" in BY_ID["GA-1"].why
+    assert "not stated" in BY_ID["LI-1"].why
+
+
+def test_dense_networks_are_counted_once() -> None:
+    dense = TABLE[(TABLE["arm"] == "dense") & TABLE["experiment"].str.startswith("renda")].set_index("experiment")[
+        "n"
+    ]
+    assert dense["renda2020-resnet20"] == 123
+    assert dense["renda2020-resnet50"] == 90
+
+
+def test_no_raw_data_without_a_licence() -> None:
+    assert [entry["file"] for entry in sources() if "renda" in entry["file"]] == ["renda2020/summary.csv"]
+    assert not [path for path in DATA.rglob("*") if path.suffix in (".pkl", ".pickle", ".npy")]
+    for folder in ("gale2019", "shrinkbench"):
+        assert list((DATA / folder).glob("LICENSE-*.txt"))
+
+
+def test_published_margins_are_swept() -> None:
+    for claim in BY_ID.values():
+        for line in claim.hypotheses:
+            if line.evidence is not None:
+                assert len(line.sweep) >= 3
