@@ -144,6 +144,16 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
     return kept
 
 
+def check_images(unit: Unit, folds: Folds) -> None:
+    """Refuse to move what is no image; perceptrons see flat features."""
+    training = unit.experiment.training
+    if (training.flip or training.pad_crop) and len(folds.shape) != 3:
+        raise ModelError(
+            f"experiment {unit.experiment.id}: flip and pad_crop move images, "
+            f"but {unit.experiment.network.kind} sees examples of shape {folds.shape} here; remove them"
+        )
+
+
 def check_names(unit: Unit, model: Model) -> None:
     """Refuse a recipe that speaks of weights the network does not have."""
     try:
@@ -164,6 +174,7 @@ def run_unit(
     model = registry.model(unit.experiment.network, folds.shape, folds.classes)
     pruning = unit.experiment.pruning
     check_names(unit, model)
+    check_images(unit, folds)
     whole = filters.find(model, folds.shape, pruning) if pruning.unit == "filter" else None
     task = make_task(unit, model, folds, above, whole)
     path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from lthbench.errors import UserError
+
 DETERMINISTIC = "LTHBENCH_DETERMINISTIC"  # an environment variable, so that child processes inherit it
 
 
@@ -13,14 +15,14 @@ def prepare(name: str) -> torch.device:
 
     CPU: one thread, so that sums do not depend on how many there are; same inputs, same bits. GPU: float32 with
     TF32 products (10 bits of mantissa, sums in float32) and the fastest kernels, whose sums may come in any order;
-    with LTHBENCH_DETERMINISTIC=1, deterministic kernels and no TF32, which cost time. Raises ValueError for a GPU
+    with LTHBENCH_DETERMINISTIC=1, deterministic kernels and no TF32, which cost time. Raises UserError for a GPU
     that is not there.
     """
     torch.set_num_threads(1)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: no CUDA device (or a CPU build of torch); use --device cpu")
+        raise UserError("--device cuda: no CUDA device (or a CPU build of torch); use --device cpu")
     if name == "cuda":
         exact = deterministic()
         if exact:

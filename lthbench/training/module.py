@@ -35,7 +35,8 @@ class Modules:
     def over(cls, model: ModuleModel, net: Stack, seeds: tuple[int, ...]) -> "Modules":
         """Modules whose parameters and buffers are the stack's."""
         size, device = next(iter(net.views.values())).shape[0], net.flat.device
-        modules = [model.build().to(device).train() for _ in range(size)]
+        with torch.random.fork_rng(devices=[]):  # a module draws its own start, which is not used
+            modules = [model.build().to(device).train() for _ in range(size)]
         for s, module in enumerate(modules):
             point_at(module, net, s)
         random = torch.stack([generator_state(seed, device) for seed in seeds]) if seeds else torch.empty(0)
@@ -86,8 +87,10 @@ class Modules:
                 norm.momentum = None  # a plain mean over the batches
                 norm.reset_running_stats()
             if norms:
-                for part in rows[s].split(STATISTICS_BATCH):
+                before = self.take_over(s, rows.device)
+                for part in rows[s].tensor_split(-(-len(rows[s]) // STATISTICS_BATCH)):
                     module(examples.inputs(part))
+                self.hand_back(s, rows.device, before)
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
 
@@ -107,7 +110,7 @@ class Modules:
             return None
         generator = default_generator(device)
         displaced = generator.get_state()
-        generator.set_state(self.random[s])
+        generator.set_state(self.random[s].clone())  # torch reads past a view
         return displaced
 
     def hand_back(self, s: int, device: torch.device, displaced: Tensor | None) -> bool:

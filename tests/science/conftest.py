@@ -1,6 +1,11 @@
+import sys
+from pathlib import Path
+
 import pytest
 import science_lab as lab
 import torch
+
+sys.path.append(str(Path(__file__).parents[1] / "models"))  # networks.py: the contract holds for all of them
 
 torch.set_num_threads(1)
 
@@ -34,7 +39,13 @@ def normed(tmp_path_factory, cache):
     return lab.run(lab.normed(), CELLS, tmp_path_factory.mktemp("normed"), cache, replicates=3, block=2)
 
 
-@pytest.fixture(params=["plain", "normed"])
+@pytest.fixture(scope="session")
+def module(tmp_path_factory, cache):
+    """Every arm once: a network that autograd trains, with dropout, batch norm and a weight never pruned."""
+    return lab.run(lab.module(), CELLS, tmp_path_factory.mktemp("module"), cache, replicates=3, block=2)
+
+
+@pytest.fixture(params=["plain", "normed", "module"])
 def ran(request):
-    """Both of them."""
+    """Each of them."""
     return request.getfixturevalue(request.param)

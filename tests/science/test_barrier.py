@@ -5,13 +5,17 @@ import pytest
 import science_lab as lab
 import torch
 
-from lthbench.models.mlp import Mlp, MlpModule, initial_state
+from lthbench.models import registry
+from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.pruning import masks
+from lthbench.recipe import Network
 from lthbench.streams import stream
 from lthbench.tickets.barrier import barrier, between, errors_on_line
-from lthbench.training import stacked
-from lthbench.training.run import Folds, Task
-from lthbench.training.schedule import batch_order
+from lthbench.training import loop
+from lthbench.training import module as module_engine
+from lthbench.training.run import Task
+from lthbench.training.schedule import batch_order, learning_rates
+from lthbench.training.stack import stack
 
 
 def finals(ran, block=0) -> list:
@@ -24,18 +28,14 @@ def skilled():
     g = np.random.default_rng(4)
     centres = 2 * g.standard_normal((10, 40))
     y = {part: g.integers(0, 10, (2, n)) for part, n in (("train", 300), ("validation", 60), ("test", 200))}
-    folds = Folds(
-        **{f"y_{part}": torch.from_numpy(labels) for part, labels in y.items()},
-        **{
-            f"x_{part}": torch.from_numpy((centres[n] + g.standard_normal((*n.shape, 40))).astype(np.float32))
-            for part, n in y.items()
-        },
-    )
+    x = {part: (centres[n] + g.standard_normal((*n.shape, 40))).astype(np.float32) for part, n in y.items()}
+    folds = lab.folds_of(x, y, 10)
     model, training = Mlp((40, 16, 12, 10), False), dataclasses.replace(lab.ADAM, iterations=150)
-    states = [initial_state(model, g) for _ in range(2)]
+    states = [model.initial_state(g) for _ in range(2)]
     orders = [batch_order(300, training, g) for _ in range(2)]
-    task = Task(model, training, states, [masks.ones(model.prunable)] * 2, [0, 1], orders)
-    trained = stacked.train(task, folds)
+    wide = [masks.ones(model.prunable)] * 2
+    task = Task(model, training, states, wide, [0, 1], orders, learning_rates(training))
+    trained = loop.train(task, folds)
     assert trained.final_test_accuracy.min() > 80
     return model, trained.states, folds
 
@@ -90,7 +90,7 @@ def test_independent_networks_are_not_connected(skilled) -> None:
 
 
 def test_errors_at_the_ends_are_those_of_the_networks(plain) -> None:
-    folds = plain.load_folds()
+    x, y = lab.fold(plain.load_folds(), "test")
     line = plain.measured("line_error:0", "dense-copy", 0)
     last = plain.measured("line_error:1", "dense-copy", 0)
     dense = plain.measured("final_test_accuracy", "dense", 0)
@@ -98,7 +98,7 @@ def test_errors_at_the_ends_are_those_of_the_networks(plain) -> None:
     for s, replicate in enumerate((0, 1)):
         assert line[replicate, 0, None] == pytest.approx(100 - dense[replicate, 0, 40])
         assert last[replicate, 0, None] == pytest.approx(100 - copy[replicate, 0, 40])
-        counted = lab.percent_correct(plain.model, finals(plain)[s], folds.x_test[s], folds.y_test[s])
+        counted = lab.percent_correct(plain.model, finals(plain)[s], x[s], y[s])
         assert line[replicate, 0, None] == pytest.approx(100 - counted)
 
 
@@ -130,18 +130,41 @@ def test_batch_norm_statistics_are_recomputed_at_every_point(normed) -> None:
             for block in module.modules():
                 if isinstance(block, torch.nn.BatchNorm1d):
                     block.momentum = 1.0
-            module(folds.x_train[s])
+            module(lab.fold(folds, "train")[0][s])
             module.eval()
-            right = (module(folds.x_test[s]).argmax(1) == folds.y_test[s]).sum()
+            x, y = lab.fold(folds, "test")
+            right = (module(x[s]).argmax(1) == y[s]).sum()
         exact.append(100 - 100 * int(right) / 200)
     np.testing.assert_allclose(true[0], exact, atol=0.5 + 1e-9)
+
+
+@pytest.mark.parametrize(("size", "parts"), [(24, [24]), (8, [8, 8, 8]), (10, [8, 8, 8]), (23, [12, 12])])
+def test_statistics_of_a_module_are_the_mean_over_parts_of_equal_size(monkeypatch, size, parts) -> None:
+    """No part is a single example, of which batch norm knows no variance."""
+    monkeypatch.setattr(module_engine, "STATISTICS_BATCH", size)
+    folds = lab.image_folds((10,))
+    model = registry.model(Network("mlp", (8,), batch_norm=True, activation="tanh"), (10,), 10)
+    states = [model.initial_state(np.random.default_rng(s)) for s in (0, 1)]
+    net = stack(model, states, lab.CPU)
+    for buffer in net.buffers.values():
+        buffer.fill_(7)
+    engine = loop.engine_for(model, net, (0, 0))
+    with torch.no_grad():
+        engine.recompute_statistics(net, folds.examples, folds.train)
+    for s in (0, 1):
+        z = lab.fold(folds, "train")[0][s].numpy() @ states[s]["fc1.weight"].T
+        each = np.split(z, np.cumsum(parts)[:-1])
+        mean, var = np.mean([p.mean(0) for p in each], 0), np.mean([p.var(0, ddof=1) for p in each], 0)
+        np.testing.assert_allclose(net.buffers["bn1.running_mean"][s], mean, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(net.buffers["bn1.running_var"][s], var, rtol=1e-4)
+        assert engine.modules[s].bn1.momentum == 0.1
 
 
 def test_dense_copy_differs_from_dense_in_nothing_but_the_order(ran) -> None:
     dense, copy = ran.watched("dense", 0), ran.watched("dense-copy", 0)
     for s in (0, 1):
         assert lab.same(dense.start[s], copy.start[s])
-        assert lab.same(dense.start[s], initial_state(ran.model, stream(0, ran.experiment.id, s, "init")))
+        assert lab.same(dense.start[s], ran.model.initial_state(stream(0, ran.experiment.id, s, "init")))
         first, second = dense.task.orders[s], copy.task.orders[s]
         assert not np.array_equal(first, second)
         size = ran.experiment.training.batch

@@ -1,4 +1,4 @@
-"""M1, M2, M7 and the proof that the stacked engine is the serial reference, only faster."""
+"""M1, M2, M7 and the proof that the engine of perceptrons is the serial reference, only faster."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,12 +9,14 @@ import science_lab as lab
 import torch
 from torch.nn import functional
 
-from lthbench.models.mlp import Mlp, MlpModule, initial_state
+from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.pruning import masks
 from lthbench.recipe import Training
-from lthbench.training import reference, stacked
+from lthbench.training import loop, reference
+from lthbench.training.perceptron import Perceptrons
 from lthbench.training.run import Folds, Task
 from lthbench.training.schedule import batch_order, learning_rates
+from lthbench.training.stack import Optimizer, assert_masked, flatten, stack
 
 FEATURES, CLASSES, EXAMPLES = 12, 4, 150
 ADAM = Training("adam", 0.003, batch=20, iterations=60, evaluate_every=15)
@@ -27,13 +29,12 @@ def data(seed: int, replicates: int = 2) -> Folds:
     """Noisy linear problems, one per replicate, 150 / 53 / 101 examples: no round numbers."""
     g = np.random.default_rng(seed)
     teacher = g.standard_normal((replicates, FEATURES, CLASSES))
-    tensors = {}
+    x, y = {}, {}
     for name, n in (("train", EXAMPLES), ("validation", 53), ("test", 101)):
-        x = g.standard_normal((replicates, n, FEATURES)).astype(np.float32)
-        tensors[f"x_{name}"] = torch.from_numpy(x)
-        noisy = x @ teacher + 2 * g.standard_normal((replicates, n, CLASSES))
-        tensors[f"y_{name}"] = torch.from_numpy(noisy.argmax(-1))
-    return Folds(**tensors, classes=CLASSES)
+        x[name] = g.standard_normal((replicates, n, FEATURES)).astype(np.float32)
+        noisy = x[name] @ teacher + 2 * g.standard_normal((replicates, n, CLASSES))
+        y[name] = noisy.argmax(-1)
+    return lab.folds_of(x, y, CLASSES)
 
 
 FOLDS = data(8)
@@ -49,8 +50,9 @@ def task(training: Training, batch_norm: bool = False, owners=(0, 1), density: f
             # Adam makes steps of full size from noise.
             kept[:3] = True
     orders = [batch_order(EXAMPLES, training, np.random.default_rng(owner)) for owner in owners]
-    states = [initial_state(model, g) for _ in owners]
-    return Task(model, training, states, network_masks, list(owners), orders, **more)
+    states = [model.initial_state(g) for _ in owners]
+    rates = learning_rates(training)
+    return Task(model, training, states, network_masks, list(owners), orders, rates, **more)
 
 
 def unless_a_kink_flips(check: Callable[[Folds], None]) -> None:
@@ -66,21 +68,6 @@ def unless_a_kink_flips(check: Callable[[Folds], None]) -> None:
         check(data(10))
 
 
-def unmasked(t: Task) -> list:
-    """Train without any mask: forward, backward, update, and nothing else."""
-    size = len(t.owners)
-    net = stacked.stack(t.model, t.states, lab.CPU)
-    blank = torch.zeros_like(net.flat)
-    gradient = stacked.Stack(blank, stacked.view_names(t.model, blank, size), {})
-    optimizer = stacked.Optimizer(t.training, net.flat)
-    with torch.no_grad():
-        for rate, (x, y) in zip(learning_rates(t.training), stacked.batches(t, FOLDS), strict=True):
-            logits, tapes = stacked.forward(t.model, net, x, training=True)
-            stacked.backward(t.model, net, gradient.views, x, y, tapes, logits)
-            optimizer.step(net.flat, gradient.flat, float(rate))
-    return stacked.unstack(t.model, net, size)
-
-
 def autograd_only(t: Task, s: int, folds: Folds) -> dict:
     """One network by a plain module, autograd and torch.optim, knowing of no mask."""
     module = MlpModule(t.model)
@@ -92,9 +79,9 @@ def autograd_only(t: Task, s: int, folds: Folds) -> dict:
             module.parameters(), lr=1.0, momentum=t.training.momentum, weight_decay=t.training.weight_decay
         )
     for rate, batch in zip(learning_rates(t.training), t.orders[s], strict=True):
-        x, y = folds.x_train[t.owners[s]][batch], folds.y_train[t.owners[s]][batch]
+        x, y = lab.fold(folds, "train")
         optimizer.zero_grad()
-        functional.cross_entropy(module(x), y).backward()
+        functional.cross_entropy(module(x[t.owners[s]][batch]), y[t.owners[s]][batch]).backward()
         optimizer.param_groups[0]["lr"] = float(rate)
         optimizer.step()
     return module.state()
@@ -109,7 +96,7 @@ def close(first: list, second: list, tolerance: float = 1e-5) -> None:
 
 def agree(t: Task) -> None:
     """Both engines: weights to rounding; everything that is counted exactly."""
-    unless_a_kink_flips(lambda folds: compare(stacked.train(t, folds), reference.train(t, folds)))
+    unless_a_kink_flips(lambda folds: compare(loop.train(t, folds), reference.train(t, folds)))
 
 
 def compare(fast, slow) -> None:
@@ -131,7 +118,7 @@ def compare(fast, slow) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_mask_of_ones_is_no_mask_bitwise(recipe, batch_norm) -> None:
     t = task(RECIPES[recipe], batch_norm)
-    for trained, free in zip(stacked.train(t, FOLDS).states, unmasked(t), strict=True):
+    for trained, free in zip(loop.train(t, FOLDS).states, lab.unmasked(t, FOLDS), strict=True):
         assert lab.same(trained, free)
 
 
@@ -141,14 +128,14 @@ def test_a_mask_of_ones_is_what_torch_does_without_masks(recipe) -> None:
 
     def check(folds) -> None:
         free = [autograd_only(t, s, folds) for s in range(2)]
-        close(stacked.train(t, folds).states, free)
+        close(loop.train(t, folds).states, free)
         for state, serial in zip(reference.train(t, folds).states, free, strict=True):
             assert lab.same(state, serial)
 
     unless_a_kink_flips(check)
 
 
-@pytest.mark.parametrize("engine", [stacked, reference])
+@pytest.mark.parametrize("engine", [loop, reference])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_negative_weights_move_as_positive_ones_do(recipe, engine) -> None:
     t = task(RECIPES[recipe])
@@ -162,7 +149,7 @@ def test_negative_weights_move_as_positive_ones_do(recipe, engine) -> None:
 # M2
 
 
-@pytest.mark.parametrize("engine", [stacked, reference])
+@pytest.mark.parametrize("engine", [loop, reference])
 @pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_pruned_weights_stay_exactly_zero(recipe, batch_norm, engine) -> None:
@@ -184,25 +171,25 @@ def test_density_is_constant_at_every_level_of_a_run(ran) -> None:
 
 def test_tampering_with_pruned_weights_is_noticed() -> None:
     t = task(SGD, density=0.5)
-    net = stacked.stack(t.model, t.states, lab.CPU)
-    mask = stacked.flatten(t.model, t.masks, lab.CPU, missing=1.0)
+    net = stack(t.model, t.states, lab.CPU)
+    mask = flatten(t.model, t.masks, lab.CPU, missing=1.0)
     net.flat.mul_(mask)
-    stacked.assert_masked(net, mask)
+    assert_masked(net, mask)
     net.flat[torch.nonzero(mask == 0)[3]] = 1e-30
     with pytest.raises(AssertionError, match="mask was not enforced"):
-        stacked.assert_masked(net, mask)
+        assert_masked(net, mask)
 
 
 def test_a_training_that_revives_pruned_weights_does_not_return(monkeypatch) -> None:
-    step = stacked.Optimizer.step
+    step = Optimizer.step
 
     def leaky(self, parameters, gradient, rate):
         step(self, parameters, gradient, rate)
         parameters.add_(1e-3)
 
-    monkeypatch.setattr(stacked.Optimizer, "step", leaky)
+    monkeypatch.setattr(Optimizer, "step", leaky)
     with pytest.raises(AssertionError, match="mask was not enforced"):
-        stacked.train(task(SGD, density=0.5), FOLDS)
+        loop.train(task(SGD, density=0.5), FOLDS)
 
 
 @pytest.mark.parametrize("density", [1.0, 0.5])
@@ -210,7 +197,7 @@ def test_a_diverged_run_is_measured_not_mistaken_for_a_broken_mask(density) -> N
     hopeless = dataclasses.replace(SGD, learning_rate=1e25)
     t = task(hopeless, density=density)
     assert not np.isfinite(reference.train(t, FOLDS).validation_loss[-1]).any()
-    trained = stacked.train(t, FOLDS)
+    trained = loop.train(t, FOLDS)
     assert not np.isfinite(trained.validation_loss[-1]).any()
 
 
@@ -229,7 +216,7 @@ def test_stacked_equals_the_serial_reference(recipe, batch_norm, density) -> Non
 def test_stacked_equals_the_reference_from_a_rewound_start(batch_norm) -> None:
     t = task(STEPS, batch_norm, density=0.4, start=20, keep_at=35)
     agree(t)
-    fast = stacked.train(t, FOLDS)
+    fast = loop.train(t, FOLDS)
     assert fast.iterations.tolist() == [30, 45, 60]
     assert fast.kept is not None
 
@@ -237,7 +224,7 @@ def test_stacked_equals_the_reference_from_a_rewound_start(batch_norm) -> None:
 @pytest.mark.parametrize("keep_at", [0, 1, 30, 60])
 def test_stacked_keeps_what_the_reference_keeps(keep_at) -> None:
     t = task(ADAM, density=0.4, keep_at=keep_at)
-    fast = stacked.train(t, FOLDS)
+    fast = loop.train(t, FOLDS)
     agree(t)
     start = [masks.apply(mask, state) for mask, state in zip(t.masks, t.states, strict=True)]
     for kept, first, last in zip(fast.kept, start, fast.states, strict=True):
@@ -257,10 +244,10 @@ def test_a_stack_of_one_equals_a_stack_of_many(recipe, batch_norm) -> None:
     many = task(RECIPES[recipe], batch_norm, owners=(1, 0, 1), density=0.5)
 
     def check(folds) -> None:
-        together = stacked.train(many, folds)
+        together = loop.train(many, folds)
         for s in range(3):
             own = {name: [getattr(many, name)[s]] for name in ("states", "masks", "owners", "orders")}
-            trained = stacked.train(dataclasses.replace(many, **own), folds)
+            trained = loop.train(dataclasses.replace(many, **own), folds)
             close(trained.states, [together.states[s]])
             assert trained.final_test_accuracy[0] == pytest.approx(together.final_test_accuracy[s])
             assert trained.early_stop_iteration[0] == together.early_stop_iteration[s]
@@ -271,7 +258,7 @@ def test_a_stack_of_one_equals_a_stack_of_many(recipe, batch_norm) -> None:
 def test_training_leaves_its_inputs_alone() -> None:
     t = task(SGD, True, density=0.5)
     before = [{name: value.copy() for name, value in state.items()} for state in t.states]
-    stacked.train(t, FOLDS)
+    loop.train(t, FOLDS)
     reference.train(t, FOLDS)
     assert all(lab.same(state, copy) for state, copy in zip(t.states, before, strict=True))
 
@@ -283,15 +270,16 @@ def test_training_leaves_its_inputs_alone() -> None:
 @pytest.mark.parametrize("size", [1, 7, 50, 53, 60, 101, 5000])
 def test_accuracy_is_correct_over_total_for_any_evaluation_batch(monkeypatch, size, batch_norm) -> None:
     t = task(SGD, batch_norm, owners=(1, 0, 1))
-    trained = stacked.train(t, FOLDS)
-    net = stacked.stack(t.model, trained.states, lab.CPU)
-    monkeypatch.setattr(stacked, "EVALUATION_BATCH", size)
-    owners = torch.tensor(t.owners)
-    for fold in ("train", "validation", "test"):
-        x, y = getattr(FOLDS, f"x_{fold}"), getattr(FOLDS, f"y_{fold}")
+    trained = loop.train(t, FOLDS)
+    net = stack(t.model, trained.states, lab.CPU)
+    monkeypatch.setitem(loop.EVALUATION_BATCH, Perceptrons, size)
+    engine = loop.engine_for(t.model, net)
+    for name in lab.FOLDS:
+        x, y = lab.fold(FOLDS, name)
+        examples, rows = FOLDS.held_out if name == "test" else FOLDS.examples, getattr(FOLDS, name)[t.owners]
         with torch.no_grad():
-            measured = stacked.accuracy(t.model, net, x, y, owners)
-            _, loss = stacked.count_correct(t.model, net, x, y, owners)
+            measured = loop.accuracy(engine, net, examples, rows)
+            _, loss = loop.count_correct(engine, net, examples, rows)
         for s, owner in enumerate(t.owners):
             counted = lab.percent_correct(t.model, trained.states[s], x[owner], y[owner])
             assert measured[s] == pytest.approx(counted, abs=1e-9)
@@ -302,27 +290,28 @@ def test_accuracy_is_correct_over_total_for_any_evaluation_batch(monkeypatch, si
 
 @pytest.mark.parametrize("size", [7, 60])
 def test_the_reported_accuracies_are_correct_over_total(monkeypatch, size) -> None:
-    monkeypatch.setattr(stacked, "EVALUATION_BATCH", size)
+    monkeypatch.setitem(loop.EVALUATION_BATCH, Perceptrons, size)
     t = task(ADAM, owners=(1, 0, 1))
-    for trained in (stacked.train(t, FOLDS), reference.train(t, FOLDS)):
+    for trained in (loop.train(t, FOLDS), reference.train(t, FOLDS)):
         for s, owner in enumerate(t.owners):
             for reported, fold in (
                 (trained.final_test_accuracy[s], "test"),
                 (trained.final_train_accuracy[s], "train"),
                 (trained.validation_accuracy[-1, s], "validation"),
             ):
-                x, y = getattr(FOLDS, f"x_{fold}")[owner], getattr(FOLDS, f"y_{fold}")[owner]
+                x, y = (part[owner] for part in lab.fold(FOLDS, fold))
                 assert reported == pytest.approx(lab.percent_correct(t.model, trained.states[s], x, y), abs=1e-9)
-            logits = torch.from_numpy(lab.forward(t.model, trained.states[s], FOLDS.x_validation[owner].numpy()))
-            mean = float(functional.cross_entropy(logits, FOLDS.y_validation[owner]))
+            x, y = (part[owner] for part in lab.fold(FOLDS, "validation"))
+            logits = torch.from_numpy(lab.forward(t.model, trained.states[s], x.numpy()))
+            mean = float(functional.cross_entropy(logits, y))
             assert trained.validation_loss[-1, s] == pytest.approx(mean, rel=1e-4)
 
 
 def test_accuracies_of_a_run_are_those_of_its_stored_networks(ran) -> None:
     for unit in (ran.unit("dense", 0, 0), ran.unit("ticket", 2, 0), ran.unit("rewound", 2, 1)):
-        folds = ran.load_folds(unit.block)
+        x, y = lab.fold(ran.load_folds(unit.block), "test")
         for s, replicate in enumerate(unit.replicates):
             final = ran.stored("final", unit.arm, unit.level, s, unit.block)
             measured = ran.measured("final_test_accuracy", unit.arm, unit.level, unit.block)
-            counted = lab.percent_correct(ran.model, final, folds.x_test[s], folds.y_test[s])
+            counted = lab.percent_correct(ran.model, final, x[s], y[s])
             assert measured[replicate, 0, 40] == pytest.approx(counted, abs=1e-9)

@@ -11,22 +11,22 @@ from lthbench.claims.schema import ENDPOINTS
 from lthbench.results import store
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.unit import run_unit
-from lthbench.training import reference, stacked
+from lthbench.training import loop, reference
 
 TEST_METRICS = ("early_stop_test_accuracy", "final_test_accuracy")
 
 
-def garbage(folds, *names):
+def garbage(folds, name, what="xy"):
+    """Nonsense in the inputs, the labels or both of one fold; no other fold has those examples."""
     g = torch.Generator().manual_seed(3)
-    changed = {}
-    for name in names:
-        value = getattr(folds, name)
-        changed[name] = (
-            torch.randint(0, 10, value.shape, generator=g)
-            if name.startswith("y_")
-            else 50 * torch.randn(value.shape, generator=g)
-        )
-    return dataclasses.replace(folds, **changed)
+    part = "held_out" if name == "test" else "examples"
+    examples, rows = getattr(folds, part), getattr(folds, name).flatten()
+    x, y = examples.x.clone(), examples.y.clone()
+    if "x" in what:
+        x[rows] = 50 * torch.randn(x[rows].shape, generator=g)
+    if "y" in what:
+        y[rows] = torch.randint(0, 10, y[rows].shape, generator=g)
+    return dataclasses.replace(folds, **{part: dataclasses.replace(examples, x=x, y=y)})
 
 
 def rerun(ran, folds, root) -> dict:
@@ -47,7 +47,7 @@ def measured(ran, root) -> dict:
 
 def test_test_data_changes_no_weight_mask_curve_or_early_stop(ran, tmp_path) -> None:
     true = measured(ran, ran.root)
-    other = rerun(ran, garbage(ran.load_folds(), "x_test", "y_test"), tmp_path)
+    other = rerun(ran, garbage(ran.load_folds(), "test"), tmp_path)
     assert other.keys() == true.keys()
     changed = 0
     for name, (rows, tensors) in true.items():
@@ -65,7 +65,7 @@ def test_test_data_changes_no_weight_mask_curve_or_early_stop(ran, tmp_path) -> 
 
 def test_validation_data_changes_no_weight_or_mask(ran, tmp_path) -> None:
     true = measured(ran, ran.root)
-    other = rerun(ran, garbage(ran.load_folds(), "x_validation", "y_validation"), tmp_path)
+    other = rerun(ran, garbage(ran.load_folds(), "validation"), tmp_path)
     for name, (rows, tensors) in true.items():
         assert lab.same(other[name][1], tensors)
 
@@ -79,16 +79,17 @@ def test_validation_data_changes_no_weight_or_mask(ran, tmp_path) -> None:
 @pytest.mark.parametrize("shuffled_labels", [False, True])
 def test_validation_examples_are_not_trained_on(ran, shuffled_labels) -> None:
     experiment = dataclasses.replace(ran.experiment, shuffled_labels=shuffled_labels)
+    folds = block_data.load(experiment, 0, (0, 1), ran.cache, lab.CPU)
+    x = {name: lab.fold(folds, name)[0].numpy() for name in lab.FOLDS}
     for replicate in (0, 1):
         arrays = block_data.replicate_arrays(experiment, 0, replicate, ran.cache)
-        cut = block_data.split(experiment, 0, replicate, arrays)
-        train, validation = ({x.tobytes() for x in cut[f"x_{part}"]} for part in ("train", "validation"))
+        train, validation = ({row.tobytes() for row in x[part][replicate]} for part in ("train", "validation"))
         assert (len(train), len(validation)) == (300, 60)
         assert not train & validation
-        assert train | validation == {x.tobytes() for x in arrays.x_train.reshape(360, -1)}
-        np.testing.assert_array_equal(cut["x_test"], arrays.x_test.reshape(200, -1))
-        np.testing.assert_array_equal(cut["y_test"], arrays.y_test)
-        assert not train & {x.tobytes() for x in cut["x_test"]}
+        assert train | validation == {row.tobytes() for row in arrays.x_train.reshape(360, -1)}
+        np.testing.assert_array_equal(x["test"][replicate], arrays.x_test.reshape(200, -1))
+        np.testing.assert_array_equal(lab.fold(folds, "test")[1][replicate], arrays.y_test)
+        assert not train & {row.tobytes() for row in x["test"][replicate]}
 
 
 def test_every_batch_comes_from_the_training_fold(ran) -> None:
@@ -96,8 +97,8 @@ def test_every_batch_comes_from_the_training_fold(ran) -> None:
     for arm, level in (("dense", 0), ("ticket", 2), ("random-mask", 2)):
         seen = ran.watched(arm, level)
         for s, owner in enumerate(seen.task.owners):
-            examples = {x.tobytes(): int(y) for x, y in zip(folds.x_train[owner].numpy(), folds.y_train[owner],
-                                                            strict=True)}  # fmt: skip
+            rows, labels = (part[owner].numpy() for part in lab.fold(folds, "train"))
+            examples = {row.tobytes(): int(label) for row, label in zip(rows, labels, strict=True)}
             x, y = seen.fed(s)
             for row, label in zip(x.reshape(-1, 40), y.ravel(), strict=True):
                 assert examples[row.tobytes()] == label
@@ -128,12 +129,12 @@ def test_every_endpoint_a_claim_may_name_is_measured(plain, endpoint) -> None:
     assert {key[0] for key in plain.measured(endpoint, arm, 0)} == {0, 1}
 
 
-@pytest.mark.parametrize("engine", [stacked, reference])
+@pytest.mark.parametrize("engine", [loop, reference])
 def test_test_accuracy_at_the_early_stop_is_that_of_the_network_then(ran, engine) -> None:
     """An overfitting task: the loss turns early, and a run that ends there has the same test accuracy."""
     hot = dataclasses.replace(ran.experiment.training, learning_rate=8 * ran.experiment.training.learning_rate)
     task = dataclasses.replace(ran.watched("dense", 0).task, training=hot)
-    noisy = garbage(ran.load_folds(), "y_validation")
+    noisy = garbage(ran.load_folds(), "validation", "y")
     whole = engine.train(task, noisy)
     assert (whole.early_stop_iteration < 40).any()
     for s, stop in enumerate(whole.early_stop_iteration):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lthbench.models.mlp import Mlp, initial_state, mlp
+from lthbench.models.mlp import Mlp, mlp
 from lthbench.pruning import masks
 from lthbench.pruning.counts import density, ladder, pruned_count, rate_per_round
+from lthbench.pruning.criteria import Trace, scores
 from lthbench.recipe import Network, Pruning
 
 LENET = mlp(Network("mlp", (300, 100)), 784, 10)
@@ -20,6 +21,13 @@ PAPER = Pruning("layer-wise", 0.2, output_rate=0.1)
 PRINTED = [100, 80.0, 64.1, 51.3, 41.1, 32.9, 26.3, 21.1, 16.9, 13.5, 10.8, 8.7, 7.0, 5.6, 4.5, 3.6, 2.9, 2.3, 1.9,
            1.5, 1.2]  # fmt: skip
 PROPERTY = settings(max_examples=80, deadline=None, derandomize=True)
+
+
+def magnitudes(weights) -> dict:
+    """The paper's criterion, by itself."""
+    shapes = {name: value.shape for name, value in weights.items()}
+    trace = Trace({}, weights, masks.ones(shapes), lambda: {}, np.random.default_rng(0))
+    return scores("magnitude", trace)
 
 
 # M5
@@ -42,8 +50,8 @@ def test_neither_biases_nor_batch_norm_are_prunable(batch_norm) -> None:
 
 def test_pruning_touches_nothing_but_the_weight_matrices() -> None:
     model = Mlp((6, 5, 4, 3), True)
-    state = initial_state(model, np.random.default_rng(0))
-    mask = masks.prune(state, masks.ones(model.prunable), {"all": 1})
+    state = model.initial_state(np.random.default_rng(0))
+    mask = masks.prune(magnitudes(state), masks.ones(model.prunable), {"all": 1})
     assert mask.keys() == model.prunable.keys()
     pruned = masks.apply(mask, state)
     assert sum(np.count_nonzero(pruned[name]) for name in model.prunable) == 1
@@ -143,7 +151,7 @@ def test_pruning_is_by_magnitude_nested_and_exact(draw) -> None:
     mask, sizes = masks.ones(shapes), {name: int(np.prod(shape)) for name, shape in shapes.items()}
     for level in range(1, 4):
         wanted = ladder(sizes, rule, level)
-        smaller = masks.prune(weights, mask, wanted)
+        smaller = masks.prune(magnitudes(weights), mask, wanted)
         if scope == "global":
             assert sum(masks.counts(smaller).values()) == wanted["all"]
             groups = [list(shapes)]
@@ -162,7 +170,7 @@ def test_pruning_is_by_magnitude_nested_and_exact(draw) -> None:
 
 def test_large_negative_weights_stay() -> None:
     weights = {"out.weight": np.array([[-9.0, 0.1], [2.0, -0.2]], np.float32)}
-    mask = masks.prune(weights, masks.ones({"out.weight": (2, 2)}), {"out.weight": 2})
+    mask = masks.prune(magnitudes(weights), masks.ones({"out.weight": (2, 2)}), {"out.weight": 2})
     np.testing.assert_array_equal(mask["out.weight"], [[True, False], [True, False]])
 
 
@@ -170,13 +178,13 @@ def test_weights_pruned_before_do_not_come_back_however_large() -> None:
     mask = {"out.weight": np.array([[False, True, True, True]])}
     weights = {"out.weight": np.array([[100.0, 1.0, 2.0, 3.0]], np.float32)}
     for remaining in ({"out.weight": 2}, {"all": 2}):
-        kept = masks.prune(weights, mask, remaining)["out.weight"]
+        kept = masks.prune(magnitudes(weights), mask, remaining)["out.weight"]
         np.testing.assert_array_equal(kept, [[False, False, True, True]])
 
 
 def test_global_pruning_compares_across_layers() -> None:
     weights = {"fc1.weight": np.full((2, 2), 0.1, np.float32), "out.weight": np.full((2, 1), 5, np.float32)}
-    mask = masks.prune(weights, masks.ones({"fc1.weight": (2, 2), "out.weight": (2, 1)}), {"all": 2})
+    mask = masks.prune(magnitudes(weights), masks.ones({"fc1.weight": (2, 2), "out.weight": (2, 1)}), {"all": 2})
     assert masks.counts(mask) == {"fc1.weight": 0, "out.weight": 2}
 
 
@@ -207,13 +215,13 @@ def test_each_level_prunes_the_smallest_of_the_trained_survivors(ran) -> None:
                 before = ("dense", 0) if level == 1 else (arm, level - 1)
                 trained = ran.stored("final", *before, s)
                 worn = ran.stored("mask", *before, s) or masks.ones(ran.model.prunable)
-                groups = [list(mask)] if ran.experiment.pruning.scope == "global" else [[name] for name in mask]
-                for names in groups:
+                for names in ran.compared():
                     kept = np.concatenate([np.abs(trained[n])[mask[n]] for n in names])
                     gone = np.concatenate([np.abs(trained[n])[worn[n] & ~mask[n]] for n in names])
                     assert gone.max() <= kept.min()
                 for name, kept in mask.items():
                     assert not np.any(kept & ~worn[name])
+                    assert any(name in names for names in ran.compared()) or kept.all()
 
 
 @PROPERTY
@@ -252,5 +260,5 @@ def test_impossible_layer_rates_are_refused(scope: str, rates: dict[str, float])
 
 def test_a_rate_for_a_layer_that_is_not_there_is_refused() -> None:
     wrong = dataclasses.replace(lab.LAYERWISE, layer_rates={"conv1.weight": 0.1})
-    with pytest.raises(ValueError, match=r"no matrix 'conv1.weight'"):
+    with pytest.raises(ValueError, match=r"no weight fits 'conv1.weight'"):
         lab.plain(pruning=wrong)

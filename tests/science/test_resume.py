@@ -7,7 +7,7 @@ import science_lab as lab
 
 from lthbench.results import store
 from lthbench.tickets import unit as unit_module
-from lthbench.training import stacked
+from lthbench.training import loop
 
 CELLS = {("dense-copy", 0), ("ticket", 2), ("rewound", 1), ("reinit", 2), ("random-mask", 2), ("one-shot", 2)}
 
@@ -38,7 +38,7 @@ def test_finished_units_are_reused_not_trained_again(whole, tmp_path, monkeypatc
     def forbidden(*_):
         raise RuntimeError("trained again")
 
-    monkeypatch.setattr(stacked, "train", forbidden)
+    monkeypatch.setattr(loop, "train", forbidden)
     assert lab.execute(units, tmp_path, cache) == ["reused"] * len(units)
     assert contents(units, tmp_path) == wanted
 
@@ -66,7 +66,7 @@ def test_a_crash_between_units_changes_nothing(whole, tmp_path, monkeypatch, cra
 @pytest.mark.parametrize("steps", [57, 133])
 def test_a_crash_in_the_middle_of_a_training_changes_nothing(whole, tmp_path, monkeypatch, steps) -> None:
     units, wanted, cache = whole
-    step, done = stacked.train_step, []
+    step, done = loop.train_step, []
 
     def crashing(*arguments):
         done.append(1)
@@ -74,7 +74,7 @@ def test_a_crash_in_the_middle_of_a_training_changes_nothing(whole, tmp_path, mo
             raise MemoryError
         step(*arguments)
 
-    monkeypatch.setattr(stacked, "train_step", crashing)
+    monkeypatch.setattr(loop, "train_step", crashing)
     with pytest.raises(MemoryError):
         lab.execute(units, tmp_path, cache)
     monkeypatch.undo()

@@ -5,11 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 import science_lab as lab
-import torch
 
-from lthbench.models.mlp import initial_state
 from lthbench.streams import stream
-from lthbench.training import stacked
 from lthbench.training.schedule import learning_rates
 
 
@@ -18,25 +15,20 @@ def masked(mask, state):
 
 
 def init_of(ran, replicate):
-    return initial_state(ran.model, stream(0, ran.experiment.id, replicate, "init"))
+    return ran.model.initial_state(stream(0, ran.experiment.id, replicate, "init"))
 
 
 def dense_after(ran, k, block):
     """The dense network after k iterations: trained anew by a recipe that ends there, masks left out."""
     unit, full = ran.unit("dense", 0, block), ran.watched("dense", 0, block).task
-    size = len(unit.replicates)
-    net = stacked.stack(ran.model, [init_of(ran, r) for r in unit.replicates], lab.CPU)
-    blank = torch.zeros_like(net.flat)
-    gradient = stacked.Stack(blank, stacked.view_names(ran.model, blank, size), {})
-    optimizer = stacked.Optimizer(ran.experiment.training, net.flat)
-    short = dataclasses.replace(full, training=dataclasses.replace(full.training, iterations=k, evaluate_every=k))
-    rates = learning_rates(short.training)
-    with torch.no_grad():
-        for t, (x, y) in zip(range(k), stacked.batches(short, ran.load_folds(block)), strict=False):
-            logits, tapes = stacked.forward(ran.model, net, x, training=True)
-            stacked.backward(ran.model, net, gradient.views, x, y, tapes, logits)
-            optimizer.step(net.flat, gradient.flat, float(rates[t]))
-    return stacked.unstack(ran.model, net, size)
+    short = dataclasses.replace(full.training, iterations=k, evaluate_every=k)
+    fresh = [init_of(ran, r) for r in unit.replicates]
+    task = dataclasses.replace(full, training=short, states=fresh, rates=learning_rates(short))
+    return lab.unmasked(task, ran.load_folds(block))
+
+
+def shapes(model):
+    return type(model), model.prunable, model.parameters, model.buffers
 
 
 @pytest.mark.parametrize("block", [0, 1])
@@ -122,7 +114,7 @@ def test_every_arm_carries_and_trains_with_the_one_recipe(ran) -> None:
     for unit in ran.units:
         assert unit.experiment is ran.experiment
         assert ran.seen[unit.name].task.training == ran.experiment.training
-        assert ran.seen[unit.name].task.model == ran.model
+        assert shapes(ran.seen[unit.name].task.model) == shapes(ran.model)
 
 
 def test_all_arms_of_a_replicate_see_the_same_batches_but_dense_copy(ran) -> None:

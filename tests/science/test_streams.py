@@ -8,7 +8,7 @@ import science_lab as lab
 import torch
 from safetensors.numpy import load as safetensors_load
 
-from lthbench.models.mlp import initial_state, weights
+from lthbench.models.mlp import weights
 from lthbench.pruning import masks
 from lthbench.results import store
 from lthbench.streams import seed, stream
@@ -16,7 +16,6 @@ from lthbench.tickets import folds as block_data
 from lthbench.tickets.unit import make_task
 from lthbench.training.schedule import batch_order
 
-FOLDS = ("x_train", "y_train", "x_validation", "y_validation", "x_test", "y_test")
 CELLS = {("ticket", 1), ("reinit", 1), ("shuffled", 1), ("random-mask", 1)}
 
 
@@ -88,15 +87,15 @@ def test_two_master_seeds_share_nothing(small, tmp_path, cache) -> None:
             assert not np.any(mine["fc1.weight"][both] == theirs["fc1.weight"][both])
             assert not np.array_equal(small.watched(arm, level).fed(s)[0], other.watched(arm, level).fed(s)[0])
     assert not np.array_equal(small.watched("dense", 0).task.orders[0], other.watched("dense", 0).task.orders[0])
-    assert not torch.equal(
-        small.load_folds().x_train, block_data.load(lab.plain(), 1, (0, 1), cache, lab.CPU).x_train
-    )
+    mine, theirs = small.load_folds(), block_data.load(lab.plain(), 1, (0, 1), cache, lab.CPU)
+    assert not torch.equal(lab.fold(mine, "train")[0], lab.fold(theirs, "train")[0])
 
 
 def test_replicates_differ_in_everything(ran) -> None:
     folds = ran.load_folds()
-    for name in FOLDS:
-        assert not torch.equal(getattr(folds, name)[0], getattr(folds, name)[1]), name
+    for name in lab.FOLDS:
+        for part in lab.fold(folds, name):
+            assert not torch.equal(part[0], part[1]), name
     dense = ran.watched("dense", 0)
     assert not np.array_equal(dense.task.orders[0], dense.task.orders[1])
     starts = [*dense.start, *ran.watched("dense", 0, 1).start]
@@ -115,8 +114,9 @@ def test_a_replicate_does_not_depend_on_its_block(ran) -> None:
         together = ran.watched(arm, 0)
         assert lab.same(task.states[0], together.task.states[1])
         np.testing.assert_array_equal(task.orders[0], together.task.orders[1])
-        for name in FOLDS:
-            assert torch.equal(getattr(alone, name)[0], getattr(together.folds, name)[1])
+        for name in lab.FOLDS:
+            for mine, both in zip(lab.fold(alone, name), lab.fold(together.folds, name), strict=True):
+                assert torch.equal(mine[0], both[1])
 
 
 def test_other_arms_and_levels_change_nothing(small, plain) -> None:
@@ -152,7 +152,7 @@ def expected_start(ran, unit, mask, replicate, draw, ticket_mask) -> dict:
     def named(name):
         return stream(0, ran.experiment.id, replicate, name)
 
-    state = initial_state(ran.model, named("init"))
+    state = ran.model.initial_state(named("init"))
     if unit.arm in ("reinit", "reinit-rescaled"):
         state |= weights(ran.model, named(f"reinit/{draw}"))
     if unit.arm == "reinit-rescaled":
@@ -199,35 +199,33 @@ def test_the_sharing_table_of_batch_orders(ran) -> None:
 def test_all_arms_share_data_and_split(ran) -> None:
     for unit in ran.units:
         mine, dense = ran.seen[unit.name].folds, ran.watched("dense", 0, unit.block).folds
-        for name in FOLDS:
-            assert torch.equal(getattr(mine, name), getattr(dense, name))
+        for name in lab.FOLDS:
+            for one, other in zip(lab.fold(mine, name), lab.fold(dense, name), strict=True):
+                assert torch.equal(one, other)
 
 
-def test_every_replicate_has_a_split_and_labels_of_its_own(plain) -> None:
+def test_every_replicate_has_a_split_and_labels_of_its_own(plain, monkeypatch) -> None:
     """On one and the same data, so that nothing but the streams can differ."""
     arrays = block_data.replicate_arrays(plain.experiment, 0, 0, plain.cache)
+    monkeypatch.setattr(block_data, "replicate_arrays", lambda *_: arrays)
     shuffled = dataclasses.replace(plain.experiment, shuffled_labels=True)
     cuts, labels = [], []
     for master, replicate in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        cuts.append(block_data.split(plain.experiment, master, replicate, arrays)["x_validation"].tobytes())
-        labels.append(stream_of_labels(block_data.split(shuffled, master, replicate, arrays)))
+        cut = block_data.load(plain.experiment, master, (replicate,), None, lab.CPU)
+        cuts.append(lab.fold(cut, "validation")[0].numpy().tobytes())
+        labels.append(tuple(block_data.load(shuffled, master, (replicate,), None, lab.CPU).examples.y.tolist()))
     assert len(set(cuts)) == 4
     assert len(set(labels)) == 4
-    assert block_data.split(plain.experiment, 0, 1, arrays)["x_validation"].tobytes() == cuts[1]
-
-
-def stream_of_labels(cut) -> tuple:
-    """The labels in the order of the examples, wherever the split put them."""
-    pairs = [(x.tobytes(), int(y)) for part in ("train", "validation")
-             for x, y in zip(cut[f"x_{part}"], cut[f"y_{part}"], strict=True)]  # fmt: skip
-    return tuple(label for _, label in sorted(pairs))
+    again = block_data.load(plain.experiment, 0, (0, 1), None, lab.CPU)
+    assert [part.tobytes() for part in lab.fold(again, "validation")[0].numpy()] == cuts[:2]
 
 
 def test_experiments_on_one_data_set_share_its_draw_but_nothing_else(plain, normed) -> None:
     mine, theirs = plain.load_folds(), normed.load_folds()
     assert mine.sha256 == theirs.sha256
-    assert torch.equal(mine.x_test, theirs.x_test)
-    assert not torch.equal(mine.x_validation, theirs.x_validation)  # a split of its own
+    assert torch.equal(lab.fold(mine, "test")[0], lab.fold(theirs, "test")[0])
+    held_out = (lab.fold(folds, "validation")[0] for folds in (mine, theirs))
+    assert not torch.equal(*held_out)  # a split of its own
     dense = plain.watched("dense", 0), normed.watched("dense", 0)
     assert not np.any(dense[0].start[0]["fc1.weight"] == dense[1].start[0]["fc1.weight"])
 
@@ -236,8 +234,9 @@ def test_shuffled_labels_permute_training_labels_only(plain) -> None:
     experiment = dataclasses.replace(plain.experiment, shuffled_labels=True)
     shuffled = block_data.load(experiment, 0, (0, 1), plain.cache, lab.CPU)
     straight = plain.load_folds()
-    for name in ("x_train", "x_validation", "x_test", "y_test"):
-        assert torch.equal(getattr(shuffled, name), getattr(straight, name))
-    both = [torch.cat([f.y_train[0], f.y_validation[0]]) for f in (shuffled, straight)]
+    for name in lab.FOLDS:
+        assert torch.equal(lab.fold(shuffled, name)[0], lab.fold(straight, name)[0])
+    assert torch.equal(lab.fold(shuffled, "test")[1], lab.fold(straight, "test")[1])
+    both = [torch.cat([lab.fold(f, name)[1][0] for name in ("train", "validation")]) for f in (shuffled, straight)]
     assert torch.equal(both[0].sort().values, both[1].sort().values)
     assert (both[0] == both[1]).float().mean() < 0.3
