@@ -27,8 +27,8 @@ from lthbench.claims.schema import Registration
 from lthbench.cost import Rates, duration, known_rates
 from lthbench.data.errors import DataError
 from lthbench.errors import UserError
+from lthbench.execute import missing
 from lthbench.plan import Unit
-from lthbench.results import store
 from lthbench.stages import Run
 from lthbench.tickets.arms import closure
 
@@ -92,20 +92,6 @@ def stopping(deadline: Deadline) -> Iterator[None]:
 
 
 # Order
-
-
-def missing(units: Sequence[Unit], root: Path) -> list[Unit]:
-    """The units to train, parents before children.
-
-    A unit whose record came without tensors (a committed slice) counts as measured; it is trained again only where
-    a unit to be trained is made from it.
-    """
-    by_key = {unit.key: unit for unit in units}
-    wanted = {unit.key for unit in units if not store.measured(root, unit)}
-    for unit in reversed(units):  # children come after what they are made from
-        if unit.key in wanted:
-            wanted.update(key for key in unit.parents.values() if not store.finished(root, by_key[key]))
-    return [unit for unit in units if unit.key in wanted]
 
 
 def order(

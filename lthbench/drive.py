@@ -82,7 +82,7 @@ def forget_damaged(run: Run) -> None:
     """Let Snakemake see that a chunk is not done any more: records may have been damaged or deleted."""
     for chunk in run.chunks():
         manifest = run.scope_folder / f"{chunk.id}.done.json"
-        if manifest.exists() and not all(store.finished(run.results, unit) for unit in chunk.units):
+        if manifest.exists() and not all(store.measured(run.results, unit) for unit in chunk.units):
             manifest.unlink()
             # Snakemake does not miss an input while what was made from it is there.
             (run.scope_folder / "tidy.csv").unlink(missing_ok=True)

@@ -24,6 +24,20 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
+def missing(units: Sequence[Unit], root: Path) -> list[Unit]:
+    """The units to train, parents before children.
+
+    A unit whose record came without tensors (a committed slice) counts as measured; it is trained again only where
+    a unit to be trained is made from it.
+    """
+    by_key = {unit.key: unit for unit in units}
+    wanted = {unit.key for unit in units if not store.measured(root, unit)}
+    for unit in reversed(units):  # children come after what they are made from
+        if unit.key in wanted:
+            wanted.update(key for key in unit.parents.values() if not store.finished(root, by_key[key]))
+    return [unit for unit in units if unit.key in wanted]
+
+
 def run_chunk(
     units: Sequence[Unit],
     root: Path,
@@ -37,7 +51,7 @@ def run_chunk(
     The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the
     unit under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
     """
-    pending = [unit for unit in units if not store.finished(root, unit)]
+    pending = missing(units, root)
     names = {unit.key: unit for unit in units}
     for unit in units:
         if unit not in pending:

@@ -54,12 +54,17 @@ def experiment_gates(
     dense = table.values(Cell(experiment.id, "dense", 0), "final_test_accuracy", n)
     return [
         _titled(all_finite(measured), experiment),
-        _titled(nobody_at_chance(accuracies, suite.chance), experiment),
+        _titled(nobody_at_chance(trained_of(accuracies), suite.chance), experiment),
         *band_gate(experiment, suite.dense_bands.get(experiment.id), dense),
         *weights_gate(experiment, table, n),
         ladder_gate(experiment, every, table, n),
         *mask_gates(experiment, every, table, n),
     ]
+
+
+def trained_of(accuracies: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Accuracies of the arms that train something; an untrained network may be no better than guessing."""
+    return {name: v for name, v in accuracies.items() if ARMS[name.partition("@")[0]].learns != "nothing"}
 
 
 def band_gate(experiment: Experiment, band: Band | None, dense: np.ndarray | None) -> list[GateResult]:

@@ -23,9 +23,10 @@ Arrays = dict[str, np.ndarray]
 class Trace:
     """What a criterion may look at, for one network.
 
-    `initial` and `trained`: the prunable weights where the network started and where its training ended (the same,
-    when pruning at initialisation). `mask`: what the network wore. `gradient()`: the gradient of the mean
-    cross-entropy at `trained`, over a batch of training examples. `generator`: a named stream of its own.
+    `initial` and `trained`: the prunable weights where the arm starts (iteration 0, or the rewind point of a
+    rewound arm; also for arms that train on) and where the last training ended (the same, when pruning at
+    initialisation). `mask`: what the network wore. `gradient()`: the gradient of the mean cross-entropy at
+    `trained`, over a batch of training examples. `generator`: a named stream of its own.
     """
 
     initial: Arrays

@@ -55,6 +55,13 @@ LOOKS = {
     "reinit-rescaled": Look("#9c5a83", "v", (0, (1, 2.5)), False),
     "shuffled": Look("#E69F00", "P", (0, (4, 1.5, 1, 1.5))),
     "random-mask": Look("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
+    "lr-rewound": Look("#8c4a1f", "<", (0, (8, 2))),
+    "fine-tuned": Look("#7a7a00", ">", (0, (8, 2, 1, 2))),
+    "pruned-at-init": Look("#4b4bb5", "p", (0, (2, 1))),
+    "untrained": Look("#5f9ea0", "*", (0, (1, 4)), False),
+    "untrained-constant": Look("#2f6f6f", "H", (0, (2, 4)), False),
+    "edge-popup": Look("#b22222", "d", (0, (6, 1, 1, 1))),
+    "supermask": Look("#808080", "8", (0, (6, 1, 2, 1, 1, 1))),
 }
 UNKNOWN = Look(GREY, "h", (0, (2, 2)), False)
 

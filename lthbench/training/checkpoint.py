@@ -19,7 +19,7 @@ from lthbench.results.atomic import write_bytes
 
 log = logging.getLogger("lthbench")
 EVERY = 300.0  # seconds between savings: what a killed run can lose
-LOOK = 20  # iterations between two looks at the clock
+LOOK = 1  # iterations between two looks at the clock; a large network takes seconds for one
 
 
 class OutOfTime(Exception):  # noqa: N818 - not an error: the deadline came, the work is saved

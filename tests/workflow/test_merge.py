@@ -148,7 +148,7 @@ def test_a_slice_without_tensors_is_small_and_judged_alike(
 
 
 def test_tensors_are_made_again_where_a_child_needs_them(claims_dir: Path, slices, tmp_path: Path) -> None:
-    from lthbench.campaign import missing
+    from lthbench.execute import missing
 
     slim, out = tmp_path / "slim", tmp_path / "out"
     merge(slim, slices, without_tensors=True)
