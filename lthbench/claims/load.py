@@ -229,7 +229,7 @@ def check_registration(
         return
     computed = registered_power(registration, level)
     if registration.power is None:
-        raise ValueError(f"power: missing; n and expected give {computed:.3f}")
+        raise ValueError(f"power: missing; add it (n and expected give {computed:.3f})")
     if abs(computed - registration.power) > POWER_TOLERANCE:
         raise ValueError(f"power: registered {registration.power}, but n and expected give {computed:.3f}")
     if primary and computed < LEAST_POWER:

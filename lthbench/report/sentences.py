@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment, Network, Pruning, Training
@@ -113,15 +114,34 @@ def multiplicity(primaries: int, alpha: float) -> str:
     )
 
 
+STARTS = {"glorot": "Gaussian Glorot weights", "kaiming": "Gaussian He weights", "own": "the module's own start"}
+
+
 def network_words(network: Network) -> str:
     """The network."""
+    start = STARTS[network.initialisation or ("glorot" if network.is_paper else "own")]
+    words = [perceptron_words(network) if network.kind == "mlp" else network.kind]
+    if network.width != 1:
+        words.append(f"{network.width:g} times as wide")
+    if network.dropout:
+        words.append(f"dropout {network.dropout:g}")
+    if network.activation != "relu" and network.kind != "mlp":
+        words.append(network.activation)
+    words += [f"{key} = {value}" for key, value in network.options.items()]
+    return f"{', '.join(words)}; {start}"
+
+
+def perceptron_words(network: Network) -> str:
+    """Layers, activation and norm of a perceptron."""
     widths = network.hidden
     if len(widths) > 2 and len(set(widths)) == 1:
         layers = f"{count(len(widths))} hidden layers of {widths[0]} units"
     else:
         layers = f"hidden layers of {' and '.join(map(str, widths))} units"
     norm = ", batch norm after each hidden linear layer" if network.batch_norm else ""
-    return f"multilayer perceptron, {layers}, ReLU{norm}; Gaussian Glorot weights"
+    return (
+        f"multilayer perceptron, {layers}, {'ReLU' if network.activation == 'relu' else network.activation}{norm}"
+    )
 
 
 def data_words(experiment: Experiment) -> str:
@@ -135,8 +155,14 @@ def data_words(experiment: Experiment) -> str:
     # "of which": validation examples are split off the training examples.
     if sizes and data.train is not None and data.validation:
         sizes[0] += f" ({data.validation:,} of them for validation)"
+    elif data.validation:
+        sizes.append(f"{data.validation:,} training examples for validation")
+    if data.mean:
+        mean, sd = (listed([f"{value:g}" for value in values]) for values in (data.mean, data.std))
+        sizes.append(f"normalised by mean {mean}, SD {sd}")
     shuffled = "; labels shuffled" if experiment.shuffled_labels else ""
-    return ", ".join([data.name, *sizes]) + shuffled
+    name = f"{data.name} ({Path(data.path).name})" if data.path else data.name
+    return ", ".join([name, *sizes]) + shuffled
 
 
 def training_words(training: Training) -> str:
@@ -150,19 +176,27 @@ def training_words(training: Training) -> str:
         words.append(f"{training.warmup} iterations of warm-up")
     if training.milestones:
         words.append(f"rate × {training.decay:g} at iterations {' and '.join(map(str, training.milestones))}")
+    if training.flip:
+        words.append("flips")
+    if training.pad_crop:
+        words.append(f"crops out of {training.pad_crop} pixels of padding")
     words += [f"batches of {training.batch}", f"{training.iterations:,} iterations"]
     return ", ".join(words) + f"; evaluated every {training.evaluate_every}"
 
 
 def pruning_words(pruning: Pruning) -> str:
     """The pruning recipe."""
+    what = "weights" if pruning.unit == "weight" else "filters"
+    by = "by magnitude" if pruning.criterion == "magnitude" else f"by the criterion {pruning.criterion}"
     scope = "over all layers together" if pruning.scope == "global" else "layer by layer"
-    output = f" ({rate(pruning.output_rate)} in the output layer)" if pruning.output_rate is not None else ""
+    own = [f"{rate(value)} in {pattern}" for pattern, value in pruning.layer_rates.items()]
+    if pruning.output_rate is not None:
+        own.append(f"{rate(pruning.output_rate)} in the output layer")
+    exceptions = f" ({', '.join(own)})" if own else ""
+    kept = f"; never pruned: {', '.join(pruning.keep)}" if pruning.keep else ""
     rewind = f"; the arm rewound returns to iteration k = {pruning.rewind}" if pruning.rewind else ""
-    return (
-        f"the smallest weights by magnitude, {scope}, {rate(pruning.rate)} of the survivors per level{output}"
-        f"{rewind}"
-    )
+    survivors = f"{rate(pruning.rate)} of the survivors per level"
+    return f"the smallest {what} {by}, {scope}, {survivors}{exceptions}{kept}{rewind}"
 
 
 def listed(words: Sequence[str]) -> str:

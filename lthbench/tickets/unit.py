@@ -52,7 +52,7 @@ def make_task(
         for draw in range(unit.draws):
             mask = mask_for(unit, model, folds, above, index, draw, whole)
             network_masks.append(mask if whole is None else whole.with_companions(mask))
-            states.append(state_for(unit, model, mask, above, index, draw))
+            states.append(masks.apply(network_masks[-1], state_for(unit, model, mask, above, index, draw)))
             orders.append(order)
             augmentations += [augmented] if augmented is not None else []
             seeds.append(dropout)

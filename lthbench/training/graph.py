@@ -36,9 +36,7 @@ class captured:  # noqa: N801 - used like a function
     """
 
     def __init__(self, one: One, rates: np.ndarray, device: torch.device, capturable: Callable[[], bool]) -> None:
-        rates = rates.astype(
-            np.float32
-        )  # as the device reads them: host and replay agree
+        rates = rates.astype(np.float32)  # as the device reads them: host and replay agree
         self.one, self.eager, self.capturable = one, Step(one, rates), capturable
         self.rates = torch.from_numpy(rates).to(device)
         self.t = torch.zeros(1, dtype=torch.int64, device=device)

@@ -2,6 +2,9 @@ from dataclasses import replace
 
 import pytest
 
+from lthbench.claims.load import load
+from lthbench.data.registry import DataSpec
+from lthbench.recipe import Network, Pruning
 from lthbench.report import numbers, sentences
 from lthbench.report.render import markdown_text
 
@@ -73,3 +76,56 @@ def test_numbers() -> None:
 )
 def test_markdown_text(text, shown) -> None:
     assert markdown_text(text) == shown
+
+
+REGISTRY = load()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "says"),
+    [
+        (
+            "mnist1d-mlp",
+            "multilayer perceptron, hidden layers of 300 and 100 units, ReLU; Gaussian Glorot weights",
+        ),
+        ("cifar10-conv4", "conv-4; Gaussian Glorot weights"),
+        ("cifar10-resnet20", "resnet-20; Gaussian He weights"),
+    ],
+)
+def test_networks_in_words(experiment: str, says: str) -> None:
+    assert sentences.network_words(REGISTRY.experiments[experiment].network) == says
+
+
+def test_choices_of_a_network_are_named() -> None:
+    ours = Network("conv-2", width=0.5, dropout=0.5, activation="tanh", initialisation="kaiming")
+    assert sentences.network_words(ours) == "conv-2, 0.5 times as wide, dropout 0.5, tanh; Gaussian He weights"
+    theirs = Network("mine.nets:cnn", options={"channels": 8})
+    assert sentences.network_words(theirs) == "mine.nets:cnn, channels = 8; the module's own start"
+
+
+def test_a_pruning_recipe_in_words() -> None:
+    assert sentences.pruning_words(REGISTRY.experiments["cifar10-conv4"].pruning) == (
+        "the smallest weights by magnitude, layer by layer, 20 % of the survivors per level (10 % in conv*, 10 % in the "
+        "output layer)"
+    )
+    resnet = sentences.pruning_words(REGISTRY.experiments["cifar10-resnet20"].pruning)
+    assert "over all layers together" in resnet
+    assert "; never pruned: out.weight, *downsample*; the arm rewound returns to iteration k = 1000" in resnet
+    own = Pruning("layer-wise", 0.3, criterion="mine:score", unit="filter")
+    assert sentences.pruning_words(own).startswith(
+        "the smallest filters by the criterion mine:score, layer by layer"
+    )
+
+
+def test_augmentation_and_normalisation_are_told() -> None:
+    resnet = REGISTRY.experiments["cifar10-resnet20"]
+    assert "flips, crops out of 4 pixels of padding" in sentences.training_words(resnet.training)
+    words = sentences.data_words(resnet)
+    assert words.startswith(
+        "cifar10, 5,000 training examples for validation, normalised by mean 0.4914, 0.4822 and"
+    )
+
+
+def test_a_users_file_is_named_without_its_place() -> None:
+    mine = replace(REGISTRY.experiments["mnist1d-mlp"], data=DataSpec("npz", path="/somewhere/mine.npz"))
+    assert sentences.data_words(mine) == "npz (mine.npz)"
