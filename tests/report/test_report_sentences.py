@@ -105,8 +105,8 @@ def test_choices_of_a_network_are_named() -> None:
 
 def test_a_pruning_recipe_in_words() -> None:
     assert sentences.pruning_words(REGISTRY.experiments["cifar10-conv4"].pruning) == (
-        "the smallest weights by magnitude, layer by layer, 20 % of the survivors per level (10 % in conv*, 10 % in the "
-        "output layer)"
+        "the smallest weights by magnitude, layer by layer, 20 % of the survivors per level "
+        "(10 % in conv*, 10 % in the output layer)"
     )
     resnet = sentences.pruning_words(REGISTRY.experiments["cifar10-resnet20"].pruning)
     assert "over all layers together" in resnet

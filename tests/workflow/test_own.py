@@ -47,7 +47,8 @@ def new(call, place: Path, *more: str):
     return call(
         "new", place / "mine", "--network", "ownnet:small_cnn", "--dataset", place / "digits.npz",
         "--claim", "FC-1", "--claim", "FC-6", "--criterion", "ownnet:kept_and_moved",
-        "--iterations", "100", "--evaluate-every", "50", "--learning-rate", "0.005", "--option", "channels=4", *more,
+        "--iterations", "100", "--evaluate-every", "50", "--learning-rate", "0.005",
+        "--option", "channels=4", *more,
     )  # fmt: skip
 
 
