@@ -6,8 +6,9 @@ The order (`order` below is the rule):
    behind its cells, controls beside the verdict included, parents before children.
 2. Primary claims come before the others, lower blocks before higher ones, so that n grows evenly over the claims.
 3. Among claims waiting for the same block, the one with the most replicates gained per hour goes first. Hours come
-   from measured rates (`lthbench.cost`); where one of the suite's experiments was not measured on this device,
-   iterations stand in for hours. Units that one claim trained are free for the next one.
+   from measured rates (`lthbench.cost`); where one of the suite's experiments was not measured on this device, the
+   arithmetic of its networks (multiply-adds) stands in for hours. Units that one claim trained are free for the
+   next one.
 
 Before the budget ends the unit under way is saved as a checkpoint and a report of what is there is written; the
 next campaign, or `lthbench run`, goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
@@ -142,11 +143,37 @@ def replicates_of(units: Sequence[Unit], registration: Registration) -> int:
     return len({r for unit in units for r in unit.replicates if r < registration.replicates})
 
 
+def measured(rates: Rates, device: str, units: Sequence[Unit]) -> bool:
+    """Whether every experiment was measured on the device."""
+    return all((unit.experiment.id, device) in rates for unit in units)
+
+
 def cost_of(rates: Rates, device: str, units: Sequence[Unit]) -> Cost:
     """Seconds where every experiment was measured on the device, else iterations."""
-    if all((unit.experiment.id, device) in rates for unit in units):
+    if measured(rates, device, units):
         return lambda unit: rates[unit.experiment.id, device].seconds(unit)
     return lambda unit: float(unit.iterations)
+
+
+def arithmetic(units: Sequence[Unit], cache: Path | None) -> Cost:
+    """Multiply-adds of forward passes: iterations x batch x those of one example; infinite without the data."""
+    import torch
+
+    from lthbench.data.registry import load
+    from lthbench.models.registry import build
+    from lthbench.models.shrink import cost
+
+    each = {}
+    for name, experiment in {unit.experiment.id: unit.experiment for unit in units}.items():
+        try:
+            data = load(experiment.data, 0, cache)
+        except DataError:
+            each[name] = float("inf")
+            continue
+        shape = data.x_train.shape[1:]
+        module = build(experiment.network, shape, data.classes)
+        each[name] = float(experiment.training.batch * cost(module, torch.zeros(1, *shape)).multiply_adds)
+    return lambda unit: unit.iterations * each[unit.experiment.id] if unit.iterations else 0.0
 
 
 # Running
@@ -157,7 +184,9 @@ def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell:
     units = run.units()
     pending = missing(units, run.results)
     rates = known_rates(run.results, units, cache)
-    queue = order(run.registry, run.suite, units, pending, cost_of(rates, device, units))
+    known = measured(rates, device, units)
+    price = cost_of(rates, device, units) if known else arithmetic(units, cache)
+    queue = order(run.registry, run.suite, units, pending, price)
     tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
 
     def expected(unit: Unit) -> str:

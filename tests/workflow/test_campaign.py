@@ -14,6 +14,7 @@ from lthbench import campaign, cost
 from lthbench.claims.load import Registry, load
 from lthbench.cost import Rate
 from lthbench.data.errors import DataError
+from lthbench.data.registry import DataSpec
 from lthbench.errors import UserError
 from lthbench.plan import Unit
 from lthbench.results import store
@@ -135,6 +136,14 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(lthbench, plain_run:
     again = lthbench("campaign", "tiny", "--budget", "10m", "--out", out)
     assert "10 finished before, 0 to do" in again.stdout
     assert records(out) == before
+
+
+def test_the_arithmetic_of_a_network_stands_in_for_hours(claims_dir: Path) -> None:
+    units = Run(load(claims_dir), "tiny").units()
+    price = campaign.arithmetic(units, None)
+    assert price(units[0]) == units[0].iterations * 40 * (64 * 24 + 24 * 16 + 16 * 10)
+    nowhere = [replace(u, experiment=replace(u.experiment, data=DataSpec("npz", path="gone.npz"))) for u in units]
+    assert campaign.arithmetic(nowhere, None)(nowhere[0]) == float("inf")
 
 
 def silent(unit) -> str:
