@@ -108,7 +108,7 @@ def shown(watch: Watch) -> Iterator:
     def tick_line() -> None:
         watch.update()
         now = time.monotonic()
-        if now - last[0] >= SECONDS_BETWEEN_LINES:
+        if watch.total and now - last[0] >= SECONDS_BETWEEN_LINES:
             last[0] = now
             watch.console.print(f"[{clock(now - watch.started)}] {watch.text()}", highlight=False, markup=False)
             sys.stdout.flush()
