@@ -113,7 +113,11 @@ def measured(registry: Registry, suite: str, tables: Sequence[pd.DataFrame]) -> 
     """Means, SDs and correlations of all replicates of confirmatory tables together, differences between seeds
     included.
     """
-    rows = np.concatenate([differences(registry, suite, table) for table in tables])
+    return measured_truth(np.concatenate([differences(registry, suite, table) for table in tables]))
+
+
+def measured_truth(rows: Array) -> Truth:
+    """The truth that d of whole replicates (m, k) suggests."""
     effects, sds = rows.mean(axis=0), rows.std(axis=0, ddof=1)
     values, vectors = np.linalg.eigh(np.corrcoef(rows, rowvar=False).reshape(len(effects), -1))
     root = vectors * np.sqrt(np.maximum(values, 0))

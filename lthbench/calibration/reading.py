@@ -68,11 +68,13 @@ def exceeds(calibration: dict[str, Any], rate: float) -> bool:
     return rate - margin(calibration, LARGEST_FALSE) > LARGEST_FALSE
 
 
-def mended_at(calibration: dict[str, Any], world: str, least: float, claim: str | None = None) -> int | None:
+def mended_at(
+    calibration: dict[str, Any], world: str, least: float, claim: str | None = None, key: str = "power_in_family"
+) -> int | None:
     """Smallest simulated n from which on a claim's power (or P(all primaries pass)) is at least `least`."""
     sizes: list[int] = []
     for entry in reversed(calibration["by_n"].get(world, [])):
-        rate = entry["all_primaries_pass"] if claim is None else entry["power_in_family"][claim]
+        rate = entry["all_primaries_pass"] if claim is None else entry[key][claim]
         if rate < least:
             break
         sizes.append(entry["n"])
@@ -85,9 +87,17 @@ def together(calibration: dict[str, Any]) -> str:
     rate = calibration["worlds"][headline]["all_primaries_pass"]
     said = (
         f"P(all primary claims pass | the code is correct) = {percent(rate)} ± "
-        f"{percent(margin(calibration, rate))} ({headline}; planned, normal: "
-        f"{percent(calibration['worlds']['planned, normal']['all_primaries_pass'])})"
+        f"{percent(margin(calibration, rate))} ({headline}"
     )
+    if headline != "planned, normal":
+        said += f"; planned, normal: {percent(calibration['worlds']['planned, normal']['all_primaries_pass'])}"
+    if pools := calibration["all_primaries_pass_over_pools"]:
+        at = {pool["n"]: f"{percent(pool['low'])} to {percent(pool['high'])}" for pool in pools}
+        n = max(about["n"] for about in calibration["claims"].values())
+        said += (
+            f"; {at[n]} over other draws of the {calibration['replicates_measured']} replicates" if n in at else ""
+        )
+    said += ")"
     if rate >= LEAST_TOGETHER:
         return f"{said}: at least 98 %, as a check in CI needs."
     n = mended_at(calibration, headline, LEAST_TOGETHER)
@@ -104,6 +114,13 @@ def shortfalls(calibration: dict[str, Any]) -> list[str]:
             found.append(
                 f"{row.claim}: with a hypothesis exactly on its boundary, {percent(wrong.rate)} false PASS "
                 f"({wrong.world}); with normal noise {percent(row.false_pass)}."
+            )
+        first = calibration["worlds"][calibration["headline"]]["claims"][row.claim]["power_first_level"]
+        if first < LEAST_POWER:
+            n = mended_at(calibration, calibration["headline"], LEAST_POWER, row.claim, "power_first_level")
+            mend = f"; n = {n} would reach 90 %" if n else ""
+            found.append(
+                f"{row.claim}: power {percent(first)} at the first Holm level ({calibration['headline']}){mend}."
             )
         if weak.rate < LEAST_POWER:
             n = mended_at(calibration, weak.world, LEAST_POWER, row.claim)

@@ -10,6 +10,7 @@ from lthbench.calibration.design import Design, Truth, design_of, measured, plan
 from lthbench.calibration.family import alone, in_family
 from lthbench.calibration.looks import compared
 from lthbench.calibration.noise import RESAMPLED, SHAPES
+from lthbench.calibration.pools import ranges
 from lthbench.calibration.pvalues import p_pass
 from lthbench.calibration.simulate import World, all_pass, as_true, deviations, rate, rates
 from lthbench.calibration.store import registration_key
@@ -42,6 +43,11 @@ def study(
     for world in (w for w in worlds if w.shape == ("normal" if w.truth.pool is None else RESAMPLED)):
         looks[world.name] = compared(world)
         tell(f"{world.name}: second look")
+    last = worlds[-1]
+    pools = []
+    if last.shape == RESAMPLED:
+        pools = ranges(last, tuple(n for n in sizes_of(design) if n >= min(column.n for column in design.columns)))
+        tell(f"{last.name}: other draws of the measured replicates")
     return {
         "suite": suite,
         "registration": registration_key(registry, suite),
@@ -51,7 +57,8 @@ def study(
         "replicates_measured": sum(len(t.pool) for t in truths if t.pool is not None),
         "claims": claims_of(design),
         "hypotheses": hypotheses_of(design, truths),
-        "headline": worlds[-1].name if tables else worlds[0].name,
+        "headline": last.name if tables else worlds[0].name,
+        "all_primaries_pass_over_pools": pools,
         "worlds": found,
         "by_n": by_n,
         "second_look": looks,
@@ -70,8 +77,12 @@ def drawn(world: World) -> bool:
 
 def curve(world: World) -> list[dict[str, Any]]:
     """Power of every claim with other n, all claims alike, and the worst false-PASS rate."""
-    registered = {column.n for column in world.design.columns}
-    return [at(world, n) for n in sorted({*SIZES, *registered})]
+    return [at(world, n) for n in sizes_of(world.design)]
+
+
+def sizes_of(design: Design) -> list[int]:
+    """The n that are simulated: a few, and the registered ones."""
+    return sorted({*SIZES, *(column.n for column in design.columns)})
 
 
 def at(world: World, n: int) -> dict[str, Any]:

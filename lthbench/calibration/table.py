@@ -42,6 +42,10 @@ def lines(calibration: dict[str, Any]) -> Iterator[str]:
             cells = "".join(f"{percent(entry['power_in_family'][c]):>9}" for c in primaries)
             yield f"{name:32} {entry['n']:>3} {percent(entry['all_primaries_pass']):>8}{cells}"
     yield ""
+    for pool in calibration["all_primaries_pass_over_pools"]:
+        between = f"{percent(pool['low'])} to {percent(pool['high'])}"
+        yield f"n = {pool['n']}: all primaries PASS {between} (5th to 95th percentile over draws of replicates)"
+    yield ""
     yield from reading.look_words(calibration)
     yield ""
     yield reading.together(calibration)

@@ -96,7 +96,7 @@ def row(r: reading.Row) -> CalibrationRow:
 
 def named(worst: reading.Worst) -> str:
     """A rate and the world it was found in."""
-    return f"{percent(worst.rate)} ({worst.world})"
+    return f"{percent(worst.rate)} ({worst.world})" if 0 < worst.rate < 1 else percent(worst.rate)
 
 
 def rates_plot(found: dict[str, Any], claims: Sequence[str]) -> Picture:
