@@ -557,6 +557,38 @@ def tune(
 
 
 @app.command()
+def calibrate(
+    suite: SuiteName,
+    simulations: Annotated[int, typer.Option(min=100, help="simulated suites per world")] = 20_000,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers here, as JSON")] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TIDY", help="confirmatory tidy tables; else the committed ones of the suite"),
+    ] = None,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Simulate how often the verdicts of a suite would be wrong: error rates, power by n, P(all as registered)."""
+    from lthbench.calibration import store, study, table
+    from lthbench.results.atomic import write_text
+    from lthbench.results.tidy import read
+
+    what = make_run(suite, 0, "all", Path("."), folder=claims_dir)
+    if what.given:
+        raise UserError(f"suite '{suite}' judges released results; there is no design to simulate")
+    paths = measured or (store.reference_tables(suite) if claims_dir is None else [])
+    found = study.study(what.registry, suite, [read(path) for path in paths], simulations, tell=say_progress)
+    for line in table.lines(found):
+        console.print(line, highlight=False, markup=False)
+    if out is not None:
+        write_text(out, store.to_json(found))
+
+
+def say_progress(line: str) -> None:
+    """A line that is not part of the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@app.command()
 def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json

@@ -15,6 +15,7 @@ from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
+from lthbench.report.calibration import CalibrationPart, calibration_part
 from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
 from lthbench.report.density import density_plot
 from lthbench.report.given import (
@@ -121,11 +122,13 @@ class Content:
     stale_recipes: tuple[str, ...]
     data: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    calibration: CalibrationPart | None = None
 
     def pictures(self) -> list[Picture]:
         """Every figure of the report."""
         own = [part.picture for part in self.claims if part.picture]
-        return own + [picture for part in self.experiments for picture in part.pictures]
+        wrong = [self.calibration.picture] if self.calibration and self.calibration.picture else []
+        return own + [picture for part in self.experiments for picture in part.pictures] + wrong
 
 
 def gather(
@@ -158,6 +161,7 @@ def gather(
         stale_recipes=stale_recipes(registry, provenance),
         data=data_hashes(provenance),
         sources=tuple(source_lines(provenance)),
+        calibration=calibration_part(registry, verdicts),
     )
 
 

@@ -1,0 +1,138 @@
+"""What is simulated: the hypotheses of a suite, and what is taken to be true of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lthbench.claims.load import Registry
+from lthbench.claims.schema import Hypothesis
+from lthbench.errors import UserError
+from lthbench.judging.judge import contrast
+from lthbench.judging.table import Table
+from lthbench.stats.decision import Rule
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One hypothesis: the claim it decides, its rule and how many replicates are registered."""
+
+    claim: str
+    hypothesis: str
+    rule: Rule
+    n: int
+
+    @property
+    def pass_boundaries(self) -> tuple[float, ...]:
+        """True means at which PASS is only just wrong, in the unit of d."""
+        delta = self.rule.delta
+        return {"superiority": (0.0,), "non-inferiority": (-delta,), "equivalence": (-delta, delta)}[
+            self.rule.test
+        ]
+
+    @property
+    def fail_boundaries(self) -> tuple[float, ...]:
+        """True means at which FAIL is only just wrong."""
+        return (self.rule.delta,) if self.rule.test == "superiority" else self.pass_boundaries
+
+
+@dataclass(frozen=True)
+class Design:
+    """The claims of a suite in their order; `columns` are all their hypotheses."""
+
+    suite: str
+    alpha: float
+    kinds: dict[str, str]
+    columns: tuple[Column, ...]
+
+    @property
+    def primaries(self) -> list[str]:
+        """The Holm family."""
+        return [claim for claim, kind in self.kinds.items() if kind == "primary"]
+
+    def of(self, claim: str) -> list[int]:
+        """The places of a claim's hypotheses among the columns."""
+        return [i for i, column in enumerate(self.columns) if column.claim == claim]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True means and SDs (k,) of d per hypothesis, and how their noise hangs together.
+
+    `root` (k, r): independent normal numbers times its transpose have the right correlations. `pool` (m, k) holds
+    the measured replicates, standardised, where there are some.
+    """
+
+    name: str
+    effects: Array
+    sds: Array
+    root: Array
+    pool: Array | None = None
+
+
+def design_of(registry: Registry, suite: str) -> Design:
+    """The registered design of a suite."""
+    pairs = list(registry.registrations(suite))
+    return Design(
+        suite,
+        registry.suites[suite].alpha,
+        {claim.id: claim.kind for claim, _ in pairs},
+        tuple(Column(c.id, h.id, h.rule, r.replicates) for c, r in pairs for h in r.hypotheses),
+    )
+
+
+def planned(registry: Registry, suite: str) -> Truth:
+    """The effects and SDs the registration expects; arms vary independently of one another and equally."""
+    found: list[tuple[str, Hypothesis]] = [
+        (r.experiment, h) for _, r in registry.registrations(suite) for h in r.hypotheses
+    ]
+    expected = [h.expected for _, h in found if h.expected is not None]
+    if len(expected) < len(found):
+        raise UserError(f"suite '{suite}' registers no expected effects: there is nothing to simulate")
+    effects, sds = (np.array([getattr(e, key) for e in expected], dtype=float) for key in ("effect", "sd"))
+    return Truth("planned", effects, sds, shared_arms(found))
+
+
+def shared_arms(found: Sequence[tuple[str, Hypothesis]]) -> Array:
+    """Each hypothesis as a sum of arms (rows of length 1): those that share an arm are correlated."""
+    terms = [
+        {(h.endpoint, side if ":" in side else f"{experiment}:{side}"): sign
+         for side, sign in ((h.contrast.minuend, 1.0), (h.contrast.subtrahend, -1.0)) if isinstance(side, str)}
+        for experiment, h in found
+    ]  # fmt: skip
+    arms = list(dict.fromkeys(arm for term in terms for arm in term))
+    rows = np.array([[term.get(arm, 0.0) for arm in arms] for term in terms])
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def measured(registry: Registry, suite: str, tables: Sequence[pd.DataFrame]) -> Truth:
+    """Means, SDs and correlations of all replicates of confirmatory tables together, differences between seeds
+    included.
+    """
+    return measured_truth(np.concatenate([differences(registry, suite, table) for table in tables]))
+
+
+def measured_truth(rows: Array) -> Truth:
+    """The truth that d of whole replicates (m, k) suggests."""
+    effects, sds = rows.mean(axis=0), rows.std(axis=0, ddof=1)
+    values, vectors = np.linalg.eigh(np.corrcoef(rows, rowvar=False).reshape(len(effects), -1))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    return Truth("measured", effects, sds, root, (rows - effects) / rows.std(axis=0))
+
+
+def differences(registry: Registry, suite: str, tidy: pd.DataFrame) -> Array:
+    """d of every hypothesis, shape (n, k), over the replicates that all claims have."""
+    table, pairs = Table(tidy), list(registry.registrations(suite))
+    n = min(r.replicates for _, r in pairs)
+    found = []
+    for claim, registration in pairs:
+        for h in registration.hypotheses:
+            sides = contrast(table, h, registration.experiment, n)
+            if sides is None:
+                raise UserError(f"the measured tables lack cells of {claim.id} {h.id}")
+            found.append(sides[0] - sides[1])
+    return np.stack(found, axis=1)
