@@ -147,7 +147,7 @@ def run(
 
 
 def load_baseline(against: str, what: Any) -> Any:
-    """The verdicts to compare with; read before anything is trained, and before a run in this folder is replaced."""
+    """The verdicts to compare with, read before a run in the same folder can replace them."""
     from lthbench import diff
 
     baseline = diff.load(against, what.out, what.seed)
@@ -161,6 +161,7 @@ def show_diff(before: Any, after: Any, only: Iterable[str], junit: Path | None) 
     """Print what changed, write it as junit where asked to, and give the exit code."""
     from lthbench.diff import compare
     from lthbench.report.diff_junit import diff_junit
+    from lthbench.report.numbers import plain
     from lthbench.results.atomic import write_text
 
     found = compare(before, after, tuple(only))
@@ -169,16 +170,15 @@ def show_diff(before: Any, after: Any, only: Iterable[str], junit: Path | None) 
         table.add_column(heading)
     for change in found.changes:
         style = "bold" if change.changed else None
-        table.add_row(
-            change.claim.id, change.claim.kind, *change.words, *change.means, change.differs, style=style
-        )
+        row = (change.claim.id, change.claim.kind, *change.words, *change.means, change.differs)
+        table.add_row(*map(plain, row), style=style)
     wide(table)
     for line in found.circumstances:
-        console.print(line, highlight=False, markup=False)
+        console.print(plain(line), highlight=False)
     if junit:
         write_text(junit, diff_junit(found))
-        console.print(f"JUnit: {junit.resolve()}", highlight=False, markup=False)
-    console.print(found.summary, highlight=False, markup=False)
+        console.print(f"JUnit: {junit.resolve()}", highlight=False)
+    console.print(plain(found.summary), highlight=False)
     return found.exit_code
 
 
@@ -194,7 +194,7 @@ def diff_command(
     seed: Seed = 0,
     out: Out = Path("."),
 ) -> None:
-    """Say which verdicts changed. Exit code: 0 no primary verdict did, 1 one did (in either direction), 2 usage."""
+    """Say which verdicts changed. Exit code: 0 no primary verdict did, 1 one did (either way), 2 usage."""
     from lthbench import diff
 
     raise typer.Exit(show_diff(diff.load(before, out, seed), diff.load(after, out, seed), (), junit))
@@ -617,12 +617,13 @@ def check(
     """Judge somebody's results: say which claims they can speak about, and what they say. Trains nothing."""
     from lthbench import check as checking
     from lthbench.claims.load import load
+    from lthbench.report.numbers import plain
 
     registry = load(claims_dir)
     asked = tuple(filter(None, (claim.strip() for claim in claims.split(","))))
     found = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
     for line in found.lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(plain(line), highlight=False)
     print_verdicts(found.verdicts)
     page = checking.write(registry, found, results, out)
     console.print(f"Report: {page.resolve()}\nExit code {found.verdicts.exit_code}.", highlight=False)

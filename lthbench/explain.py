@@ -1,4 +1,4 @@
-"""`lthbench explain CLAIM`: the sentence, how a suite decides it, and the numbers behind its verdict, as plain text.
+"""`lthbench explain CLAIM`: the sentence, how a suite decides it, the numbers behind its verdict, as plain text.
 
 Nothing is computed here: the rule comes from the claim file, the numbers from a verdicts.json.
 """

@@ -1,4 +1,4 @@
-"""Reading a verdicts.json that somebody else may have written: bounded, checked, one line when it cannot be used."""
+"""Reading a verdicts.json that somebody else may have written: bounded, checked, one line when unusable."""
 
 from dataclasses import fields
 from numbers import Real
@@ -55,14 +55,14 @@ def check(verdicts: Verdicts) -> str:
     ids = [claim.id for claim in verdicts.claims]
     lines = [line for claim in verdicts.claims for line in claim.hypotheses + claim.beside]
     return (
-        next(filter(None, (types(one) for one in [verdicts, *verdicts.claims, *lines])), "")
+        next(filter(None, map(types, [verdicts, *verdicts.claims, *lines])), "")
         or next(filter(None, map(numbers, lines)), "")
         or next(filter(None, (gates(claim) for claim in verdicts.claims)), "")
         or ("" if len(set(ids)) == len(ids) else "a claim is there twice")
     )
 
 
-def types(one: Verdicts | ClaimVerdict | LineResult) -> str:
+def types(one: Any) -> str:
     """Texts are texts and numbers are numbers."""
     for field in fields(one):
         kind, value = str(getattr(field.type, "__name__", field.type)), getattr(one, field.name)
