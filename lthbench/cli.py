@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lthbench
-from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError, message_lines
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
@@ -617,13 +617,12 @@ def check(
     """Judge somebody's results: say which claims they can speak about, and what they say. Trains nothing."""
     from lthbench import check as checking
     from lthbench.claims.load import load
-    from lthbench.report.numbers import plain
 
     registry = load(claims_dir)
     asked = tuple(filter(None, (claim.strip() for claim in claims.split(","))))
     found = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
     for line in found.lines:
-        console.print(plain(line), highlight=False)
+        console.print(line, highlight=False)
     print_verdicts(found.verdicts)
     page = checking.write(registry, found, results, out)
     console.print(f"Report: {page.resolve()}\nExit code {found.verdicts.exit_code}.", highlight=False)
@@ -778,4 +777,4 @@ def main() -> None:
 
 def say(message: str) -> None:
     """An error line."""
-    print(f"lthbench: {message}", file=sys.stderr)
+    print(message_lines(f"lthbench: {message}"), file=sys.stderr)
