@@ -522,20 +522,22 @@ def judge(
 
 def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     """Judge a committed folder and say whether its verdicts.json comes out again."""
-    import json
 
     from lthbench.claims.load import load
     from lthbench.judging.judge import judge as decide
-    from lthbench.judging.verdict import from_json, to_json
-    from lthbench.results.tidy import device_kinds, read
+    from lthbench.judging.stored import text_of, verdicts_of
+    from lthbench.judging.verdict import to_json
+    from lthbench.results.foreign import foreign_kinds, read_foreign
 
     tables = [path for path in (folder / "tidy.csv.gz", folder / "tidy.csv") if path.exists()]
     need(tables[0] if tables else folder / "tidy.csv", "a folder that holds tidy.csv or tidy.csv.gz")
-    stored = need(folder / "verdicts.json", "a folder that holds verdicts.json").read_text()
-    old = from_json(stored)
-    kinds = device_kinds(json.loads(origin.read_text())) if (origin := folder / "provenance.json").exists() else {}
-    table = read(tables[0])
-    new = decide(load(claims_dir), old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
+    stored = text_of(need(folder / "verdicts.json", "a folder that holds verdicts.json"))
+    old = verdicts_of(stored, folder / "verdicts.json")
+    registry = load(claims_dir)
+    if old.suite not in registry.suites:
+        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, registry.suites)}")
+    table, kinds = read_foreign(tables[0]), foreign_kinds(folder / "provenance.json")
+    new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
     print_verdicts(new)
     same = to_json(new) == stored
     console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
