@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 1
-SOURCE = "98fda1ebd2e3"
+SOURCE = "da956b133616"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 
