@@ -235,9 +235,9 @@ def load(folder: Path | None = None) -> Registry:
             raise ClaimFileError(f"{file}: data.name: {error}") from None
         try:
             canonical(experiment.network.options)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError):
             file = folder / "experiments" / f"{experiment.id}.yaml"
-            raise ClaimFileError(f"{file}: network.options: numbers, texts and lists only ({error})") from None
+            raise ClaimFileError(f"{file}: network.options: finite numbers, texts and lists only") from None
     for claim in registry.claims.values():
         for other in claim.qualifies:
             if other not in registry.claims:

@@ -35,7 +35,9 @@ def verdicts_of(text: str, path: Path) -> Verdicts:
     try:
         verdicts = from_json(text)
         wrong = check(verdicts)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except RecursionError:
+        wrong = "lists inside one another without end"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         said = " ".join(str(error).split())[:80]
         wrong = f"{type(error).__name__}: {said}"
     if wrong:
