@@ -9,7 +9,7 @@ from dataclasses import MISSING, field, fields, is_dataclass
 from typing import Any
 
 # For pydantic, when read from YAML: unknown keys are errors, nan and infinity are no numbers.
-STRICT = {"extra": "forbid", "allow_inf_nan": False}
+STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
 LATER = {"later": True}
 
 

@@ -42,7 +42,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path}: holds one bare array; save all four with np.savez")
     with archive:
-        if sum(member.file_size for member in archive.zip.infolist()) > LARGEST:
+        members = archive.zip.infolist() if archive.zip else []
+        if sum(int(member.file_size) for member in members) > LARGEST:
             raise DataError(f"{path}: unpacks to more than {LARGEST // 10**9} GB; save smaller arrays")
         return {field: _read(archive, field, path) for field in FIELDS}
 
