@@ -112,6 +112,13 @@ def test_a_run_against_itself_and_against_a_baseline_that_differs(call, tmp_path
     assert "VERDICT PASS on published data" in told.stdout
 
 
+def test_a_trained_run_is_compared_with_what_it_replaces(lthbench, plain_run) -> None:
+    done = lthbench("run", "tiny", "--no-snakemake", "--out", plain_run, "--against", "tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed: none. Exit code 0." in done.stdout
+    assert ET.parse(plain_run / "reports/tiny/diff.xml").getroot().attrib["failures"] == "0"
+
+
 def test_explain_says_rule_and_numbers(call) -> None:
     done = call("explain", "FC-1", "--run", REFERENCE / "seed-0")
     assert done.returncode == 0, done.stderr
