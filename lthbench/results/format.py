@@ -158,9 +158,14 @@ def parquet(path: Path) -> pd.DataFrame:
             raise UserError(
                 f"{path}: more than {MOST_ROWS:,} rows or {LARGEST_FILE // 10**6} MB; keep only what is needed"
             )
-        frame = file.read().to_pandas()
-    except pyarrow.ArrowException as error:
-        raise UserError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}") from None
+        for column in file.schema_arrow:
+            if pyarrow.types.is_nested(column.type):
+                raise UserError(f"{path}: column '{shown(column.name)}' holds lists; keep numbers and texts only")
+        if len(file.schema_arrow) > MOST_COLUMNS:
+            raise UserError(f"{path}: more than {MOST_COLUMNS} columns; keep only those of the format")
+        frame = file.read().to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError, LookupError, OverflowError) as error:
+        raise UserError(f"{path}: not a readable parquet file: {shown(error, 120)}") from None
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame.map(lambda v: "" if v is None or v is pd.NA or v != v else str(v)).astype(object)
 

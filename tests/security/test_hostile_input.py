@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import hashlib
 import io
 import json
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import bad_inputs
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -241,11 +243,41 @@ def test_damaged_arrays_are_read_or_refused(tmp_path_factory, data) -> None:
     assert "\n" not in refusal(DataError, npz.load, path)
 
 
+@fuzz
+@given(data=st.data())
+def test_a_damaged_parquet_file_is_read_or_refused(tmp_path_factory, data) -> None:
+    pytest.importorskip("pyarrow")
+    path = tmp_path_factory.mktemp("parquet") / "t.parquet"
+    pd.read_csv(io.StringIO(EXAMPLE)).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    assert refusal(UserError, read_results, path).count("\n") <= 1
+
+
+def test_a_parquet_file_with_lists_in_its_cells(tmp_path) -> None:
+    pytest.importorskip("pyarrow")
+    table = pd.read_csv(io.StringIO(EXAMPLE))
+    table.assign(value=[[1.0]] * len(table)).to_parquet(tmp_path / "t.parquet")
+    assert "column 'value' holds lists" in refusal(UserError, read_results, tmp_path / "t.parquet")
+
+
 def test_arrays_that_unpack_without_end(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(npz, "LARGEST", 100)
     (tmp_path / "a.npz").write_bytes(arrays())
     with pytest.raises(DataError, match="unpacks to more"):
         npz.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"\xff" * 8, (2).to_bytes(8, "little") + b"{}", b"\x05" + b"\0" * 7 + b"[[[[["]
+)
+def test_a_checkpoint_with_the_right_hash_and_nothing_in_it_is_ignored(tmp_path, blob) -> None:
+    from lthbench.training.checkpoint import Checkpoint
+
+    (tmp_path / "c").write_bytes(hashlib.sha256(blob).digest() + blob)
+    assert Checkpoint(tmp_path / "c").load({}) is None
 
 
 # Text stays text, paths stay inside
