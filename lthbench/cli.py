@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lthbench
-from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError, message_lines
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError, message_lines, shown
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
@@ -537,7 +537,10 @@ def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     if old.suite not in registry.suites:
         raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, registry.suites)}")
     table, kinds = read_foreign(tables[0]), foreign_kinds(folder / "provenance.json")
-    new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
+    try:
+        new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
+    except (ValueError, KeyError) as error:  # measurements there for some runs only, or twice
+        raise UserError(f"{tables[0]}: not the whole table of one run ({shown(error, 80)})") from None
     print_verdicts(new)
     same = to_json(new) == stored
     console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
