@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Registration
-from lthbench.errors import UserError
+from lthbench.errors import UserError, shown
 from lthbench.judging.given import GivenClaim, judge_given, weigh_suite
 from lthbench.judging.verdict import Verdicts
 from lthbench.results.format import Results, read_results
@@ -75,10 +75,10 @@ def renamed(registry: Registry, results: Results, question: Question) -> Results
     name = question.as_experiment
     if name is None:
         if not set(there) & set(known):
-            near = get_close_matches(there[0], known, n=1)
+            near = get_close_matches(there[0][:60], known, n=1)
             mean = f" (did you mean '{near[0]}'?)" if near else ""
             raise UserError(
-                f"{question.path}: no claim speaks of experiment '{there[0][:60]}'{mean}; known are "
+                f"{question.path}: no claim speaks of experiment '{shown(there[0], 60)}'{mean}; known are "
                 f"{named(known)}\nto have your experiment judged by the margins of one of them: --as NAME"
             )
         return results
@@ -86,10 +86,11 @@ def renamed(registry: Registry, results: Results, question: Question) -> Results
         raise UserError(f"--as {name}: no such experiment; known are {named(known)}")
     if len(there) > 1:
         raise UserError(
-            f"{question.path}: --as renames one experiment, the table has {len(there)} ({', '.join(there[:4])}); "
+            f"{question.path}: --as renames one experiment, the table has {len(there)} "
+            f"({', '.join(map(shown, there[:4]))}); "
             "rename them in the column experiment"
         )
-    note = f"experiment '{there[0]}' is judged as '{name}': its margins were registered for that one"
+    note = f"experiment '{shown(there[0], 60)}' is judged as '{name}': its margins were registered for that one"
     return Results(results.table.assign(experiment=name), [*results.notes, note])
 
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 import lthbench
-from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError, message_lines, shown
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
@@ -23,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(soft_wrap=True)
+# Text of files is never markup: a title may hold brackets. What is coloured is built as Text.
+console = Console(soft_wrap=True, markup=False, emoji=False)
 
 SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="a suite, for example quick (see `lthbench list`)")
@@ -99,6 +100,9 @@ def run(
     replicates: Replicates = 0,
     claims_dir: ClaimsDir = None,
     snakemake: Annotated[bool, typer.Option(help="let Snakemake drive, or do without it")] = True,
+    against: Annotated[
+        str, typer.Option(metavar="BASELINE", help="exit code: did a verdict change from it? As `lthbench diff`")
+    ] = "",
 ) -> None:
     """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
     started = time.monotonic()
@@ -108,6 +112,7 @@ def run(
     from lthbench.progress import Watch, clock, shown
 
     what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
+    baseline = load_baseline(against, what) if against else None
     named = (
         f"suite {suite}, released results, nothing is trained"
         if what.given
@@ -133,15 +138,105 @@ def run(
     print_verdicts(verdicts)
     console.print(
         f"Report: {(what.report / 'index.html').resolve()}  (also report.md, verdicts.json, junit.xml)\n"
-        f"Took {clock(time.monotonic() - started)}. Exit code {verdicts.exit_code}.",
+        f"Took {clock(time.monotonic() - started)}." + ("" if baseline else f" Exit code {verdicts.exit_code}."),
         highlight=False,
     )
-    raise typer.Exit(verdicts.exit_code)
+    if baseline is None:
+        raise typer.Exit(verdicts.exit_code)
+    raise typer.Exit(show_diff(baseline, verdicts, what.claims, what.report / "diff.xml"))
+
+
+def load_baseline(against: str, what: Any) -> Any:
+    """The verdicts to compare with, read before a run in the same folder can replace them."""
+    from lthbench import diff
+
+    baseline = diff.load(against, what.out, what.seed)
+    diff.compare(baseline, baseline, what.claims)
+    if baseline.suite != what.suite:
+        raise UserError(f"{against}: verdicts of suite '{baseline.suite}'; this run is of suite '{what.suite}'")
+    return baseline
+
+
+def show_diff(before: Any, after: Any, only: Iterable[str], junit: Path | None) -> int:
+    """Print what changed, write it as junit where asked to, and give the exit code."""
+    from lthbench.diff import compare
+    from lthbench.report.diff_junit import diff_junit
+    from lthbench.report.numbers import plain
+    from lthbench.results.atomic import write_text
+
+    found = compare(before, after, tuple(only))
+    table = Table(title=f"verdicts of suite {found.after.suite}, before and now", title_justify="left")
+    for heading in ("claim", "kind", "before", "now", "mean before [95 % interval]", "mean now", "also differs"):
+        table.add_column(heading)
+    for change in found.changes:
+        style = "bold" if change.changed else None
+        row = (change.claim.id, change.claim.kind, *change.words, *change.means, change.differs)
+        table.add_row(*map(plain, row), style=style)
+    wide(table)
+    for line in found.circumstances:
+        console.print(plain(line), highlight=False)
+    if junit:
+        write_text(junit, diff_junit(found))
+        console.print(f"JUnit: {junit.resolve()}", highlight=False)
+    console.print(plain(found.summary), highlight=False)
+    return found.exit_code
+
+
+@app.command("diff")
+def diff_command(
+    before: Annotated[
+        str, typer.Argument(metavar="BASELINE", help="verdicts.json, its folder, or a suite in --out")
+    ],
+    after: Annotated[str, typer.Argument(metavar="RUN", help="likewise")],
+    junit: Annotated[
+        Path | None, typer.Option(help="write a JUnit file: a case fails when its verdict changed")
+    ] = None,
+    seed: Seed = 0,
+    out: Out = Path("."),
+) -> None:
+    """Say which verdicts changed. Exit code: 0 no primary verdict did, 1 one did (either way), 2 usage."""
+    from lthbench import diff
+
+    raise typer.Exit(show_diff(diff.load(before, out, seed), diff.load(after, out, seed), (), junit))
+
+
+@app.command("explain")
+def explain_command(
+    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1")],
+    suite: Annotated[str | None, typer.Option(help="the suite whose rule and run are meant")] = None,
+    run: Annotated[
+        str, typer.Option(help="verdicts.json, or a folder that holds one; default: the run in --out")
+    ] = "",
+    seed: Seed = 0,
+    out: Out = Path("."),
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Print a claim, how it is decided, and the numbers behind its verdict."""
+    from lthbench import diff, explain
+    from lthbench.claims.load import load
+
+    registry = load(claims_dir)
+    if claim not in registry.claims:
+        raise UserError(f"no claim '{claim}'; {choices(claim.upper(), registry.claims)}")
+    verdicts = diff.load(run, out, seed) if run else None
+    asked = suite or (verdicts.suite if verdicts else None)
+    name = explain.suite_of(
+        registry, claim, asked, lambda suite: explain.last_run(out, suite, seed, claim) is not None
+    )
+    if verdicts and verdicts.suite != name:
+        raise UserError(f"{run}: verdicts of suite '{verdicts.suite}', not of '{name}'; leave out --suite")
+    source = f"read from {run}"
+    if not run:
+        file = explain.last_run(out, name, seed, claim)
+        verdicts = diff.load(str(file), out) if file else None
+        source = f"read from {file}" if file else explain.way_to_a_run(registry, name, claim)
+    typer.echo(explain.explain(registry, claim, name, verdicts, source), nl=False)
 
 
 def wide(table: Table) -> None:
     """Print a table; into a file or pipe, wide enough to be read."""
-    Console(width=max(console.width, 120) if not console.is_terminal else None).print(table)
+    width = max(console.width, 120) if not console.is_terminal else None
+    Console(width=width, markup=False, emoji=False).print(table)
 
 
 def print_verdicts(verdicts: Any) -> None:
@@ -149,24 +244,25 @@ def print_verdicts(verdicts: Any) -> None:
     from lthbench.judging.verdict import ORIGINS
     from lthbench.judging.words import sizes
     from lthbench.progress import COLOURS, SYMBOLS
+    from lthbench.report.numbers import plain
 
     origin = ORIGINS[verdicts.origin]
     of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {verdicts.master_seed}"
-    table = Table(title=escape(f"{verdicts.title} ({of})"), title_justify="left")
+    table = Table(title=plain(f"{verdicts.title} ({of})"), title_justify="left")
     for heading in ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale"):
         table.add_column(heading)
     for claim in verdicts.claims:
         key = claim.hypotheses[0].evidence
         numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
-        symbol = f"[{COLOURS[claim.verdict]}]{SYMBOLS[claim.verdict]} {claim.verdict}[/]"
-        symbol += f"\n{origin}" if origin else ""
+        symbol = Text(f"{SYMBOLS[claim.verdict]} {claim.verdict}", style=COLOURS[claim.verdict])
+        symbol.append(f"\n{origin}" if origin else "", style="default")
         count = sizes(claim.hypotheses[0]) if origin else str(claim.replicates)
-        table.add_row(claim.id, claim.kind, symbol, numbers, count, claim.registered_title)
+        table.add_row(claim.id, claim.kind, symbol, numbers, count, plain(claim.registered_title))
     wide(table)
     for claim in verdicts.claims:
         if claim.verdict != "PASS":
             word = f"{claim.verdict} {origin}".strip()
-            console.print(f"{claim.id} {word}: {claim.why} {claim.settle or ''}", highlight=False, markup=False)
+            console.print(plain(f"{claim.id} {word}: {claim.why} {claim.settle or ''}"), highlight=False)
 
 
 @app.command()
@@ -426,20 +522,25 @@ def judge(
 
 def judge_folder(folder: Path, claims_dir: Path | None) -> int:
     """Judge a committed folder and say whether its verdicts.json comes out again."""
-    import json
 
     from lthbench.claims.load import load
     from lthbench.judging.judge import judge as decide
-    from lthbench.judging.verdict import from_json, to_json
-    from lthbench.results.tidy import device_kinds, read
+    from lthbench.judging.stored import text_of, verdicts_of
+    from lthbench.judging.verdict import to_json
+    from lthbench.results.foreign import foreign_kinds, read_foreign
 
     tables = [path for path in (folder / "tidy.csv.gz", folder / "tidy.csv") if path.exists()]
     need(tables[0] if tables else folder / "tidy.csv", "a folder that holds tidy.csv or tidy.csv.gz")
-    stored = need(folder / "verdicts.json", "a folder that holds verdicts.json").read_text()
-    old = from_json(stored)
-    kinds = device_kinds(json.loads(origin.read_text())) if (origin := folder / "provenance.json").exists() else {}
-    table = read(tables[0])
-    new = decide(load(claims_dir), old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
+    stored = text_of(need(folder / "verdicts.json", "a folder that holds verdicts.json"))
+    old = verdicts_of(stored, folder / "verdicts.json")
+    registry = load(claims_dir)
+    if old.suite not in registry.suites:
+        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, registry.suites)}")
+    table, kinds = read_foreign(tables[0]), foreign_kinds(folder / "provenance.json")
+    try:
+        new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
+    except (ValueError, KeyError) as error:  # measurements there for some runs only, or twice
+        raise UserError(f"{tables[0]}: not the whole table of one run ({shown(error, 80)})") from None
     print_verdicts(new)
     same = to_json(new) == stored
     console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
@@ -526,7 +627,7 @@ def check(
     asked = tuple(filter(None, (claim.strip() for claim in claims.split(","))))
     found = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
     for line in found.lines:
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False)
     print_verdicts(found.verdicts)
     page = checking.write(registry, found, results, out)
     console.print(f"Report: {page.resolve()}\nExit code {found.verdicts.exit_code}.", highlight=False)
@@ -713,4 +814,4 @@ def main() -> None:
 
 def say(message: str) -> None:
     """An error line."""
-    print(f"lthbench: {message}", file=sys.stderr)
+    print(message_lines(f"lthbench: {message}"), file=sys.stderr)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import MISSING, field, fields, is_dataclass
 from typing import Any
 
-STRICT = {"extra": "forbid"}  # for pydantic, when read from YAML: unknown keys are errors
+# For pydantic, when read from YAML: unknown keys are errors, nan and infinity are no numbers.
+STRICT: Any = {"extra": "forbid", "allow_inf_nan": False}
 LATER = {"later": True}
 
 

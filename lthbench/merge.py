@@ -14,17 +14,19 @@ made from one of them, that one is trained once more.
 """
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lthbench.errors import BLOCKED, UserError
+from lthbench.errors import BLOCKED, UserError, shown
 from lthbench.results import store
 from lthbench.results.atomic import write_bytes
 from lthbench.results.store import Record
 from lthbench.results.tidy import device_kind
 
 PACKED = ".json.gz"
+PLACE = re.compile(r"[a-z][a-z0-9-]*/seed-[0-9]{1,9}/units/[A-Za-z0-9][A-Za-z0-9_-]*/b[0-9]+-[a-z0-9-]+\.json")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,18 @@ def records(folder: Path) -> Iterator[Found]:
         raise UserError(f"{folder}: no unit records in results/SUITE/seed-N/units; name the folder given as --out")
     for file in files:
         name = file.name.removesuffix(PACKED).removesuffix(".json") + ".json"
-        yield Found(file, file.relative_to(root).with_name(name), store.read(file))
+        yield checked(Found(file, file.relative_to(root).with_name(name), store.read(file)))
+
+
+def checked(found: Found) -> Found:
+    """A record lies where its name and content say: somebody else's slice cannot put it elsewhere."""
+    place, record = found.place, found.record
+    address = f"-{record.arm}-{record.level}-{record.key}"
+    if not PLACE.fullmatch(place.as_posix()):
+        raise UserError(f"{found.file}: not results/SUITE/seed-N/units/EXPERIMENT/RECORD; rename or remove it")
+    if record.experiment != place.parent.name or not place.stem.endswith(address):
+        raise UserError(f"{found.file}: holds the record of {shown(record.experiment)}{shown(address)}; remove it")
+    return found
 
 
 def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> list[tuple[str, int]]:

@@ -58,7 +58,10 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
         key, separator, value = pair.partition("=")
         if not separator or not key.isidentifier():
             raise UserError(f"--option {pair}: write KEY=VALUE")
-        found[key] = yaml.safe_load(value)
+        try:
+            found[key] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise UserError(f"--option {pair}: the value is no number, word or list") from None
     return found
 
 

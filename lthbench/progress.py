@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from lthbench import stages
+from lthbench.report.numbers import plain
 from lthbench.stages import Run
 
 SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
@@ -82,9 +84,8 @@ class Watch:
             if claim not in self.announced:
                 self.announced.add(claim)
                 title = self.run.registry.claims[claim].suites[self.run.suite].title
-                self.console.print(
-                    f"  {SYMBOLS[verdict]} [bold {COLOURS[verdict]}]{verdict}[/] {claim}  {title}", highlight=False
-                )
+                word = (verdict, f"bold {COLOURS[verdict]}")
+                self.console.print(Text.assemble(f"  {SYMBOLS[verdict]} ", word, f" {claim}  {plain(title)}"))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Loading claims/: every file is checked against its schema, then all files against one another."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +13,28 @@ from pydantic import TypeAdapter, ValidationError
 from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
-from lthbench.recipe import Experiment
+from lthbench.errors import UNPRINTABLE, shown
+from lthbench.recipe import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
 from lthbench.tickets.arms import ARMS, check_cell
 
 T = TypeVar("T", Claim, Suite, GivenSuite, Experiment)
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 200_000
+DEEPEST = 40  # of lists and keys inside one another
+MOST_ALIASES = 100
+LARGEST_NUMBER = 10**18
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # of an experiment: it becomes part of file names and commands
 FEWEST_REPLICATES = 8
 LEAST_POWER = 0.9
 POWER_TOLERANCE = 0.02
 
 
 class ClaimFileError(ValueError):
-    """A file of claims/ cannot be used; the message names the file, the field and the way out."""
+    """A file of claims/ cannot be used; the message, one line, names the file, the field and the way out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shown(message, 2000))
 
 
 @dataclass(frozen=True)
@@ -67,31 +76,99 @@ def default_folder() -> Path:
 
 
 class StrictLoader(yaml.SafeLoader):
-    """Safe YAML (no objects) that refuses a key written twice."""
+    """Safe YAML: plain keys, values and lists. No tags, no key twice, no depth and no anchors without bound.
+
+    An anchored value may not use another anchor, so that what a file expands to is bounded by its size.
+    """
+
+    depth = anchored = aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Look at each event before anything is made of it."""
+        event = self.peek_event()
+        alias, anchor = isinstance(event, yaml.AliasEvent), getattr(event, "anchor", None) is not None
+        self.aliases += alias
+        if alias and (self.anchored or self.aliases > MOST_ALIASES):
+            raise refused(f"*{event.anchor}: anchors inside anchors, or too many; write it out", event)
+        if getattr(event, "tag", None) is not None:
+            raise refused(f"the tag {event.tag}; claim files have plain values only", event)
+        if self.depth >= DEEPEST:
+            raise refused(f"more than {DEEPEST} levels inside one another", event)
+        opens = anchor and not alias
+        self.depth, self.anchored = self.depth + 1, self.anchored + opens
+        node = super().compose_node(parent, index)
+        self.depth, self.anchored = self.depth - 1, self.anchored - opens
+        return node
+
+
+def refused(why: str, at: Any) -> yaml.MarkedYAMLError:
+    """A YAML error of ours, at the line of an event or node."""
+    return yaml.constructor.ConstructorError(None, None, why, at.start_mark)
 
 
 def _mapping(loader: StrictLoader, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
-    for key in keys:
-        if keys.count(key) > 1:
-            raise yaml.constructor.ConstructorError(None, None, f"'{key}' is written twice", node.start_mark)
+    seen = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise refused("a key is a list or has keys of its own; keys are words", key)
+        name = loader.construct_object(key)
+        if name in seen:
+            raise refused(f"'{shown(name)}' is written twice", node)
+        seen.add(name)
     return loader.construct_mapping(node, deep=True)
 
 
+def _whole(loader: StrictLoader, node: yaml.ScalarNode) -> int:
+    """A whole number that is no attack: 1:1:1:... is one in YAML, as large as the file is long."""
+    try:
+        value = loader.construct_yaml_int(node)
+    except ValueError:
+        raise refused(f"{shown(node.value)} is no number", node) from None
+    if abs(value) > LARGEST_NUMBER:
+        raise refused("a number of more than 18 digits", node)
+    return value
+
+
+def _number(loader: StrictLoader, node: yaml.ScalarNode) -> float:
+    """A number; the schema refuses nan and infinity, where it can name the field."""
+    try:
+        return loader.construct_yaml_float(node)
+    except (ValueError, OverflowError):  # 1:1:1:...:0.5 again
+        raise refused(f"{shown(node.value)} is no number", node) from None
+
+
+def _text(loader: StrictLoader, node: yaml.ScalarNode) -> str:
+    """A text that a terminal, a page and a file can hold."""
+    value = loader.construct_yaml_str(node)
+    if UNPRINTABLE.search(value.replace("\n", " ").replace("\t", " ")):
+        raise refused("a text holds control characters; remove them", node)
+    return value
+
+
+StrictLoader.add_constructor("tag:yaml.org,2002:int", _whole)
+StrictLoader.add_constructor("tag:yaml.org,2002:float", _number)
+StrictLoader.add_constructor("tag:yaml.org,2002:str", _text)
 StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file, or a one-line error with the line number."""
+    if not path.is_file():
+        raise ClaimFileError(f"{path}: no file; rename or remove it")
+    if path.stat().st_size > LARGEST_FILE:
+        raise ClaimFileError(f"{path}: larger than {LARGEST_FILE} bytes; this is no claim file")
+    return yaml_of(path.read_bytes(), path)
+
+
+def yaml_of(content: bytes, path: Path) -> Any:
+    """The content of a YAML file; `path` is for messages."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ClaimFileError(f"{path}: larger than {LARGEST_FILE} bytes; this is no claim file")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
+        return yaml.load(content.decode("utf-8"), Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ClaimFileError(f"{path}{line}: not valid YAML: {error.problem}") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClaimFileError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+        raise ClaimFileError(f"{path}{line}: not valid YAML: {shown(error.problem, 200)}") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, bytes that are no UTF-8
+        raise ClaimFileError(f"{path}: not valid YAML: {shown(error, 200)}") from None
 
 
 def parse(path: Path, kind: type[T]) -> T:
@@ -107,11 +184,15 @@ def validate(path: Path, content: Any, kind: type[T]) -> T:
         loaded = TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
+        field = shown(".".join(str(part) for part in first["loc"] if not str(part).startswith("function-")), 100)
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise ClaimFileError(f"{path}: {field or 'file'}: {explain(first)}{more}") from None
+    except (ValueError, OverflowError, RecursionError) as error:  # a number too large to be printed, say
+        raise ClaimFileError(f"{path}: cannot be read: {shown(error, 200)}") from None
     if loaded.id != path.stem:
-        raise ClaimFileError(f"{path}: id is '{loaded.id}'; it must equal the file's name")
+        raise ClaimFileError(f"{path}: id is '{shown(loaded.id)}'; it must equal the file's name")
+    if isinstance(loaded, Experiment) and not NAME.fullmatch(loaded.id):
+        raise ClaimFileError(f"{path}: id '{shown(loaded.id)}'; use small letters, digits and hyphens, at most 64")
     return loaded
 
 
@@ -121,7 +202,14 @@ def explain(error: Any) -> str:
         return "unknown key; remove it or correct its spelling"
     if error["type"] in ("missing", "missing_argument"):
         return "missing; add it"
-    return f"{error['msg'].removeprefix('Value error, ')} (found {str(error['input'])[:60]!r})"
+    return f"{shown(error['msg'].removeprefix('Value error, '), 300)} (found {brief(error['input'])!r})"
+
+
+def brief(value: Any) -> str:
+    """What was found, without printing all of something large."""
+    if isinstance(value, dict | list):
+        return f"{len(value)} {'keys' if isinstance(value, dict) else 'entries'}"
+    return shown(value, 60)
 
 
 def load(folder: Path | None = None) -> Registry:
@@ -145,6 +233,11 @@ def load(folder: Path | None = None) -> Registry:
         except DataError as error:
             file = folder / "experiments" / f"{experiment.id}.yaml"
             raise ClaimFileError(f"{file}: data.name: {error}") from None
+        try:
+            canonical(experiment.network.options)
+        except (TypeError, ValueError):
+            file = folder / "experiments" / f"{experiment.id}.yaml"
+            raise ClaimFileError(f"{file}: network.options: finite numbers, texts and lists only") from None
     for claim in registry.claims.values():
         for other in claim.qualifies:
             if other not in registry.claims:

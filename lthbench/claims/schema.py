@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lthbench.stats.decision import Rule
+from lthbench.stats.location import SIGN_FLIP_MAX_N
 
 Verified = Literal["paper", "data", "secondary", "memory"]
 Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
@@ -24,7 +25,7 @@ ENDPOINTS = {
 }
 EARLY_STOP = ("early_stop_iteration", "early_stop_log_iteration")  # their gate: no early stop is censored
 UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units"}
-CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]+)$")
+CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]{1,3})$")
 
 
 class Cell(NamedTuple):
@@ -57,7 +58,7 @@ class Place(NamedTuple):
 class Strict(BaseModel):
     """Immutable; keys the schema does not know are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Strict):
@@ -191,7 +192,7 @@ class Registration(Strict):
     title: str = Field(description="what the claim is called at this scale")
     experiment: str
     reduced_scale: bool
-    replicates: int = Field(ge=2)
+    replicates: int = Field(ge=2, le=SIGN_FLIP_MAX_N, description="the exact test takes no more")
     tuning: Tuning | None = None
     power: float | None = Field(
         None, ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level"
@@ -323,7 +324,7 @@ class Suite(Strict):
     says: str
     claims: Annotated[list[str], Field(min_length=1)]
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    block: int = Field(ge=1, description="replicates trained in one stack; part of what fixes the bits")
+    block: int = Field(ge=1, le=1000, description="replicates trained in one stack; part of what fixes the bits")
     chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band]
     exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")

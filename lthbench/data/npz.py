@@ -1,5 +1,6 @@
 """A user's own data set in one .npz file."""
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -9,6 +10,13 @@ import numpy as np
 
 from lthbench.data.arrays import FIELDS, Arrays, check
 from lthbench.data.errors import DataError, one_line
+
+# What numpy and zipfile raise on a damaged or hostile file; RuntimeError: encrypted or packed in a way unknown.
+BROKEN = (
+    ValueError, OSError, EOFError, RuntimeError, SyntaxError, TypeError, KeyError, MemoryError, OverflowError,
+    RecursionError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
+LARGEST = 64 * 10**9  # bytes of all arrays, unpacked
 
 
 def load(path: str | Path) -> Arrays:
@@ -29,11 +37,14 @@ def read(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: no such file; give the path of an .npz file with {', '.join(FIELDS)}")
     try:
         archive = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise DataError(f"{path}: no readable .npz file ({one_line(error)}); use np.savez") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise DataError(f"{path}: holds one bare array; save all four with np.savez")
     with archive:
+        members = archive.zip.infolist() if archive.zip else []
+        if sum(int(member.file_size) for member in members) > LARGEST:
+            raise DataError(f"{path}: unpacks to more than {LARGEST // 10**9} GB; save smaller arrays")
         return {field: _read(archive, field, path) for field in FIELDS}
 
 
@@ -43,7 +54,7 @@ def _read(archive: Mapping[str, np.ndarray], field: str, path: Path) -> np.ndarr
         raise DataError(f"{path}: {field} is missing (found: {found}); save all of {', '.join(FIELDS)}")
     try:
         return archive[field]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         if "allow_pickle" in str(error):
             why = "holds Python objects; save a numeric array (ragged lists become objects)"
         else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, GivenHypothesis, Line, Reanalysis, Registration, parse_place
-from lthbench.errors import UserError
+from lthbench.errors import UserError, shown
 from lthbench.judging.given_gates import given_gates
 from lthbench.judging.judge import exit_code, family_levels, rounded
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdict, Verdicts
@@ -128,7 +128,11 @@ def why_unpaired(first: Side, second: Side) -> str | None:
     if labels[1:] and labels[0] != labels[1]:
         only = sorted(labels[0] ^ labels[1])
         some = labels[0] & labels[1]
-        lack = f", replicate '{only[0]}' is in one arm only" if some else ", no replicate label is in both arms"
+        lack = (
+            f", replicate '{shown(only[0])}' is in one arm only"
+            if some
+            else ", no replicate label is in both arms"
+        )
         return f"unpaired runs{lack}"
     return None
 

@@ -104,4 +104,9 @@ def own_gates(
     )
     if not n or not counted:
         return None
-    return claim_gates(registry, registry.suites[suite], registration.model_copy(update={"replicates": n}), own)
+    asked = registration.model_copy(update={"replicates": n})
+    try:
+        return claim_gates(registry, registry.suites[suite], asked, own)
+    except (ValueError, KeyError):  # arrays of unequal length: measured for some runs, not for others
+        why = "The table has masks or weight counts for some runs only."
+        return [GateResult("masks and weight counts", False, why)]

@@ -17,10 +17,13 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from lthbench.errors import UserError
+from lthbench.errors import UserError, shown
 
 LARGEST_FILE = 50_000_000
 MOST_ROWS = 1_000_000
+MOST_COLUMNS = 200
+LARGEST_NUMBER = 1e12  # beyond every count and checksum; its square is still a number
+SMALLEST_SD = 1e-9  # less is rounding, and its square no number
 ACCURACIES = (
     "final_test_accuracy",
     "early_stop_test_accuracy",
@@ -118,8 +121,10 @@ def text_table(text: str, path: Path) -> pd.DataFrame:
     head = text.partition("\n")[0]
     if "," not in head and (";" in head or "\t" in head):
         raise UserError(f"{path}: line 1: columns are not separated by commas; save it as comma-separated values")
-    reader = csv.reader(io.StringIO(text), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = next(reader, [])
+    if len(header) > MOST_COLUMNS:
+        raise UserError(f"{path}: {len(header)} columns, at most {MOST_COLUMNS}; keep only those of the format")
     rows: list[list[str]] = []
     lines: list[int] = []
     for fields in reader:
@@ -153,9 +158,14 @@ def parquet(path: Path) -> pd.DataFrame:
             raise UserError(
                 f"{path}: more than {MOST_ROWS:,} rows or {LARGEST_FILE // 10**6} MB; keep only what is needed"
             )
-        frame = file.read().to_pandas()
-    except pyarrow.ArrowException as error:
-        raise UserError(f"{path}: not a readable parquet file: {str(error).splitlines()[0]}") from None
+        for column in file.schema_arrow:
+            if pyarrow.types.is_nested(column.type):
+                raise UserError(f"{path}: column '{shown(column.name)}' holds lists; keep numbers and texts only")
+        if len(file.schema_arrow) > MOST_COLUMNS:
+            raise UserError(f"{path}: more than {MOST_COLUMNS} columns; keep only those of the format")
+        frame = file.read().to_pandas(ignore_metadata=True)
+    except (pyarrow.ArrowException, OSError, ValueError, LookupError, OverflowError) as error:
+        raise UserError(f"{path}: not a readable parquet file: {shown(error, 120)}") from None
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     return frame.map(lambda v: "" if v is None or v is pd.NA or v != v else str(v)).astype(object)
 
@@ -178,6 +188,8 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
     table["sd"] = numbers(name, raw, "sd")
     table["n"] = whole_numbers(name, raw, "n", 1)
     refuse(name, table["sd"] < 0, "sd", raw["sd"], "is negative; an SD is not")
+    tiny = table["sd"].between(0, SMALLEST_SD, inclusive="neither")
+    refuse(name, tiny, "sd", raw["sd"], "is smaller than any rounding; write 0")
     missing = table["level"].isna() & table["density"].isna()
     refuse(
         name, missing, "level", raw["level"], "and density are both empty; give one (dense: level 0 or density 1)"
@@ -200,17 +212,17 @@ def check_columns(columns: list[str], name: str) -> None:
     """The required columns are there, once each."""
     twice = [column for column in columns if columns.count(column) > 1]
     if twice:
-        raise UserError(f"{name}: column '{twice[0]}' is there twice; remove one")
+        raise UserError(f"{name}: column '{shown(twice[0])}' is there twice; remove one")
     lacking = [column for column in REQUIRED if column not in columns]
     if "level" not in columns and "density" not in columns:
         lacking.append("level or density")
     if not lacking:
         return
     hints = [hint(column, lacking) for column in columns if column not in Row.model_fields]
-    found = ", ".join(columns[:12])
+    found = ", ".join(map(shown, columns[:12]))
     raise UserError(
         f"{name}: missing {'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking)} (found: {found})"
-        + "".join(f"; {said}" for said in hints if said)
+        + "".join(f"; {said}" for said in hints[:12] if said)
         + "\nthe format: docs/results-format.md, or `lthbench schema results`"
     )
 
@@ -218,8 +230,8 @@ def check_columns(columns: list[str], name: str) -> None:
 def hint(column: str, lacking: list[str]) -> str:
     """What a column was probably meant to be."""
     other = OTHER_NAMES.get(column.lower())
-    near = get_close_matches(column.lower(), [*lacking, "level", "density"], n=1)
-    return f"rename '{column}' to {other or near[0]}" if other or near else ""
+    near = get_close_matches(column.lower()[:40], [*lacking, "level", "density"], n=1)
+    return f"rename '{shown(column)}' to {other or near[0]}" if other or near else ""
 
 
 def refuse(name: str, bad: pd.Series, column: str, raw: pd.Series, why: str) -> None:
@@ -233,7 +245,7 @@ def refuse(name: str, bad: pd.Series, column: str, raw: pd.Series, why: str) -> 
 
 def quoted(text: str) -> str:
     """A cell's text in a message."""
-    return f" '{text[:40]}'" if text else ""
+    return f" '{shown(text)}'" if text else ""
 
 
 def numbers(name: str, raw: pd.DataFrame, column: str) -> pd.Series:
@@ -242,6 +254,8 @@ def numbers(name: str, raw: pd.DataFrame, column: str) -> pd.Series:
     absent = text.str.lower().isin(NOT_A_NUMBER)
     parsed = pd.to_numeric(text.where(~absent), errors="coerce").astype(float)
     refuse(name, parsed.isna() & ~absent, column, text, "is no number; write it with a decimal point, without %")
+    large = parsed.abs() > LARGEST_NUMBER
+    refuse(name, large & ~absent, column, text, f"is larger than {LARGEST_NUMBER:g}; no measurement here is")
     return parsed.where(np.isfinite(parsed))
 
 
@@ -271,7 +285,8 @@ def check_duplicates(name: str, table: pd.DataFrame) -> None:
         first_row = table.iloc[row]
         raise UserError(
             f"{name}: lines {table.index[first]} and {table.index[row]} measure the same thing "
-            f"({first_row['arm']}, {first_row['metric']}, replicate '{first_row['replicate']}'); "
+            f"({', '.join(shown(first_row[key]) for key in ('arm', 'metric'))}, replicate "
+            f"'{shown(first_row['replicate'])}'); "
             "number the replicates, or remove one"
         )
 
@@ -283,7 +298,7 @@ def check_kinds(name: str, table: pd.DataFrame, summary: pd.Series) -> None:
     if (kinds > 1).any():
         experiment, arm, *_, metric = kinds.index[int(np.flatnonzero(kinds.to_numpy() > 1)[0])]
         raise UserError(
-            f"{name}: {experiment}, {arm}, {metric}: single runs and a summary of the same cell; "
+            f"{name}: {', '.join(map(shown, (experiment, arm, metric)))}: single runs and a summary of one cell; "
             "keep the runs, or number every replicate"
         )
 
@@ -325,7 +340,8 @@ def notes(raw: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     found = []
     unknown = [column for column in raw.columns if column not in Row.model_fields]
     if unknown:
-        found.append(f"columns that no claim uses: {', '.join(unknown)}")
+        more = f" and {len(unknown) - 12} more" if len(unknown) > 12 else ""
+        found.append(f"columns that no claim uses: {', '.join(map(shown, unknown[:12]))}{more}")
     gone = table["value"].isna()
     if gone.any():
         line = table.index[int(np.flatnonzero(gone.to_numpy())[0])]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lthbench.plan import Unit
@@ -22,6 +23,7 @@ from lthbench.recipe import canonical
 from lthbench.results.atomic import write_bytes, write_text
 
 log = logging.getLogger("lthbench")
+LARGEST_RECORD = 500_000_000  # bytes, unpacked; thousands of times the quick suite's
 Row = tuple[int, int, int | None, str, float | None]  # replicate, draw, iteration, metric, value
 
 
@@ -74,16 +76,48 @@ def content_hash(content: dict[str, Any]) -> str:
 def read(path: Path) -> Record:
     """Read and verify a record, packed (.gz) or not. Raises RecordError when it was truncated or edited."""
     try:
-        packed = path.read_bytes()
-        whole = json.loads(gzip.decompress(packed) if path.suffix == ".gz" else packed)
+        whole = json.loads(unpacked(path))
         content, provenance = whole["content"], whole["provenance"]
         intact = whole["sha256"] == content_hash(content)
-    except (ValueError, KeyError, TypeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        record = record_of(content, provenance)
+    except RecordError:
+        raise
+    except (ValueError, KeyError, TypeError, EOFError, RecursionError, zlib.error, gzip.BadGzipFile) as error:
         raise RecordError(f"{path}: not a complete record ({error.__class__.__name__})") from None
     if not intact:
         raise RecordError(f"{path}: content does not match its sha256")
-    rows = [tuple(row) for row in content["rows"]]
-    return Record(**(content | {"rows": rows}), provenance=provenance)
+    return record
+
+
+def unpacked(path: Path) -> bytes:
+    """The bytes of a record, unpacked up to the limit."""
+    if not path.is_file() or path.stat().st_size > LARGEST_RECORD:
+        raise RecordError(f"{path}: no file, or larger than {LARGEST_RECORD // 10**6} MB; this is no record")
+    if path.suffix != ".gz":
+        return path.read_bytes()
+    with gzip.open(path) as stream:
+        content = stream.read(LARGEST_RECORD + 1)
+    if len(content) > LARGEST_RECORD:
+        raise RecordError(f"{path}: unpacks to more than {LARGEST_RECORD // 10**6} MB; this is no record")
+    return content
+
+
+def record_of(content: dict[str, Any], provenance: Any) -> Record:
+    """A record from plain data, which somebody else may have written. Raises TypeError where a kind is wrong."""
+    rows = []
+    for replicate, draw, iteration, metric, value in content["rows"]:
+        whole = [replicate, draw] + [iteration] * (iteration is not None)
+        measured = value is None or isinstance(value, int | float)
+        if not all(type(number) is int for number in whole) or not isinstance(metric, str) or not measured:
+            raise TypeError("a row is no measurement")
+        rows.append((replicate, draw, iteration, metric, value))
+    record = Record(**(content | {"rows": rows}), provenance=provenance)
+    texts = (record.key, record.experiment, record.arm, record.tensors)
+    if not all(isinstance(text, str) for text in texts) or type(record.level) is not int:
+        raise TypeError("an address is no address")
+    if not isinstance(provenance, dict):
+        raise TypeError("provenance has no keys")
+    return record
 
 
 def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
@@ -95,7 +129,10 @@ def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
         raise RecordError(f"{file}: missing") from None
     if hashlib.sha256(blob).hexdigest() != record.tensors:
         raise RecordError(f"{file}: content does not match the sha256 in its record")
-    return dict(sorted(load(blob).items()))  # safetensors gives them in no particular order
+    try:
+        return dict(sorted(load(blob).items()))  # safetensors gives them in no particular order
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(f"{file}: not a safetensors file ({error.__class__.__name__})") from None
 
 
 def measured(root: Path, unit: Unit) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from lthbench.results.atomic import write_bytes
@@ -70,14 +71,19 @@ class Checkpoint:
         if hashlib.sha256(blob).digest() != digest:
             log.warning("%s: damaged checkpoint; the unit starts again", self.path)
             return None
-        saved = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])["__metadata__"]
-        tensors = {name: torch.from_numpy(array) for name, array in load(blob).items()}
+        try:
+            saved = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])["__metadata__"]
+            tensors = {name: torch.from_numpy(array) for name, array in load(blob).items()}
+            iteration, seconds = int(saved["iteration"]), float(saved["seconds"])
+        except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+            log.warning("%s: not a checkpoint; the unit starts again", self.path)
+            return None
         shapes = {name: tuple(tensor.shape) for name, tensor in like.items()}
         if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
             log.warning("%s: checkpoint of another kind of training; the unit starts again", self.path)
             return None
-        self.seconds_before = float(saved["seconds"])
-        return int(saved["iteration"]), tensors
+        self.seconds_before = seconds
+        return iteration, tensors
 
     def remove(self) -> None:
         """Forget it: the unit is finished."""

@@ -1,11 +1,13 @@
 # A chunk is one block of replicates of one experiment. Its unit records are not declared outputs: Snakemake
 # would delete them when the job fails, and they are what makes a killed run resume where it was.
 
+import shlex
+
 RESULTS = f"results/{{suite}}/seed-{SEED}"
 OPTIONS = " ".join(
     [f"--seed {SEED}", f"--device {config['device']}"]
     + ([f"--replicates {config['replicates']}"] if config["replicates"] else [])
-    + ([f"--claims-dir '{config['claims_dir']}'"] if config["claims_dir"] else [])
+    + ([f"--claims-dir {shlex.quote(str(config['claims_dir']))}"] if config["claims_dir"] else [])
 )
 
 
@@ -16,6 +18,7 @@ def chunks_of(suite, scope):
 wildcard_constraints:
     suite="[a-z][a-z0-9-]*",
     scope="all|[A-Z0-9]+-[0-9]+[a-z]?",
+    chunk="[a-z0-9][a-z0-9-]*\\.b[0-9]+",
 
 
 rule chunk:

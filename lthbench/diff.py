@@ -1,0 +1,151 @@
+"""`lthbench diff`: did a verdict change between two stored runs? Verdicts are compared, never bits.
+
+BEFORE and AFTER are a verdicts.json, a folder that holds one, or a suite's name. A change in either direction
+counts: a claim that starts to pass is news as well, and the baseline then wants a look and a commit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lthbench.errors import UserError
+from lthbench.judging.stored import read_verdicts
+from lthbench.judging.verdict import ClaimVerdict, Verdicts
+from lthbench.report.numbers import interval
+
+CHANGED = 1
+ABSENT = "not there"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One claim, before and after; None on the side that does not have it."""
+
+    before: ClaimVerdict | None
+    after: ClaimVerdict | None
+
+    @property
+    def claim(self) -> ClaimVerdict:
+        """Whichever side has it, the later one first."""
+        found = self.after or self.before
+        assert found is not None
+        return found
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """The verdicts, before and after."""
+        return (
+            self.before.verdict if self.before else ABSENT,
+            self.after.verdict if self.after else ABSENT,
+        )
+
+    @property
+    def means(self) -> tuple[str, str]:
+        """Mean and interval of the first hypothesis, before and after."""
+        return first_mean(self.before), first_mean(self.after)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the verdict changed; a claim that came new has nothing to differ from."""
+        return self.before is not None and self.words[0] != self.words[1]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it decides the exit code: a primary claim, on the side that knew it first."""
+        return self.changed and (self.before or self.claim).kind == "primary"
+
+    @property
+    def says(self) -> str:
+        """The change in one line."""
+        return f"{self.claim.id}: {self.words[0]} before, {self.words[1]} now"
+
+    @property
+    def differs(self) -> str:
+        """What else differs: the registration makes two verdicts answers to different questions."""
+        if self.before is None:
+            return "new"
+        if self.after is None:
+            return ""
+        return "" if registration(self.before) == registration(self.after) else "registration"
+
+
+@dataclass(frozen=True)
+class Diff:
+    """All claims of two runs of a suite."""
+
+    before: Verdicts
+    after: Verdicts
+    changes: list[Change]
+
+    @property
+    def exit_code(self) -> int:
+        """0: no primary verdict changed; 1: one did, in whichever direction."""
+        return CHANGED if any(change.counts for change in self.changes) else 0
+
+    @property
+    def circumstances(self) -> list[str]:
+        """What differs between the runs besides verdicts."""
+        pairs = {
+            "master seed": (self.before.master_seed, self.after.master_seed),
+            "engine": (self.before.engine, self.after.engine),
+            "level": (self.before.alpha, self.after.alpha),
+            "results": (self.before.origin, self.after.origin),
+        }
+        return [f"{what} {old} before, {new} now" for what, (old, new) in pairs.items() if old != new]
+
+    @property
+    def summary(self) -> str:
+        """The last line."""
+        said = [change.says for change in self.changes if change.counts]
+        others = sum(change.changed for change in self.changes) - len(said)
+        beside = f" ({others} of other claims did, which does not count)" if others else ""
+        return f"primary verdicts that changed: {'; '.join(said) or 'none'}{beside}. Exit code {self.exit_code}."
+
+
+def first_mean(claim: ClaimVerdict | None) -> str:
+    """Mean and interval of a claim's first hypothesis."""
+    return interval(claim.hypotheses[0].evidence if claim else None)
+
+
+def registration(claim: ClaimVerdict) -> tuple[object, ...]:
+    """What was asked: the verdicts of two runs answer the same question where this is equal."""
+    asked = [(h.id, h.endpoint, h.contrast, h.test, h.delta) for h in claim.hypotheses]
+    return claim.kind, claim.experiment, claim.replicates, asked
+
+
+def compare(before: Verdicts, after: Verdicts, only: Sequence[str] = ()) -> Diff:
+    """The claims of both, in the order of the earlier run; `only` leaves the others out."""
+    if before.suite != after.suite:
+        raise UserError(
+            f"verdicts of suite '{before.suite}' and of suite '{after.suite}' answer different questions; "
+            "compare runs of one suite"
+        )
+    old, new = ({claim.id: claim for claim in verdicts.claims} for verdicts in (before, after))
+    ids = [claim for claim in dict.fromkeys([*old, *new]) if not only or claim in only]
+    return Diff(before, after, [Change(old.get(claim), new.get(claim)) for claim in ids])
+
+
+def stored(where: str, out: Path, seed: int = 0, scope: str = "all") -> Path:
+    """The verdicts.json that is meant: a file, a folder, or the run of a suite in `out`."""
+    path = Path(where)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        tried = [path / "verdicts.json", path / "scopes" / scope / "verdicts.json"]
+    elif "/" in where or "\\" in where or where in (".", ".."):
+        tried = []
+    else:
+        tried = [out / "results" / where / f"seed-{seed}" / "scopes" / scope / "verdicts.json"]
+    found = next((file for file in tried if file.is_file()), None)
+    if found is None:
+        looked = f" (looked for {tried[-1]})" if tried else ""
+        raise UserError(
+            f"{where}: no verdicts there{looked}; give a verdicts.json, a folder that holds one, or a suite "
+            "that was run in --out"
+        )
+    return found
+
+
+def load(where: str, out: Path, seed: int = 0) -> Verdicts:
+    """The verdicts that BASELINE or RUN names."""
+    return read_verdicts(stored(where, out, seed))

@@ -1,0 +1,170 @@
+"""`lthbench diff`, `run --against` and `explain`: verdicts against a stored baseline, and the reasons for them."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "reports/reference/quick"
+
+
+@pytest.fixture
+def call(environment, tmp_path):
+    def done(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lthbench", *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+
+    return done
+
+
+def edited(folder: Path, edit) -> Path:
+    """The reference run of seed 0 with an edit, in a folder of its own."""
+    content = json.loads((REFERENCE / "seed-0/verdicts.json").read_text())
+    edit({claim["id"]: claim for claim in content["claims"]}, content)
+    folder.mkdir(exist_ok=True)
+    (folder / "verdicts.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_two_seeds_agree_on_every_verdict(call) -> None:
+    done = call("diff", REFERENCE / "seed-0", REFERENCE / "seed-1/verdicts.json")
+    assert done.returncode == 0, done.stderr
+    assert "master seed 0 before, 1 now" in done.stdout
+    assert "changed: none. Exit code 0." in done.stdout
+
+
+@pytest.mark.parametrize(("before", "after"), [("PASS", "FAIL"), ("INCONCLUSIVE", "PASS"), ("PASS", "BLOCKED")])
+def test_a_change_of_a_primary_claim_counts_in_either_direction(call, tmp_path, before, after) -> None:
+    old = edited(tmp_path / "old", lambda claims, _: claims["FC-8"].update(verdict=before))
+    new = edited(tmp_path / "new", lambda claims, _: claims["FC-8"].update(verdict=after))
+    done = call("diff", old, new, "--junit", "diff.xml")
+    assert done.returncode == 1
+    assert f"FC-8: {before} before, {after} now" in done.stdout
+    suite = ET.parse(tmp_path / "diff.xml").getroot()
+    failing = [case.attrib["name"] for case in suite.iter("testcase") if case.find("failure") is not None]
+    assert suite.attrib["failures"] == "1"
+    assert [name[:5] for name in failing] == ["FC-8:"]
+
+
+def test_a_secondary_claim_is_shown_and_does_not_count(call, tmp_path) -> None:
+    new = edited(tmp_path / "new", lambda claims, _: claims["ST-1"].update(verdict="FAIL"))
+    done = call("diff", REFERENCE / "seed-0", new)
+    assert done.returncode == 0
+    assert "1 of other claims did" in done.stdout
+
+
+def test_a_primary_claim_that_is_gone_counts_and_a_new_one_does_not(call, tmp_path) -> None:
+    less = edited(tmp_path / "less", lambda _, whole: whole.update(claims=whole["claims"][1:]))
+    assert call("diff", REFERENCE / "seed-0", less).returncode == 1
+    done = call("diff", less, REFERENCE / "seed-0")
+    assert done.returncode == 0
+    assert "new" in done.stdout
+
+
+def test_another_margin_is_said(call, tmp_path) -> None:
+    new = edited(tmp_path / "new", lambda claims, _: claims["FC-1"]["hypotheses"][0].update(delta=9.0))
+    assert "registration" in call("diff", REFERENCE / "seed-0", new).stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        ("nowhere", "no verdicts there (looked for results/nowhere/seed-0/scopes/all/verdicts.json)"),
+        ("../nowhere", "no verdicts there"),
+        (ROOT / "README.md", "not the verdicts of a run"),
+        (ROOT / "docs", "no verdicts there"),
+    ],
+)
+def test_what_is_no_baseline(call, before, says) -> None:
+    done = call("diff", before, REFERENCE / "seed-0")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert call("run", "quick", "--against", before).returncode == 2
+
+
+def test_another_suite_is_another_question(call, tmp_path) -> None:
+    done = call("run", "published", "--against", REFERENCE / "seed-0")
+    assert done.returncode == 2
+    assert "verdicts of suite 'quick'" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_against_itself_and_against_a_baseline_that_differs(call, tmp_path) -> None:
+    first = call("run", "published")
+    done = call("run", "published", "--against", "published")
+    assert (first.returncode, done.returncode) == (3, 0), done.stderr
+    assert (tmp_path / "reports/published/diff.xml").exists()
+    file = tmp_path / "reports/published/verdicts.json"
+    content = json.loads(file.read_text())
+    content["claims"][0]["verdict"] = "PASS" if content["claims"][0]["verdict"] != "PASS" else "FAIL"
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    first_claim = content["claims"][0]["id"]
+    assert call("run", "published", "--against", "old.json").returncode == 1
+    others = next(c["id"] for c in content["claims"] if c["id"] != first_claim and c["kind"] == "primary")
+    assert call("run", "published", "--claim", others, "--against", "old.json").returncode == 0
+    told = call("explain", "FC-8", "--out", tmp_path)
+    assert "HOW SUITE published DECIDES IT" in told.stdout
+    assert "VERDICT PASS on published data" in told.stdout
+
+
+def test_a_trained_run_is_compared_with_what_it_replaces(lthbench, plain_run) -> None:
+    done = lthbench("run", "tiny", "--no-snakemake", "--out", plain_run, "--against", "tiny")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed: none. Exit code 0." in done.stdout
+    assert ET.parse(plain_run / "reports/tiny/diff.xml").getroot().attrib["failures"] == "0"
+
+
+def test_explain_says_rule_and_numbers(call) -> None:
+    done = call("explain", "FC-1", "--run", REFERENCE / "seed-0")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "FC-1 (primary)",
+        "We consistently find winning tickets",
+        "12 paired replicates",
+        "d = ticket@9 − dense@0",
+        "non-inferiority",
+        "one Holm family at 5 % with FC-1, FC-6, FC-8, ST-2",
+        "VERDICT PASS (master seed 0)",
+        "It would have failed if this had been shown: H1 below −1.5 pp",
+        "Also decided by suite full-core",
+    ):
+        assert words in done.stdout, words
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("suite", ["quick", "full-core", "published"])
+def test_explain_works_without_a_run(call, suite) -> None:
+    done = call("explain", "FC-8", "--suite", suite)
+    assert done.returncode == 0, done.stderr
+    assert f"HOW SUITE {suite} DECIDES IT" in done.stdout
+    assert "VERDICT: none stored" in done.stdout
+
+
+def test_explain_of_a_trained_and_an_exploratory_suite(lthbench, plain_run, claims_dir) -> None:
+    done = lthbench("explain", "FC-6", "--out", plain_run)
+    assert done.returncode == 0, done.stderr
+    assert "HOW SUITE tiny DECIDES IT" in done.stdout
+    assert "VERDICT " in done.stdout
+    suite = claims_dir / "suites/tiny.yaml"
+    suite.write_text(suite.read_text() + "exploratory: true\n")
+    assert "registered band" not in lthbench("explain", "FC-6").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["FC-99"], "no claim 'FC-99'"),
+        (["FC-1", "--suite", "published"], "does not decide FC-1; it is decided by"),
+        (["FC-1", "--run", "nowhere"], "no verdicts there"),
+        (["GA-1", "--run", str(REFERENCE / "seed-0")], "suite 'quick' does not decide GA-1"),
+    ],
+)
+def test_explain_refuses(call, arguments, says) -> None:
+    done = call("explain", *arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
