@@ -148,6 +148,7 @@ def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
     from lthbench.judging.verdict import ORIGINS
     from lthbench.judging.words import sizes
+    from lthbench.mutants.diagnosis import of as explain
     from lthbench.progress import COLOURS, SYMBOLS
 
     origin = ORIGINS[verdicts.origin]
@@ -167,6 +168,9 @@ def print_verdicts(verdicts: Any) -> None:
         if claim.verdict != "PASS":
             word = f"{claim.verdict} {origin}".strip()
             console.print(f"{claim.id} {word}: {claim.why} {claim.settle or ''}", highlight=False, markup=False)
+    diagnosis = explain(verdicts)
+    if diagnosis:
+        console.print(diagnosis, highlight=False, markup=False)
 
 
 @app.command()

@@ -13,11 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lthbench.judging.verdict import Verdicts
+
 NEAR = 1.0
 """Root mean square over the lines, in SDs of one replicate. Two means of 8 and 12 replicates differ by 0.46 SD by
 chance alone, so a run of the same bug is nearer than this, and a run of another is rarely."""
 APART = 2.0  # a signature that lies nearer to the sound numbers than this tells the bug from nothing
 
+SUITE = "quick"  # signatures are those of its experiments
+UNWELL = ("FAIL", "BLOCKED")
 Means = Mapping[str, float]
 
 
@@ -72,5 +76,13 @@ def diagnose(means: Means, known: tuple[Signature, ...] | None = None) -> str:
     near = resembles(means, signatures() if known is None else known)
     if not near:
         return "The numbers resemble no known bug's."
-    words = [f"{one.id}, {one.says} ({away:.1f} SD away)" for away, one in near[:3]]
-    return f"The numbers are as those of {'; or '.join(words)}."
+    words = [f"{one.says} ({one.id}; {away:.1f} SD away over {len(one.means)})" for away, one in near[:3]]
+    return f"The numbers are as if {'; or as if '.join(words)}."
+
+
+def of(verdicts: Verdicts) -> str | None:
+    """The diagnosis of a run with a claim that failed or is blocked; None where there is nothing to explain."""
+    if verdicts.suite != SUITE or not any(claim.verdict in UNWELL for claim in verdicts.claims):
+        return None
+    lines = {f"{claim.id} {line.id}": line.evidence for claim in verdicts.claims for line in claim.hypotheses}
+    return diagnose({name: evidence["mean"] for name, evidence in lines.items() if evidence})

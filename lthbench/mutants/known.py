@@ -48,7 +48,7 @@ KNOWN = (
             ),
         ),
         tests=(f"{SCIENCE}/test_rewinding.py::test_the_ticket_starts_from_its_mask_times_the_initial_weights",),
-        claims=("ST-2", "FC-1"),
+        claims=("ST-2",),
     ),
     Mutant(
         id="M4",

@@ -52,7 +52,9 @@ PLAUSIBLE = (
                 "        }\n",
             ),
         ),
-        tests=(f"{SCIENCE}/test_controls.py::test_reinitialised_weights_are_new_ones_everywhere_else_the_ticket",),
+        tests=(
+            f"{SCIENCE}/test_controls.py::test_reinitialised_weights_come_from_the_same_distribution_as_initial_ones",
+        ),
         claims=("FC-6",),
     ),
     Mutant(

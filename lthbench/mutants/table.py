@@ -1,7 +1,16 @@
-"""Results as a table and two scores: everything on, and outcome only."""
+"""Results as a table and two scores: everything on, and outcome only.
 
-from collections.abc import Sequence
+`python -m lthbench.mutants.table FILE ...` prints both for what several runs of `lthbench mutants --json` found.
+"""
 
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lthbench.mutants.catalogue import CATALOGUE
 from lthbench.mutants.harness import Result
 
 HEAD = ("mutant", "the mistake", "noticed by the test", "outcome only (gates and verdicts)")
@@ -53,3 +62,25 @@ def markdown(results: Sequence[Result]) -> str:
     """The table for docs/mutants.md."""
     lines = [HEAD, ("---",) * len(HEAD), *rows(results)]
     return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def merged(contents: Iterable[dict[str, Any]]) -> list[Result]:
+    """One result per mutant from several runs: its tests from one, its outcome from another; the last count."""
+    found: dict[str, Result] = {}
+    for one in (one for content in contents for one in content["results"]):
+        new = Result(**{**one, "claims": tuple(one["claims"])})
+        old = found.get(new.id, new)
+        if not new.tested:
+            new = replace(new, tested=old.tested, test=old.test, test_seconds=old.test_seconds)
+        if new.outcome is None:
+            seconds = old.outcome_seconds
+            new = replace(
+                new, outcome=old.outcome, outcome_seconds=seconds, signature=old.signature, sound=old.sound
+            )
+        found[new.id] = new
+    return [found[name] for name in CATALOGUE if name in found]
+
+
+if __name__ == "__main__":
+    every = merged(json.loads(Path(file).read_text(encoding="utf-8")) for file in sys.argv[1:])
+    print(markdown(every), *(f"{name}: {value}" for name, value in scores(every).items()), sep="\n")
