@@ -149,7 +149,7 @@ KNOWN = (
             f"{SCIENCE}/test_streams.py::test_a_stream_is_named_by_master_scope_replicate_and_name",
             f"{SCIENCE}/test_streams.py::test_replicates_differ_in_everything",
         ),
-        claims=("LMC-1",),
+        claims=("ST-1",),
     ),
     Mutant(
         id="M10",
