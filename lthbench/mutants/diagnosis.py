@@ -85,4 +85,5 @@ def of(verdicts: Verdicts) -> str | None:
     if verdicts.suite != SUITE or not any(claim.verdict in UNWELL for claim in verdicts.claims):
         return None
     lines = {f"{claim.id} {line.id}": line.evidence for claim in verdicts.claims for line in claim.hypotheses}
-    return diagnose({name: evidence["mean"] for name, evidence in lines.items() if evidence})
+    means = {name: evidence.get("mean") for name, evidence in lines.items() if evidence}
+    return diagnose({name: mean for name, mean in means.items() if mean is not None})
