@@ -95,7 +95,7 @@ PLAUSIBLE = (
     ),
     Mutant(
         id="P7",
-        says="the sign of every contrast",
+        says="every contrast has the wrong sign",
         seen_in="plausible",
         patches=(Patch(JUDGE, "weigh(sides[0] - sides[1],", "weigh(sides[1] - sides[0],"),),
         tests=(f"{JUDGING}::test_clear_effects_are_decided",),
