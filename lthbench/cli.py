@@ -243,6 +243,7 @@ def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
     from lthbench.judging.verdict import ORIGINS
     from lthbench.judging.words import sizes
+    from lthbench.mutants.diagnosis import of as diagnose
     from lthbench.progress import COLOURS, SYMBOLS
     from lthbench.report.numbers import plain
 
@@ -263,6 +264,9 @@ def print_verdicts(verdicts: Any) -> None:
         if claim.verdict != "PASS":
             word = f"{claim.verdict} {origin}".strip()
             console.print(plain(f"{claim.id} {word}: {claim.why} {claim.settle or ''}"), highlight=False)
+    diagnosis = diagnose(verdicts)
+    if diagnosis:
+        console.print(plain(diagnosis), highlight=False)
 
 
 @app.command()
@@ -717,6 +721,25 @@ def bench(
     from lthbench.benchmarks import table
 
     table.bench(device, only, quick, json_file, console)
+
+
+@app.command()
+def mutants(
+    only: Annotated[list[str] | None, typer.Option(metavar="ID", help="this mutant (may be given again)")] = None,
+    tests_only: Annotated[bool, typer.Option("--tests-only", help="unit tests alone (seconds each)")] = False,
+    outcome_only: Annotated[bool, typer.Option("--outcome-only", help="gates and verdicts alone")] = False,
+    full: Annotated[bool, typer.Option("--full", help="outcomes with the registered replicates")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="mutants at a time, one thread each")] = 1,
+    json_file: Annotated[Path | None, typer.Option("--json", help="write what was found to a file")] = None,
+) -> None:
+    """Put known bugs into a copy of the source and report which test, gate or verdict notices each."""
+    from lthbench.mutants import command
+    from lthbench.mutants.harness import Harness
+
+    if tests_only and outcome_only:
+        raise UserError("--tests-only and --outcome-only exclude one another; leave both out for everything")
+    harness = Harness(tests=not outcome_only, outcomes=not tests_only, full=full)
+    raise typer.Exit(command.run(only or [], harness, jobs, json_file, console))
 
 
 @app.command()

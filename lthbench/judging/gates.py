@@ -59,7 +59,26 @@ def experiment_gates(
         *weights_gate(experiment, table, n),
         ladder_gate(experiment, every, table, n),
         *mask_gates(experiment, every, table, n),
+        *twin_gates(experiment, every, table, n),
     ]
+
+
+def twin_gates(experiment: Experiment, every: list[Cell], table: Table, n: int) -> list[GateResult]:
+    """Failed gates where two replicates found the same mask: one replicate counted twice, or nothing was pruned.
+
+    A seed without effect gives numbers without spread, which the tests would take for certainty. A pass leaves no
+    trace. Whole filters are few, and so may be pruned alike by chance.
+    """
+    if experiment.pruning.unit == "filter":
+        return []
+    found = []
+    for cell in every:
+        masks = per_run(table, cell, "mask_crc32", n)
+        if ARMS[cell.arm].mask not in ("iterative", "one-shot") or len(np.unique(masks)) == len(masks):
+            continue
+        text = f"{len(masks)} replicates have {len(np.unique(masks))} different masks: as if seeds had no effect."
+        found.append(GateResult(f"{experiment.id}: replicates of {label(cell)} differ", False, text))
+    return found
 
 
 def trained_of(accuracies: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -95,9 +95,10 @@ class Optimizer:
                 [parameters], [gradient], [self.first], [self.second], [], [self.steps],
                 lr=rate, beta1=BETA1, beta2=BETA2, eps=ADAM_EPS, weight_decay=decay, amsgrad=False, maximize=False,
             )  # fmt: skip
-        else:  # a momentum buffer of zeros makes the first step no exception
+        else:  # a momentum buffer of zeros makes the first step no exception; without momentum there is none
             torch._fused_sgd_(
-                [parameters], [gradient], [self.first], lr=rate, momentum=self.training.momentum,
+                [parameters], [gradient], [self.first] if self.training.momentum else [],
+                lr=rate, momentum=self.training.momentum,
                 weight_decay=decay, dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
             )  # fmt: skip
 

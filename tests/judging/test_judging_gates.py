@@ -112,6 +112,18 @@ def test_a_control_that_does_not_wear_the_tickets_mask(draw, effect) -> None:
     blocked(TICKET, change, "toy: mask of reinit@2", "differ in 1 of 20", effect=effect)
 
 
+@pytest.mark.parametrize("cell", ["ticket@2", "ticket@1"])
+def test_replicates_that_are_one_and_the_same(cell) -> None:
+    """M9b: all replicates got the same random numbers."""
+
+    def change(frame):
+        for worn in (cell, "reinit@2") if cell == "ticket@2" else (cell,):
+            mine, theirs = (lab.where(frame, worn, "mask_crc32", replicate=r) for r in (7, 2))
+            frame.loc[mine, "value"] = frame.loc[theirs, "value"].to_numpy()
+
+    blocked(TICKET, change, f"toy: replicates of {cell} differ", "10 replicates have 9 different masks")
+
+
 def test_a_control_that_wears_another_replicates_mask() -> None:
     def change(frame):
         mine, theirs = (lab.where(frame, "reinit@2", "mask_crc32", replicate=r) for r in (1, 2))

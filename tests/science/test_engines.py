@@ -22,7 +22,13 @@ FEATURES, CLASSES, EXAMPLES = 12, 4, 150
 ADAM = Training("adam", 0.003, batch=20, iterations=60, evaluate_every=15)
 SGD = Training("sgd", 0.05, batch=20, iterations=60, evaluate_every=15, momentum=0.9, weight_decay=5e-3)
 STEPS = dataclasses.replace(SGD, warmup=10, milestones=(30, 45), decay=0.2)
-RECIPES = {"adam": ADAM, "adam-decay": dataclasses.replace(ADAM, weight_decay=0.05), "sgd": SGD, "steps": STEPS}
+RECIPES = {
+    "adam": ADAM,
+    "adam-decay": dataclasses.replace(ADAM, weight_decay=0.05),
+    "sgd": SGD,
+    "sgd-without-momentum": dataclasses.replace(SGD, momentum=0.0),
+    "steps": STEPS,
+}
 
 
 def data(seed: int, replicates: int = 2) -> Folds:

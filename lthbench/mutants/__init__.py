@@ -1,0 +1,1 @@
+"""Known bugs as injectable faults, and what of ours notices each: tests, gates, verdicts."""
