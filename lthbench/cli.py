@@ -241,10 +241,10 @@ def wide(table: Table) -> None:
 
 def print_verdicts(verdicts: Any) -> None:
     """The table at the end."""
-    from lthbench.judging.verdict import ORIGINS
+    from lthbench.judging.verdict import ORIGINS, SYMBOLS
     from lthbench.judging.words import sizes
     from lthbench.mutants.diagnosis import of as diagnose
-    from lthbench.progress import COLOURS, SYMBOLS
+    from lthbench.progress import COLOURS
     from lthbench.report.numbers import plain
 
     origin = ORIGINS[verdicts.origin]

@@ -10,10 +10,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from lthbench import stages
+from lthbench.judging.verdict import SYMBOLS
 from lthbench.report.numbers import plain
 from lthbench.stages import Run
 
-SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 COLOURS = {
     "PASS": "green",
     "FAIL": "red",

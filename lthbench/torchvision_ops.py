@@ -51,9 +51,10 @@ def _load_compiled() -> None:
 def _declare_missing() -> None:
     """Declare those operators that torch does not know."""
     import torch
+    from torch import library
 
     for schema in SCHEMAS:
         if not hasattr(torch.ops.torchvision, schema.partition("(")[0]):
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            library.define(schema)
-            _declared.append(library)
+            fragment = library.Library("torchvision", "FRAGMENT")
+            fragment.define(schema)
+            _declared.append(fragment)

@@ -14,7 +14,7 @@ from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, GivenHypothesis, Line, Reanalysis, Registration, parse_place
 from lthbench.errors import UserError, shown
 from lthbench.judging.given_gates import given_gates
-from lthbench.judging.judge import exit_code, family_levels, rounded
+from lthbench.judging.judge import exit_code, family_levels, registered_part, rounded
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
 from lthbench.results.given import GivenTable, Measured
@@ -301,13 +301,7 @@ def line_result(w: WeighedLine, pass_level: float, fail_level: float) -> LineRes
         decision = decide(evidence, pass_level, fail_level)
     sweep = line.sweep if isinstance(line, GivenHypothesis) else []
     return LineResult(
-        id=line.id,
-        says=line.says,
-        endpoint=line.endpoint,
-        contrast=str(line.contrast),
-        test=line.test,
-        delta=line.delta,
-        unit=line.unit,
+        **registered_part(line),
         d=[rounded(float(v)) for v in w.pairs.d] if w.pairs else [],
         minuend=[rounded(float(v)) for v in w.pairs.minuend] if w.pairs else [],
         subtrahend=[rounded(float(v)) for v in w.pairs.subtrahend] if w.pairs else [],

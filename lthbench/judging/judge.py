@@ -50,19 +50,26 @@ def weigh_line(table: Table, line: Line, registration: Registration) -> tuple[An
     return sides, weigh(sides[0] - sides[1], line.rule)
 
 
+def registered_part(line: Line) -> dict[str, Any]:
+    """What a line says and how it is decided, as it stands in its file."""
+    return {
+        "id": line.id,
+        "says": line.says,
+        "endpoint": line.endpoint,
+        "contrast": str(line.contrast),
+        "test": line.test,
+        "delta": line.delta,
+        "unit": line.unit,
+    }
+
+
 def line_result(
     line: Line, sides: Any, evidence: Evidence | None, pass_level: float, fail_level: float
 ) -> LineResult:
     """A line with its numbers and, where there is evidence, its decision."""
     minuend, subtrahend = sides if sides is not None else (np.array([]), np.array([]))
     return LineResult(
-        id=line.id,
-        says=line.says,
-        endpoint=line.endpoint,
-        contrast=str(line.contrast),
-        test=line.test,
-        delta=line.delta,
-        unit=line.unit,
+        **registered_part(line),
         d=_rounded(minuend - subtrahend),
         minuend=_rounded(minuend),
         subtrahend=_rounded(subtrahend),

@@ -8,6 +8,8 @@ Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE", "BLOCKED", "N
 EXIT_CODES: dict[str, int] = {
     "BLOCKED": 4, "NOT RUN": 4, "FAIL": 1, "INCONCLUSIVE": 3, "NOT DECIDABLE": 3, "PASS": 0,
 }  # fmt: skip
+# Shown beside a verdict, so that it is known without colour.
+SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
 LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own"}

@@ -1,6 +1,7 @@
 """Final test accuracy against density, as in Frankle & Carbin (2019), Figure 4."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -53,14 +54,19 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame) -> Figure:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlim(100 * (100 / lowest) ** 0.03, lowest * (lowest / 100) ** 0.07)
-    axes.xaxis.set_major_locator(FixedLocator(ticks(pruned)))
+    label_densities(figure, axes, ticks(pruned))
+    return figure
+
+
+def label_densities(figure: Figure, axes: Axes, at: list[float]) -> None:
+    """Label the axes of accuracy against density, ticks at densities that were run; the legend goes below."""
+    axes.xaxis.set_major_locator(FixedLocator(at))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
     axes.set_xlabel("weights remaining, %")
     axes.set_ylabel("final test accuracy, %")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=4, handlelength=3, columnspacing=1.5)
-    return figure
 
 
 def ticks(pruned: pd.DataFrame) -> list[float]:

@@ -1,10 +1,10 @@
 """Accuracy against density for given results: mean and SD per cell, from runs or from summaries."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
-from lthbench.report.density import ticks
+from lthbench.report.density import label_densities, ticks
 from lthbench.report.numbers import fixed, percent
 from lthbench.report.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
 
@@ -57,16 +57,21 @@ def looks(arms: list[str]) -> dict[str, Look]:
     return {arm: LOOKS[arm] if arm in LOOKS else next(others, OTHERS[0]) for arm in arms}
 
 
+def dense_band(axes: Axes, dense: pd.DataFrame) -> None:
+    """The dense network: its mean as a dashed line, one SD around it shaded where it is known."""
+    for row in dense.to_dict("records"):
+        sd = 0.0 if pd.isna(row["sd"]) else float(row["sd"])
+        axes.axhspan(row["mean"] - sd, row["mean"] + sd, color="#e6e6e6", linewidth=0, zorder=0.5)
+        axes.axhline(row["mean"], color=INK, linestyle=(0, (6, 2)), linewidth=1.4, label="dense")
+
+
 @styled
 def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
     """One line per arm."""
     figure = new_figure(3.7)
     axes = figure.add_axes((0.11, 0.29, 0.87, 0.68))
     grid(axes)
-    for row in dense.to_dict("records"):
-        sd = 0.0 if pd.isna(row["sd"]) else float(row["sd"])
-        axes.axhspan(row["mean"] - sd, row["mean"] + sd, color="#e6e6e6", linewidth=0, zorder=0.5)
-        axes.axhline(row["mean"], color=INK, linestyle=(0, (6, 2)), linewidth=1.4, label="dense")
+    dense_band(axes, dense)
     for arm, style in looks(arms).items():
         mine = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
         axes.errorbar(
@@ -76,13 +81,7 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.invert_xaxis()
-    axes.xaxis.set_major_locator(FixedLocator(ticks(pruned)[1:]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    axes.set_xlabel("weights remaining, %")
-    axes.set_ylabel("final test accuracy, %")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=4, handlelength=3, columnspacing=1.5)
+    label_densities(figure, axes, ticks(pruned)[1:])
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from lthbench.judging.verdict import SYMBOLS
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
 from lthbench.report.style import slug
@@ -52,7 +53,7 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
     )
     made.filters["alternative"] = alternative
     made.globals.update(
-        symbols=sentences.SYMBOLS,
+        symbols=SYMBOLS,
         meanings=sentences.MEANINGS,
         verified=sentences.VERIFIED,
         tests=sentences.TESTS,

@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.given_density import cells
+from lthbench.report.given_density import cells, dense_band
 from lthbench.report.numbers import fixed, percent
-from lthbench.report.style import GREY, INK, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.style import GREY, Picture, grid, new_figure, picture, slug, styled
 
 STYLES = (
     ("#0072B2", "o", "-"),
@@ -41,10 +41,7 @@ def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Fi
     figure = new_figure(4.0)
     axes = figure.add_axes((0.09, 0.25, 0.89, 0.72))
     grid(axes)
-    for row in dense.to_dict("records"):
-        sd = 0.0 if pd.isna(row["sd"]) else float(row["sd"])
-        axes.axhspan(row["mean"] - sd, row["mean"] + sd, color="#e6e6e6", linewidth=0, zorder=0.5)
-        axes.axhline(row["mean"], color=INK, linestyle=(0, (6, 2)), linewidth=1.4, label="dense")
+    dense_band(axes, dense)
     beside = float(rewound["epoch"].min()) - 1
     for index, (density, mine) in enumerate(rewound.groupby("density", sort=False)):
         colour, marker, dashes = STYLES[index % len(STYLES)]

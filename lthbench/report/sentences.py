@@ -8,7 +8,6 @@ from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 
-SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 MEANINGS = {
     "PASS": "the registered hypotheses are shown",
     "FAIL": "the opposite of a registered hypothesis is shown",
