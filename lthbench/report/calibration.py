@@ -130,8 +130,8 @@ def draw(false: dict[str, dict[str, float]], power: dict[str, dict[str, float]],
     height = 0.34 * len(false) + 0.75
     figure = new_figure(height)
     foot = 0.58 / height
-    left = figure.add_axes((0.1, foot, 0.42, 0.97 - foot))
-    right = figure.add_axes((0.56, foot, 0.42, 0.97 - foot))
+    left = figure.add_axes((0.1, foot, 0.4, 0.97 - foot))
+    right = figure.add_axes((0.57, foot, 0.4, 0.97 - foot))
     circles(left, false, headline, 0.05)
     circles(right, power, headline, 0.90)
     left.set_yticks(range(0, -len(false), -1), list(false))
