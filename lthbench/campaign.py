@@ -180,7 +180,17 @@ def arithmetic(units: Sequence[Unit], cache: Path | None) -> Cost:
 
 
 def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell) -> None:
-    """Train pending units until none is left or the deadline passes. What is finished or saved stays."""
+    """Train pending units until none is left or the deadline passes. What is finished or saved stays.
+
+    Where a first look is complete, what it leaves open follows.
+    """
+    conduct_known(run, deadline, device, cache, tell)
+    if run.looks_twice and not deadline.passed() and missing(run.units(), run.results):
+        conduct_known(run, deadline, device, cache, tell)
+
+
+def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell) -> None:
+    """Train the pending units that are known now."""
     units = run.units()
     pending = missing(units, run.results)
     rates = known_rates(run.results, units, cache)

@@ -127,7 +127,7 @@ def run(
             f"results in {what.results}"
             if what.given
             else f"{units} units ({networks} networks, {watch.total:,} iterations), {units - len(watch.pending)} "
-            f"finished before; {cores} processes of one thread; results in {what.results}",
+            f"finished before; {cores} processes of one thread; results in {what.results}{second_look(what)}",
             highlight=False,
         )
         with shown(watch) as tick:
@@ -144,6 +144,20 @@ def run(
     if baseline is None:
         raise typer.Exit(verdicts.exit_code)
     raise typer.Exit(show_diff(baseline, verdicts, what.claims, what.report / "diff.xml"))
+
+
+def second_look(what: Any) -> str:
+    """What a suite with a first look may train besides; empty for others."""
+    if not what.looks_twice:
+        return ""
+    from lthbench.suite_plan import second_chunks
+
+    claims = what.claims or what.registry.suites[what.suite].claims
+    most = sum(chunk.iterations for chunk in second_chunks(what.registry, what.suite, what.seed, claims))
+    n = what.registry.suites[what.suite].first_look.replicates
+    return (
+        f"\nfirst look at {n} replicates; claims it leaves inconclusive go on (at most {most:,} more iterations)"
+    )
 
 
 def load_baseline(against: str, what: Any) -> Any:
@@ -384,7 +398,8 @@ def plan(
     wide(table)
     total = sum(chunk.iterations for chunk in chunks)
     todo = sum(unit.iterations for unit in what.units() if unit.key not in done)
-    console.print(f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do")
+    size = f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do"
+    console.print(f"{size}{second_look(what)}")
     print_costs(what, done, seconds)
 
 
@@ -790,12 +805,12 @@ def _stage(name: str) -> None:
         from lthbench import stages
 
         what = make_run(suite, seed, scope, Path("."), device, replicates, claims_dir)
-        getattr(stages, name)(what)
+        getattr(stages, name.replace("-", "_"))(what)
 
     command.__doc__ = f"The stage {name}."
 
 
-for _name in ("tidy", "judge", "report"):
+for _name in ("first-look", "tidy", "judge", "report"):
     _stage(_name)
 
 

@@ -110,7 +110,8 @@ def first_mean(claim: ClaimVerdict | None) -> str:
 def registration(claim: ClaimVerdict) -> tuple[object, ...]:
     """What was asked: the verdicts of two runs answer the same question where this is equal."""
     asked = [(h.id, h.endpoint, h.contrast, h.test, h.delta) for h in claim.hypotheses]
-    return claim.kind, claim.experiment, claim.replicates, asked
+    replicates = claim.replicates if claim.look is None else None  # two looks: the data decide which n it is
+    return claim.kind, claim.experiment, replicates, asked
 
 
 def compare(before: Verdicts, after: Verdicts, only: Sequence[str] = ()) -> Diff:

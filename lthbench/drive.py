@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -124,7 +124,17 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
 
 def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, report: bool = True) -> None:
     """The same line in this process, chunks in up to `cores` child processes."""
-    waiting = list(run.chunks())
+    train_chunks(run, run.first_chunks(), cores, claims_dir, tick)
+    if run.looks_twice:
+        train_chunks(run, run.chunks()[len(run.first_chunks()) :], cores, claims_dir, tick)
+    last = (stages.judge, stages.report) if report else ()
+    for stage in (stages.tidy, *last):
+        stage(run)
+
+
+def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, claims_dir: Path | None, tick: Tick) -> None:
+    """Chunks in up to `cores` child processes."""
+    waiting = list(chunks)
     working: list[subprocess.Popen] = []
     failed = False
     while waiting or working:
@@ -140,9 +150,6 @@ def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick,
     tick()
     if failed:
         raise UserError(failure(run, run.scope_folder), BLOCKED)
-    last = (stages.judge, stages.report) if report else ()
-    for stage in (stages.tidy, *last):
-        stage(run)
 
 
 def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.Popen:

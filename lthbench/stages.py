@@ -5,7 +5,7 @@ chunk (train) -> tidy -> judge -> report. Snakemake's rules call these through `
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from lthbench.claims.load import Registry
 from lthbench.plan import Unit
 from lthbench.results import store
 from lthbench.results.atomic import write_text
-from lthbench.suite_plan import Chunk, plan_suite
+from lthbench.suite_plan import Chunk, first_chunks, second_chunks
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,22 @@ class Run:
         folder = self.out / "reports" / suite
         return folder if self.scope == "all" else folder / self.scope
 
+    @property
+    def looks_twice(self) -> bool:
+        """Whether a first look decides what is trained after it; tuning runs have none."""
+        suite = self.registry.suites.get(self.suite)
+        return suite is not None and suite.first_look is not None and not self.replicates
+
+    def first_chunks(self) -> list[Chunk]:
+        """What is trained in any case."""
+        return first_chunks(self.registry, self.suite, self.seed, self.claims, self.replicates)
+
     def chunks(self) -> list[Chunk]:
-        """What has to be trained."""
-        return plan_suite(self.registry, self.suite, self.seed, self.claims, self.replicates)
+        """What has to be trained; the second look's chunks are there once the first's results are."""
+        first = self.first_chunks()
+        if not self.looks_twice:
+            return first
+        return first + second_chunks(self.registry, self.suite, self.seed, left_open(self, first))
 
     def units(self) -> list[Unit]:
         """All units of all chunks."""
@@ -79,6 +92,28 @@ def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
     run_chunk(chunk.units, run.results, cache_root(), run.device, report)
     manifest = {"chunk": chunk.id, "units": [unit.name for unit in chunk.units]}
     write_text(run.scope_folder / f"{chunk.id}.done.json", json.dumps(manifest, indent=1) + "\n")
+
+
+def left_open(run: Run, first: Sequence[Chunk]) -> list[str]:
+    """Claims that the first look leaves inconclusive; none as long as its results are not all there."""
+    units = [unit for chunk in first for unit in chunk.units]
+    if len(finished(run, units)) < len(units):
+        return []
+    from lthbench.judging import judge
+    from lthbench.results.store import RecordError
+    from lthbench.results.tidy import collect, device_kinds
+
+    try:
+        table, provenance = collect(run.results, units)
+    except RecordError:
+        return []  # a damaged record is about to be made again
+    return judge.left_open(run.registry, run.suite, run.seed, table, run.claims, devices=device_kinds(provenance))
+
+
+def first_look(run: Run) -> None:
+    """Write which claims go on to the second look."""
+    opened = left_open(run, run.first_chunks())
+    write_text(run.scope_folder / "first-look.json", json.dumps({"left_open": opened}, indent=1) + "\n")
 
 
 def tidy(run: Run) -> None:

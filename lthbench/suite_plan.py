@@ -27,11 +27,16 @@ class Chunk:
 
 
 def plan_suite(
-    registry: Registry, suite: str, master: int, claims: Sequence[str] = (), replicates: int | None = None
+    registry: Registry,
+    suite: str,
+    master: int,
+    claims: Sequence[str] = (),
+    replicates: int | None = None,
+    most: int | None = None,
 ) -> list[Chunk]:
     """All chunks of a suite (or of some of its claims), in the order they should be run.
 
-    `replicates` overrides the registered numbers, for tuning seeds only.
+    `replicates` overrides the registered numbers, for tuning seeds only; `most` caps them.
     """
     if suite in registry.given_suites:
         return []  # nothing is trained: the line starts at the tidy table
@@ -42,7 +47,7 @@ def plan_suite(
             continue
         for cell in cells(registration):
             needed.setdefault(cell.experiment, set()).add((cell.arm, cell.level))
-            wanted = replicates or registration.replicates
+            wanted = min(replicates or registration.replicates, most or replicates or registration.replicates)
             count[cell.experiment] = max(wanted, count.get(cell.experiment, 0))
     chunks: list[Chunk] = []
     for experiment, wanted_cells in needed.items():
@@ -59,3 +64,21 @@ def plan_suite(
             mine = tuple(unit for unit in units if unit.block == block)
             chunks.append(Chunk(experiment, block, mine))
     return chunks
+
+
+def first_chunks(
+    registry: Registry, suite: str, master: int, claims: Sequence[str] = (), replicates: int | None = None
+) -> list[Chunk]:
+    """The chunks that are trained in any case: those of the first look, where a suite has one."""
+    trained = registry.suites.get(suite)
+    look = None if trained is None or replicates else trained.first_look
+    return plan_suite(registry, suite, master, claims, replicates, look.replicates if look else None)
+
+
+def second_chunks(registry: Registry, suite: str, master: int, left_open: Sequence[str]) -> list[Chunk]:
+    """The chunks that claims which the first look left open need beyond it."""
+    look, block = registry.suites[suite].first_look, registry.suites[suite].block
+    if look is None or not left_open:
+        return []
+    chunks = plan_suite(registry, suite, master, left_open)
+    return [chunk for chunk in chunks if chunk.block * block >= look.replicates]

@@ -41,6 +41,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Look:
+    """One look: the replicates of each hypothesis, and the alpha that is spent."""
+
+    sizes: tuple[int, ...]
+    alpha: float
+
+
+@dataclass(frozen=True)
 class Design:
     """The claims of a suite in their order; `columns` are all their hypotheses."""
 
@@ -48,6 +56,20 @@ class Design:
     alpha: float
     kinds: dict[str, str]
     columns: tuple[Column, ...]
+    first_look: tuple[int, float] | None = None  # replicates and alpha
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """The looks as registered."""
+        last = tuple(column.n for column in self.columns)
+        if self.first_look is None:
+            return (Look(last, self.alpha),)
+        most, spent = self.first_look
+        return Look(tuple(min(most, n) for n in last), spent), Look(last, self.alpha - spent)
+
+    def looking(self, sizes: Sequence[int], spent: Sequence[float]) -> tuple[Look, ...]:
+        """Other looks, with the same replicates for every hypothesis."""
+        return tuple(Look((n,) * len(self.columns), alpha) for n, alpha in zip(sizes, spent, strict=True))
 
     @property
     def primaries(self) -> list[str]:
@@ -77,11 +99,13 @@ class Truth:
 def design_of(registry: Registry, suite: str) -> Design:
     """The registered design of a suite."""
     pairs = list(registry.registrations(suite))
+    look = registry.suites[suite].first_look
     return Design(
         suite,
         registry.suites[suite].alpha,
         {claim.id: claim.kind for claim, _ in pairs},
         tuple(Column(c.id, h.id, h.rule, r.replicates) for c, r in pairs for h in r.hypotheses),
+        None if look is None else (look.replicates, look.alpha),
     )
 
 
@@ -127,7 +151,8 @@ def measured_truth(rows: Array) -> Truth:
 def differences(registry: Registry, suite: str, tidy: pd.DataFrame) -> Array:
     """d of every hypothesis, shape (n, k), over the replicates that all claims have."""
     table, pairs = Table(tidy), list(registry.registrations(suite))
-    n = min(r.replicates for _, r in pairs)
+    look = registry.suites[suite].first_look
+    n = look.replicates if look else min(r.replicates for _, r in pairs)
     found = []
     for claim, registration in pairs:
         for h in registration.hypotheses:

@@ -4,7 +4,7 @@ p values have shape (simulations, k), one column per hypothesis; a superiority h
 delta has p_pass 1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,28 @@ class PValues:
         for place, (p_pass, p_fail) in columns.items():
             passing[:, place], failing[:, place] = p_pass, p_fail
         return PValues(passing, failing)
+
+    def after(self, verdicts: Verdicts, design: Design) -> "PValues":
+        """The same where an earlier look has settled claims: rejected in the family of their verdict alone."""
+        passing, failing = self.passing.copy(), self.failing.copy()
+        for claim, (passed, failed) in verdicts.items():
+            for place in design.of(claim):
+                passing[:, place] = np.select([passed, failed], [0.0, 1.0], passing[:, place])
+                failing[:, place] = np.select([failed, passed], [0.0, 1.0], failing[:, place])
+        return PValues(passing, failing)
+
+
+def settle(
+    looks: Sequence[PValues], spent: Sequence[float], design: Design, decide: Callable[[PValues, float], Verdicts]
+) -> Verdicts:
+    """The verdicts of the first look that settles each claim; `decide` judges one look at its alpha."""
+    final = decide(looks[0], spent[0])
+    for p, alpha in zip(looks[1:], spent[1:], strict=True):
+        later = decide(p.after(final, design), alpha)
+        for claim, (passed, failed) in final.items():
+            still_open = ~(passed | failed)
+            final[claim] = (passed | still_open & later[claim][0], failed | still_open & later[claim][1])
+    return final
 
 
 def verdict_of(

@@ -1,33 +1,34 @@
 """How far P(all as registered) can be known from few measured replicates: other draws of them, simulated again."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from lthbench.calibration.design import Truth, measured_truth
-from lthbench.calibration.family import in_family
-from lthbench.calibration.simulate import World, all_pass, as_true, deviations
+from lthbench.calibration.design import Look, Truth, measured_truth
+from lthbench.calibration.simulate import World, all_pass, as_true, deviations, family_verdicts
 
 POOLS, SUITES = 60, 1000
 
 
-def ranges(world: World, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
-    """Per n, the 5th and 95th percentile of P(all primary claims pass) over replicates drawn anew from the
+def ranges(world: World, designs: Sequence[tuple[Look, ...]]) -> list[dict[str, Any]]:
+    """Per design, the 5th and 95th percentile of P(all primary claims pass) over replicates drawn anew from the
     measured ones, means, SDs and correlations included.
     """
     rng = np.random.default_rng([world.seed, crc32(b"pools")])
     truths = [drawn_anew(world.truth, rng) for _ in range(POOLS)]
     found = []
-    for n in sizes:
+    for looks in designs:
         together = []
         for i, truth in enumerate(truths):
-            one = replace(world, truth=truth, simulations=SUITES, seed=world.seed + 1 + i, n=n)
-            verdicts = in_family(as_true(one, deviations(one)), one.design)
+            one = replace(world, truth=truth, simulations=SUITES, seed=world.seed + 1 + i, other_looks=looks)
+            verdicts = family_verdicts(one, as_true(one, deviations(one)))
             together.append(np.mean(all_pass(verdicts, one.design.primaries)))
         low, high = np.quantile(together, (0.05, 0.95))
-        found.append({"n": n, "low": round(float(low), 3), "high": round(float(high), 3)})
+        sizes = [max(look.sizes) for look in looks]
+        found.append({"n": sizes[-1], "looks": sizes, "low": round(float(low), 3), "high": round(float(high), 3)})
     return found
 
 

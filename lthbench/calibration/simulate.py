@@ -1,5 +1,6 @@
 """One world, simulated: how often each claim passes and fails where the truth is known."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -7,8 +8,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from lthbench.calibration.design import Design, Truth
-from lthbench.calibration.family import PValues, alone, in_family, verdict_of
+from lthbench.calibration.design import Design, Look, Truth
+from lthbench.calibration.family import PValues, Verdicts, alone, in_family, settle
 from lthbench.calibration.noise import RESAMPLED, SHAPES, resampled
 from lthbench.calibration.pvalues import p_fail, p_pass
 
@@ -17,28 +18,34 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class World:
-    """A truth with a shape of noise, in `simulations` suites. `n` overrides every registered n."""
+    """A truth with a shape of noise, in `simulations` suites; `looks` other than the registered ones, if any."""
 
     design: Design
     truth: Truth
     shape: str
     simulations: int
     seed: int
-    n: int | None = None
+    other_looks: tuple[Look, ...] = ()
 
     @property
     def name(self) -> str:
         """How tables call it."""
         return f"{self.truth.name}, {self.shape}"
 
-    def replicates(self, place: int) -> int:
-        """How many replicates a hypothesis has."""
-        return self.n or self.design.columns[place].n
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """The looks that are taken."""
+        return self.other_looks or self.design.looks
+
+    @property
+    def spent(self) -> list[float]:
+        """The alpha of each look."""
+        return [look.alpha for look in self.looks]
 
 
 def deviations(world: World) -> Array:
     """Noise of every hypothesis around its true mean, shape (simulations, n, k), in the unit of d."""
-    n = world.n or max(column.n for column in world.design.columns)
+    n = max(world.looks[-1].sizes)
     rng = np.random.default_rng([world.seed, crc32(world.name.encode()), n])
     root = world.truth.root
     z = rng.standard_normal((world.simulations, n, root.shape[1])) @ root.T
@@ -51,27 +58,45 @@ def deviations(world: World) -> Array:
     return z * world.truth.sds
 
 
-def column_p(world: World, noise: Array, place: int, mean: float, n: int | None = None) -> tuple[Array, Array]:
-    """P values of PASS and FAIL of one hypothesis with a true mean of `mean`."""
-    d = np.ascontiguousarray(noise[:, : n or world.replicates(place), place]) + mean
+def column_p(world: World, noise: Array, place: int, mean: float) -> list[tuple[Array, Array]]:
+    """P values of PASS and FAIL of one hypothesis with a true mean of `mean`, per look."""
     rule, alpha = world.design.columns[place].rule, world.design.alpha
-    return p_pass(d, rule, alpha), p_fail(d, rule, alpha)
+    d = [np.ascontiguousarray(noise[:, : look.sizes[place], place]) + mean for look in world.looks]
+    return [(p_pass(seen, rule, alpha), p_fail(seen, rule, alpha)) for seen in d]
 
 
-def as_true(world: World, noise: Array, n: int | None = None) -> PValues:
-    """All hypotheses at their true effects."""
-    pairs = [column_p(world, noise, i, effect, n) for i, effect in enumerate(world.truth.effects)]
-    return PValues(*(np.stack(side, axis=1) for side in zip(*pairs, strict=True)))
+def as_true(world: World, noise: Array) -> list[PValues]:
+    """All hypotheses at their true effects, per look."""
+    columns = [column_p(world, noise, i, effect) for i, effect in enumerate(world.truth.effects)]
+    return [
+        PValues(*(np.stack(side, axis=1) for side in zip(*pairs, strict=True)))
+        for pairs in zip(*columns, strict=True)
+    ]
+
+
+def family_verdicts(world: World, looks: Sequence[PValues]) -> Verdicts:
+    """Verdicts as the suite gives them: primary claims in their Holm families, look by look."""
+    return settle(looks, world.spent, world.design, lambda p, alpha: in_family(p, world.design, alpha))
+
+
+def verdicts_alone(world: World, looks: Sequence[PValues], members: int = 1) -> Verdicts:
+    """Verdicts of every claim by itself, each look at a `members`-th of its alpha."""
+    return settle(looks, world.spent, world.design, lambda p, alpha: alone(p, world.design, alpha / members))
+
+
+def replaced(looks: Sequence[PValues], columns: Mapping[int, list[tuple[Array, Array]]]) -> list[PValues]:
+    """Other hypotheses' p values in some columns, at every look."""
+    return [p.replaced({place: at[i] for place, at in columns.items()}) for i, p in enumerate(looks)]
 
 
 def rates(world: World) -> dict[str, Any]:
     """All numbers of one world: per claim, and for the suite."""
     design, noise = world.design, deviations(world)
     true = as_true(world, noise)
-    by_itself, family = alone(true, design, design.alpha), in_family(true, design)
-    first = alone(true, design, design.alpha / max(1, len(design.primaries)))
+    by_itself, family = verdicts_alone(world, true), family_verdicts(world, true)
+    first = verdicts_alone(world, true, max(1, len(design.primaries)))
     claims: dict[str, Any] = {}
-    worst: dict[int, tuple[Array, Array]] = {}
+    worst: dict[int, list[tuple[Array, Array]]] = {}
     for claim, kind in design.kinds.items():
         false_pass, at = boundary_rates(world, noise, true, claim, "pass")
         false_fail, _ = boundary_rates(world, noise, true, claim, "fail")
@@ -89,7 +114,7 @@ def rates(world: World) -> dict[str, Any]:
             "false_fail_at_boundary": false_fail[0],
             "false_fail_at_boundary_in_family": false_fail[1],
         }
-    null = in_family(true.replaced(worst), design)
+    null = family_verdicts(world, replaced(true, worst))
     return {
         "claims": claims,
         "all_primaries_pass": rate(all_pass(family, design.primaries)),
@@ -99,8 +124,8 @@ def rates(world: World) -> dict[str, Any]:
 
 
 def boundary_rates(
-    world: World, noise: Array, true: PValues, claim: str, side: str
-) -> tuple[tuple[float, float], dict[int, tuple[Array, Array]]]:
+    world: World, noise: Array, true: list[PValues], claim: str, side: str
+) -> tuple[tuple[float, float], dict[int, list[tuple[Array, Array]]]]:
     """How often a claim is wrongly passed (failed) with one of its hypotheses on the boundary, all else as true.
 
     Alone at alpha, and in the family; for the worst hypothesis and boundary, whose p values come back as well.
@@ -111,9 +136,11 @@ def boundary_rates(
         column = design.columns[place]
         for mean in column.pass_boundaries if side == "pass" else column.fail_boundaries:
             at = {place: column_p(world, noise, place, mean)}
-            p = true.replaced(at)
-            single = verdict_of(p, design.of(claim), design.alpha, design.alpha)[wanted]
-            both = (rate(single), rate(in_family(p, design)[claim][wanted]))
+            p = replaced(true, at)
+            both = (
+                rate(verdicts_alone(world, p)[claim][wanted]),
+                rate(family_verdicts(world, p)[claim][wanted]),
+            )
             found.append((both, at))
     return max(found, key=lambda entry: entry[0])
 

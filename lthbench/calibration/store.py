@@ -22,7 +22,9 @@ def registration_key(registry: Registry, suite: str) -> str:
         ]
         for claim, registration in registry.registrations(suite)
     ]
-    text = json.dumps([suite, registry.suites[suite].alpha, what])
+    look = registry.suites[suite].first_look
+    looks = [[look.replicates, look.alpha]] if look else []
+    text = json.dumps([suite, registry.suites[suite].alpha, what, *looks])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

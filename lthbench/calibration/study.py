@@ -1,18 +1,27 @@
 """The whole calibration of a suite: every world, power by n, and the second look, as plain data."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lthbench.calibration.design import Design, Truth, design_of, measured, planned
-from lthbench.calibration.family import alone, in_family
 from lthbench.calibration.looks import compared
 from lthbench.calibration.noise import RESAMPLED, SHAPES
 from lthbench.calibration.pools import ranges
 from lthbench.calibration.pvalues import p_pass
-from lthbench.calibration.simulate import World, all_pass, as_true, deviations, rate, rates
+from lthbench.calibration.simulate import (
+    World,
+    all_pass,
+    as_true,
+    deviations,
+    family_verdicts,
+    rate,
+    rates,
+    verdicts_alone,
+)
 from lthbench.calibration.store import registration_key
 from lthbench.claims.load import Registry
 
@@ -46,12 +55,14 @@ def study(
     last = worlds[-1]
     pools = []
     if last.shape == RESAMPLED:
-        pools = ranges(last, tuple(n for n in sizes_of(design) if n >= min(column.n for column in design.columns)))
+        more = [n for n in sizes_of(design) if n > max(column.n for column in design.columns)]
+        pools = ranges(last, [design.looks, *(design.looking([n], [design.alpha]) for n in more)])
         tell(f"{last.name}: other draws of the measured replicates")
     return {
         "suite": suite,
         "registration": registration_key(registry, suite),
         "alpha": design.alpha,
+        "looks": [[max(look.sizes), round(look.alpha, 6)] for look in design.looks],
         "simulations": simulations,
         "seed": seed,
         "replicates_measured": sum(len(t.pool) for t in truths if t.pool is not None),
@@ -88,11 +99,11 @@ def sizes_of(design: Design) -> list[int]:
 def at(world: World, n: int) -> dict[str, Any]:
     """One n: power at the first Holm level (alpha for claims outside the family), and in the family."""
     design = world.design
-    world = World(design, world.truth, world.shape, world.simulations, world.seed, n)
+    world = replace(world, other_looks=design.looking([n], [design.alpha]))
     noise = deviations(world)
     true = as_true(world, noise)
-    family = in_family(true, design)
-    first = alone(true, design, design.alpha / max(1, len(design.primaries)))
+    family = family_verdicts(world, true)
+    first = verdicts_alone(world, true, max(1, len(design.primaries)))
     settled = {c: (first if kind == "primary" else family)[c] for c, kind in design.kinds.items()}
     wrong = [
         rate(p_pass(noise[:, :, i] + mean, column.rule, design.alpha) <= design.alpha)

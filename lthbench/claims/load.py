@@ -284,19 +284,25 @@ def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
     for experiment in suite.dense_bands:
         if experiment not in registry.experiments:
             raise ClaimFileError(f"{where}: dense_bands: there is no experiment '{experiment}'")
-    first_level = settled_level(max(1, len(registry.primaries(suite.id))), suite.alpha)
+    look, members = suite.first_look, max(1, len(registry.primaries(suite.id)))
+    alpha = suite.alpha - (look.alpha if look else 0)  # what the last look has
+    if look and look.replicates < (fewest := floor_n(settled_level(members, look.alpha))):
+        raise ClaimFileError(
+            f"{where}: first_look.replicates: {look.replicates} cannot decide a primary claim at level "
+            f"{settled_level(members, look.alpha):.4g} (the exact sign-flip test); look at {fewest} or more"
+        )
     for claim, registration in registry.registrations(suite.id):
         file = f"{folder / claim.id}.yaml: suites.{suite.id}"
         try:
-            check_registration(registry, claim, registration, suite, first_level)
+            check_registration(registry, claim, registration, suite, alpha)
         except ValueError as error:
             raise ClaimFileError(f"{file}: {error}") from None
 
 
 def check_registration(
-    registry: Registry, claim: Claim, registration: Registration, suite: Suite, first_level: float
+    registry: Registry, claim: Claim, registration: Registration, suite: Suite, alpha: float
 ) -> None:
-    """Cells exist, experiments have an accuracy band, n reaches the level, power is as registered."""
+    """Cells exist, experiments have an accuracy band, n reaches the last look's level, power is as registered."""
     for cell in cells(registration):
         if cell.experiment not in registry.experiments:
             known = ", ".join(registry.experiments)
@@ -311,7 +317,9 @@ def check_registration(
             if line.endpoint == "barrier" and not ARMS[cell.arm].own_order:
                 raise ValueError(f"{line.id}: endpoint barrier is measured on dense-copy, not on '{cell.arm}'")
     primary = claim.kind == "primary"
-    level = first_level if primary else suite.alpha
+    level = settled_level(max(1, len(registry.primaries(suite.id))), alpha) if primary else alpha
+    if suite.first_look and registration.replicates <= suite.first_look.replicates:
+        raise ValueError(f"replicates: no more than the first look's {suite.first_look.replicates}; register more")
     fewest = max(floor_n(level), FEWEST_REPLICATES if primary else 0)
     if registration.replicates < fewest:
         raise ValueError(

@@ -316,6 +316,16 @@ class Band(Strict):
         return self
 
 
+class FirstLook(Strict):
+    """A look at fewer replicates: what it decides is final, claims it leaves inconclusive go on to all of theirs.
+
+    The suite's alpha is split between the two looks, so that no error rate can exceed it whatever the noise.
+    """
+
+    replicates: int = Field(ge=2, le=SIGN_FLIP_MAX_N, description="whole blocks")
+    alpha: float = Field(gt=0, lt=0.5, description="spent at the first look; the second has the rest")
+
+
 class Suite(Strict):
     """Which claims are decided together, and how their runs are cut into stacks."""
 
@@ -324,10 +334,20 @@ class Suite(Strict):
     says: str
     claims: Annotated[list[str], Field(min_length=1)]
     alpha: float = Field(0.05, gt=0, lt=0.5)
+    first_look: FirstLook | None = None
     block: int = Field(ge=1, le=1000, description="replicates trained in one stack; part of what fixes the bits")
     chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band]
     exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
+
+    @model_validator(mode="after")
+    def _look_of_whole_blocks(self) -> "Suite":
+        look = self.first_look
+        if look is not None and look.replicates % self.block:
+            raise ValueError(f"first_look.replicates: {look.replicates} is not whole blocks of {self.block}")
+        if look is not None and look.alpha >= self.alpha:
+            raise ValueError(f"first_look.alpha: {look.alpha} leaves nothing of {self.alpha} to the second look")
+        return self
 
 
 class Released(Strict):

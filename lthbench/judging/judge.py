@@ -6,6 +6,7 @@ the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/sta
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,10 +16,11 @@ from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
 from lthbench.engine_version import engine
 from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates
+from lthbench.judging.looks import Look, goes_on, looks, settled
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
-from lthbench.judging.words import magnitude, settle, why
+from lthbench.judging.words import look_words, magnitude, settle, why
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine, decide, weigh
 from lthbench.stats.gates import GateResult
 from lthbench.stats.multiplicity import holm_levels, settled_level
@@ -153,24 +155,42 @@ def judge(
 
     Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim that was
     not run or is blocked keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
+    With a first look, alpha is that of each look, and replicates beyond it are not seen before they are due.
     """
     suite, table = registry.suites[suite_id], Table(tidy)
-    weighed = [
-        weigh_claim(registry, suite, *pair, table, devices or {}) for pair in registry.registrations(suite_id)
-    ]
-    family = [w for w in weighed if w.claim.kind == "primary"]
-    pass_levels = family_levels(family, suite.alpha, claim_p_pass)
-    fail_levels = family_levels(family, suite.alpha, claim_p_fail)
-    results = [
-        _claim_verdict(
-            w, pass_levels.get(w.claim.id, suite.alpha), fail_levels.get(w.claim.id, suite.alpha), suite.alpha
-        )
-        for w in weighed
-        if not only or w.claim.id in only
-    ]
+    found: dict[str, ClaimVerdict] = {}
+    for look in looks(suite):
+        weighed = [
+            weigh_claim(registry, suite, claim, look.of(registration), table, devices or {})
+            for claim, registration in registry.registrations(suite_id)
+            if goes_on(found.get(claim.id))
+        ]
+        found |= at_look(look, suite, weighed, found)
+    results = [found[claim] for claim in suite.claims if not only or claim in only]
     return Verdicts(
         suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
     )
+
+
+def left_open(registry: Registry, suite_id: str, *given: Any, **more: Any) -> list[str]:
+    """The claims that the first look leaves inconclusive; called as `judge` is."""
+    verdicts = judge(registry, suite_id, *given, **more)
+    return [claim.id for claim in verdicts.claims if claim.look == 2]
+
+
+def at_look(
+    look: Look, suite: Suite, weighed: Sequence[Weighed], before: Mapping[str, ClaimVerdict]
+) -> dict[str, ClaimVerdict]:
+    """The verdicts of one look on the claims that earlier ones did not settle."""
+    family = [w for w in weighed if w.claim.kind == "primary"]
+    pass_levels = family_levels(family, look.alpha, claim_p_pass, settled(before, "PASS"))
+    fail_levels = family_levels(family, look.alpha, claim_p_fail, settled(before, "FAIL"))
+    return {
+        w.claim.id: _claim_verdict(
+            w, suite.id, pass_levels.get(w.claim.id, look.alpha), fail_levels.get(w.claim.id, look.alpha), look
+        )
+        for w in weighed
+    }
 
 
 class Weighable(Protocol):
@@ -185,14 +205,20 @@ class Weighable(Protocol):
 
 
 def family_levels(
-    family: Sequence[Weighable], alpha: float, p_of: Callable[[Sequence[Evidence]], float]
+    family: Sequence[Weighable],
+    alpha: float,
+    p_of: Callable[[Sequence[Evidence]], float],
+    settled: Mapping[str, float | None] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """Holm's level for each primary claim; one whose numbers mean nothing counts with p = 1."""
-    p_values = {w.claim.id: p_of(w.deciding) if w.sound else None for w in family}
+    """Holm's level for each primary claim; one whose numbers mean nothing counts with p = 1.
+
+    `settled` are the p values of members that an earlier look has decided.
+    """
+    p_values = {**settled, **{w.claim.id: p_of(w.deciding) if w.sound else None for w in family}}
     return holm_levels(p_values, alpha) if p_values else {}
 
 
-def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: float) -> ClaimVerdict:
+def _claim_verdict(w: Weighed, suite: str, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
     """Put one claim's verdict together."""
     claim, registration = w.claim, w.registration
     count = len(registration.hypotheses)
@@ -203,7 +229,7 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         for line, (sides, evidence) in zip(registration.hypotheses, w.lines[:count], strict=True)
     ]
     beside = [
-        line_result(line, sides, evidence, alpha, alpha)
+        line_result(line, sides, evidence, look.alpha, look.alpha)
         for line, (sides, evidence) in zip(registration.beside, w.lines[count:], strict=True)
     ]
     verdict: Verdict
@@ -213,7 +239,7 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         verdict = "BLOCKED"
     else:
         verdict = combine([h.decision for h in hypotheses])  # type: ignore[misc]
-    whole = len(w.deciding) == count
+    whole, whole_n = len(w.deciding) == count, claim.suites[suite].replicates
     return ClaimVerdict(
         id=claim.id,
         kind=claim.kind,
@@ -224,7 +250,8 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         experiment=registration.experiment,
         replicates=registration.replicates,
         verdict=verdict,
-        why=why(verdict, hypotheses, w.gates, w.missing),
+        why=look_words(look.number, registration.replicates, whole_n, w.complete)
+        + why(verdict, hypotheses, w.gates, w.missing),
         settle=_settle_claim(verdict, hypotheses),
         p_pass=rounded(claim_p_pass(w.deciding)) if whole else None,
         p_fail=rounded(claim_p_fail(w.deciding)) if whole else None,
@@ -234,8 +261,9 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         hypotheses=hypotheses,
         beside=beside,
         gates=[asdict(gate) for gate in w.gates],
-        magnitude=magnitude(claim, registration, hypotheses + beside),
+        magnitude=magnitude(claim, claim.suites[suite], hypotheses + beside),
         not_tested=list(registration.not_tested),
+        look=look.number,
     )
 
 
@@ -251,11 +279,13 @@ def settled_early(registry: Registry, suite_id: str, verdicts: Verdicts) -> dict
 
     A p at or below alpha / m is rejected by Holm in any company.
     """
-    level = settled_level(max(1, len(registry.primaries(suite_id))), registry.suites[suite_id].alpha)
+    members = max(1, len(registry.primaries(suite_id)))
+    alphas = {look.number: look.alpha for look in looks(registry.suites[suite_id])}
     found: dict[str, Verdict] = {}
     for claim in verdicts.claims:
         if claim.verdict == "NOT RUN" or claim.p_pass is None or claim.p_fail is None:
             continue
+        level = settled_level(members, alphas[claim.look])
         decided = claim.kind != "primary" or claim.verdict == "BLOCKED"
         decided |= claim.verdict == "PASS" and claim.p_pass <= level
         decided |= claim.verdict == "FAIL" and claim.p_fail <= level

@@ -12,7 +12,7 @@ EXIT_CODES: dict[str, int] = {
 SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
-LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own"}
+LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class ClaimVerdict:
     gates: list[dict[str, Any]]
     magnitude: list[str]
     not_tested: list[str] = field(default_factory=list)
+    look: int | None = None  # at which of two looks it was decided
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,15 @@ def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResu
     return " ".join(line_words(h) for h in deciding)
 
 
+def look_words(look: int | None, n: int, registered: int, complete: bool) -> str:
+    """At which look a claim was decided; nothing where there is only one."""
+    if look is None:
+        return ""
+    if not complete:
+        return "" if look == 1 else "Inconclusive at the first look, and the second is not there yet. "
+    return f"Decided at the {'first' if look == 1 else 'second'} look, with {n} of {registered} replicates. "
+
+
 def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float) -> str | None:
     """What would settle an undecided hypothesis if the truth were the estimate."""
     if decide(evidence, pass_level, fail_level) != "INCONCLUSIVE":

@@ -29,5 +29,6 @@ def reduced(registry: Registry, suite: str, replicates: int | None) -> Registry:
         small = registration.model_copy(update={"replicates": n, "beside": []})
         claims[claim.id] = claim.model_copy(update={"suites": {**claim.suites, suite: small}})
     block = replicates or registry.suites[suite].block
-    suites = registry.suites | {suite: registry.suites[suite].model_copy(update={"block": block})}
+    one_look = {"block": block, "first_look": None}
+    suites = registry.suites | {suite: registry.suites[suite].model_copy(update=one_look)}
     return replace(registry, claims=claims, suites=suites)

@@ -5,12 +5,13 @@ a claim decided alone reuses what the suite has trained and the other way round.
 """
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
 from lthbench.claims.load import Registry, load
 from lthbench.recipe import digest
-from lthbench.suite_plan import Chunk, plan_suite
+from lthbench.suite_plan import Chunk, first_chunks, second_chunks
 
 PACKAGE = Path(__file__).parents[1]
 RULES = Path(__file__).parent / "rules"
@@ -34,9 +35,23 @@ def registry(folder: str = "") -> Registry:
 
 @cache
 def chunks(suite: str, seed: int, scope: str, replicates: int = 0, folder: str = "") -> dict[str, Chunk]:
-    """The chunks of a scope by id."""
+    """The chunks of a scope that are trained in any case, by id."""
     claims = () if scope == "all" else (scope,)
-    return {c.id: c for c in plan_suite(registry(folder), suite, seed, claims, replicates or None)}
+    return {c.id: c for c in first_chunks(registry(folder), suite, seed, claims, replicates or None)}
+
+
+def looks_twice(suite: str, replicates: int = 0, folder: str = "") -> bool:
+    """Whether what is trained depends on a first look."""
+    trained = registry(folder).suites.get(suite)
+    return trained is not None and trained.first_look is not None and not replicates
+
+
+def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[str, Chunk]:
+    """The chunks that a first look (its file) asks for, by id; none before it was taken."""
+    if not Path(looked).is_file():
+        return {}
+    left_open = json.loads(Path(looked).read_text())["left_open"]
+    return {c.id: c for c in second_chunks(registry(folder), suite, seed, left_open)}
 
 
 def chunk_key(chunk: Chunk) -> str:

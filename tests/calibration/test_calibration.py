@@ -103,18 +103,20 @@ def test_more_noise_never_gives_more_power_and_more_replicates_never_less() -> N
     by_noise = [rates(world(sd=sd))["all_primaries_pass"] for sd in (0.2, 0.5, 0.8, 1.5)]
     assert by_noise == sorted(by_noise, reverse=True)
     assert by_noise[0] > 0.99 > 0.1 > by_noise[-1]
-    by_n = [rates(world(sd=0.7, n=n))["all_primaries_pass"] for n in (7, 9, 12, 20)]
+    by_n = [
+        rates(world(sd=0.7, other_looks=TOY.looking((n,), (0.05,))))["all_primaries_pass"] for n in (7, 9, 12, 20)
+    ]
     assert by_n == sorted(by_n)
 
 
 def test_a_second_look_spends_alpha_and_saves_replicates() -> None:
-    easy = looked(world(sd=0.15), (9, 14), (0.025, 0.025))
+    two = {"other_looks": TOY.looking((9, 14), (0.025, 0.025))}
+    easy = looked(world(sd=0.15, **two))
     assert easy["mean_n_per_claim"] == 9
-    hard = looked(world(sd=0.8, simulations=6000), (9, 14), (0.025, 0.025))
+    hard = looked(world(sd=0.8, simulations=6000, **two))
     assert 9 < hard["mean_n_per_claim"] <= hard["mean_n_whole_suite"] <= 14
-    assert (
-        hard["all_primaries_pass"] >= looked(world(sd=0.8, simulations=6000), (9,), (0.025,))["all_primaries_pass"]
-    )
+    first = looked(world(sd=0.8, simulations=6000, other_looks=TOY.looking((9,), (0.025,))))
+    assert hard["all_primaries_pass"] >= first["all_primaries_pass"]
     assert max(hard["any_false_pass"], hard["false_pass_at_boundary"]) <= 0.05 + 0.01
 
 

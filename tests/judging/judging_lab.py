@@ -54,11 +54,11 @@ def claim(name: str, *hypotheses: dict, kind: str = "primary", on: str = "toy", 
     } | more)  # fmt: skip
 
 
-def registry(*claims: Claim, scope: str = "layer-wise") -> Registry:
+def registry(*claims: Claim, scope: str = "layer-wise", **suite_keys: Any) -> Registry:
     names = dict.fromkeys(cell.experiment for c in claims for cell in cells(c.suites["toys"]))
     band = {"low": 50, "high": 70, "measured_on": "toys", "tenfold_smaller_rate": 30, "shuffled_labels": 10}
     suite = {"id": "toys", "title": "Toys", "says": "", "claims": [c.id for c in claims], "block": 5, "chance": 10,
-             "dense_bands": dict.fromkeys(names, band)}  # fmt: skip
+             "dense_bands": dict.fromkeys(names, band)} | suite_keys  # fmt: skip
     return Registry(
         {c.id: c for c in claims}, {"toys": Suite.model_validate(suite)}, {n: experiment(n, scope) for n in names}
     )

@@ -3,7 +3,7 @@
 
 rule tidy:
     input:
-        lambda wc: [f"{RESULTS}/scopes/{{scope}}/{chunk}.done.json" for chunk in chunks_of(wc.suite, wc.scope)],
+        trained,
     output:
         RESULTS + "/scopes/{scope}/tidy.csv",
         RESULTS + "/scopes/{scope}/provenance.json",

@@ -1,0 +1,78 @@
+"""A suite with a first look, run for real: open claims are trained further, settled ones are not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+LOOK = "first_look: {replicates: 8, alpha: 0.025}\n"
+
+
+def with_looks(claims_dir: Path, expect_more: float) -> None:
+    """Two looks of 8 and 12 replicates; ST-2 asks for a rewound network better by `expect_more` pp."""
+    suite = claims_dir / "suites" / "tiny.yaml"
+    suite.write_text(suite.read_text() + LOOK)
+    for path in (claims_dir / "FC-6.yaml", claims_dir / "ST-2.yaml"):
+        path.write_text(path.read_text().replace("replicates: 8", "replicates: 12"))
+    path.write_text(path.read_text().replace("delta: 0.5", f"delta: {expect_more}"))
+
+
+def files(out: Path) -> tuple[bytes, ...]:
+    folder = out / "results" / "tiny" / "seed-0" / "scopes" / "all"
+    return tuple((folder / name).read_bytes() for name in ("tidy.csv", "verdicts.json"))
+
+
+def verdicts(out: Path) -> dict[str, dict]:
+    return {claim["id"]: claim for claim in json.loads(files(out)[1])["claims"]}
+
+
+def replicates(out: Path, arm: str) -> set[int]:
+    rows = [line.split(",") for line in files(out)[0].decode().splitlines()]
+    return {int(row[4]) for row in rows[1:] if row[1] == arm}
+
+
+@pytest.mark.parametrize("driver", ["--snakemake", "--no-snakemake"])
+def test_only_claims_left_open_are_trained_further(
+    lthbench, claims_dir: Path, tmp_path: Path, driver: str
+) -> None:
+    with_looks(claims_dir, 0.01)
+    out = tmp_path / "out"
+    done = lthbench("run", "tiny", driver, "--out", out, "--cores", 2)
+    assert "first look at 8 replicates" in done.stdout, done.stdout + done.stderr
+    found = verdicts(out)
+    assert found["FC-6"]["look"] == 1
+    assert found["ST-2"]["look"] == 2
+    assert found["ST-2"]["replicates"] == 12
+    assert "second look" in done.stdout
+    assert replicates(out, "reinit") == set(range(8))
+    assert replicates(out, "rewound") == set(range(12))
+
+    before = files(out)
+    again = lthbench("run", "tiny", driver, "--out", out, "--cores", 2)
+    assert again.returncode == done.returncode
+    assert files(out) == before
+    other = lthbench("run", "tiny", "--no-snakemake" if driver == "--snakemake" else "--snakemake", "--out", out)
+    assert other.returncode == done.returncode
+    assert files(out) == before
+
+
+def test_nothing_more_is_trained_when_the_first_look_settles_all(
+    lthbench, claims_dir: Path, tmp_path: Path
+) -> None:
+    with_looks(claims_dir, 30)  # no rewound network of this size is 30 pp better: FAIL
+    done = lthbench("run", "tiny", "--out", tmp_path, "--cores", 2)
+    found = verdicts(tmp_path)
+    assert {claim["look"] for claim in found.values()} == {1}, done.stdout
+    assert found["ST-2"]["verdict"] == "FAIL"
+    assert replicates(tmp_path, "rewound") == set(range(8))
+    assert "second look:" not in done.stdout
+
+
+def test_a_campaign_goes_on_to_the_second_look(lthbench, claims_dir: Path, tmp_path: Path) -> None:
+    with_looks(claims_dir, 0.01)
+    done = lthbench("campaign", "tiny", "--budget", "2m", "--out", tmp_path)
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    assert verdicts(tmp_path)["ST-2"]["look"] == 2
+    run = tmp_path / "run"
+    lthbench("run", "tiny", "--no-snakemake", "--out", run)
+    assert files(run) == files(tmp_path)
