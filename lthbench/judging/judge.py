@@ -14,7 +14,8 @@ import pandas as pd
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
 from lthbench.engine_version import engine
-from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates
+from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates, not_looked_at
+from lthbench.judging.known_cases import known_cases
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
@@ -103,6 +104,7 @@ class Weighed:
     complete: bool
     gates: list[GateResult]
     missing: str = ""
+    not_looked_at: tuple[str, ...] = ()
 
     @property
     def deciding(self) -> list[Evidence]:
@@ -132,10 +134,10 @@ def weigh_claim(
     )
     lines = [weigh_line(table, line, registration) for line in registration.lines()]
     gates = claim_gates(registry, suite, registration, table) if complete else []
-    gates += device_gates(registration, devices)
-    return Weighed(
-        claim, registration, lines, complete, gates, "" if complete else missing_words(registration, table)
-    )
+    gates += [*device_gates(registration, devices), *known_cases(judged)]
+    missing = "" if complete else missing_words(registration, table)
+    unseen = not_looked_at(registration, table) if complete else ()
+    return Weighed(claim, registration, lines, complete, gates, missing, unseen)
 
 
 def judge(
@@ -158,19 +160,28 @@ def judge(
     weighed = [
         weigh_claim(registry, suite, *pair, table, devices or {}) for pair in registry.registrations(suite_id)
     ]
-    family = [w for w in weighed if w.claim.kind == "primary"]
-    pass_levels = family_levels(family, suite.alpha, claim_p_pass)
-    fail_levels = family_levels(family, suite.alpha, claim_p_fail)
-    results = [
-        _claim_verdict(
-            w, pass_levels.get(w.claim.id, suite.alpha), fail_levels.get(w.claim.id, suite.alpha), suite.alpha
-        )
-        for w in weighed
-        if not only or w.claim.id in only
-    ]
+    results = decided(weighed, suite.alpha, only)
     return Verdicts(
         suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
     )
+
+
+def decided(weighed: Sequence[Weighed], alpha: float, only: Sequence[str] = ()) -> list[ClaimVerdict]:
+    """Holm over the primary claims, then the verdict of every claim (or of those named)."""
+    family = [w for w in weighed if w.claim.kind == "primary"]
+    pass_levels = family_levels(family, alpha, claim_p_pass)
+    fail_levels = family_levels(family, alpha, claim_p_fail)
+    return [
+        _claim_verdict(w, pass_levels.get(w.claim.id, alpha), fail_levels.get(w.claim.id, alpha), alpha)
+        for w in weighed
+        if not only or w.claim.id in only
+    ]
+
+
+def judged(pairs: Sequence[tuple[Claim, Registration]], table: Table, alpha: float) -> list[ClaimVerdict]:
+    """Verdicts on complete cells without gates: the way from numbers to verdicts that `known_cases` tries."""
+    lines = [[weigh_line(table, line, registration) for line in registration.lines()] for _, registration in pairs]
+    return decided([Weighed(*pair, own, True, []) for pair, own in zip(pairs, lines, strict=True)], alpha)
 
 
 class Weighable(Protocol):
@@ -235,7 +246,7 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, alpha: floa
         beside=beside,
         gates=[asdict(gate) for gate in w.gates],
         magnitude=magnitude(claim, registration, hypotheses + beside),
-        not_tested=list(registration.not_tested),
+        not_tested=[*registration.not_tested, *w.not_looked_at],
     )
 
 
