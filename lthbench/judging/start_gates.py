@@ -65,7 +65,7 @@ def where_gate(experiment: Experiment, every: Sequence[Cell], table: Table, n: i
             ok[f"{label(cell)} (biases, norms and their statistics)"] = (
                 per_run(table, cell, "start_moved:others", n) == 0
             )
-    good, bad = "start where their arm says", "do not start where their arm says"
+    good, bad = "are of networks that start where their arm says", "do not start where their arm says"
     return titled(experiment, every_value("start of every network", ok, good, bad))
 
 
@@ -101,7 +101,7 @@ def pruned_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n:
     if not masks:
         return []
     none = {label(cell): per_run(table, cell, "wrongly_pruned", n) == 0 for cell in masks}
-    good, bad = "masks took the smallest weights", "masks took larger weights than they left"
+    good, bad = "are of masks that took the smallest weights", "took larger weights than they left"
     return [titled(experiment, every_value("the smallest weights were pruned", none, good, bad))]
 
 
@@ -112,7 +112,7 @@ def rates_gate(experiment: Experiment, every: Sequence[Cell], table: Table, n: i
         wanted = rate_total(experiment, cell.arm)
         given = per_run(table, cell, "rate_total", n)
         ok[label(cell)] = np.isclose(given, wanted, rtol=RATES_AGREE, atol=0)
-    good, bad = "trained at the recipe's rates", "did not train at the recipe's rates"
+    good, bad = "are the recipe's rates", "are not the recipe's rates"
     return titled(experiment, every_value("learning rates", ok, good, bad))
 
 
@@ -148,7 +148,7 @@ def rewind_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n:
     kept = per_run(table, dense, "rewind_validation_loss", n)
     curve = per_run(table, dense, "validation_loss", n, iteration=rewind)
     ok = np.isclose(kept, curve, rtol=LOSSES_AGREE, atol=0) if len(kept) == len(curve) else np.zeros(1, bool)
-    good, bad = f"are the dense network after {rewind} iterations", f"are not the dense network after {rewind}"
+    good, bad = f"are of the dense network after {rewind} iterations", f"are not the dense network after {rewind}"
     return [titled(experiment, every_value("rewind point", {"rewind points": ok}, good, bad))]
 
 

@@ -17,7 +17,9 @@ class Table:
     """Read access to a tidy table by cell; indexing it once makes many look-ups cheap."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        self._groups: dict[Any, pd.DataFrame] = dict(iter(table.groupby(["experiment", "arm", "level", "metric"], sort=False)))
+        self._groups: dict[Any, pd.DataFrame] = dict(
+            iter(table.groupby(["experiment", "arm", "level", "metric"], sort=False))
+        )
         self._metrics: dict[Cell, list[str]] = {}
         for experiment, arm, level, metric in sorted(self._groups):
             self._metrics.setdefault(Cell(experiment, arm, level), []).append(metric)
