@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 1
-SOURCE = "03d1d78a052b"
+SOURCE = "f651b9d06ea6"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 

@@ -14,7 +14,8 @@ from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, GivenHypothesis, Line, Reanalysis, Registration, parse_place
 from lthbench.errors import UserError, shown
 from lthbench.judging.given_gates import given_gates
-from lthbench.judging.judge import exit_code, family_levels, registered_part, rounded
+from lthbench.judging.judge import exit_code, family_levels, judged, registered_part, rounded
+from lthbench.judging.known_cases import known_cases
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
 from lthbench.results.given import GivenTable, Measured
@@ -195,7 +196,7 @@ def weigh_claim(
     """Evidence and gates of one claim."""
     lines = [weigh_line(table, line, registration.experiment) for line in registration.lines()]
     gates, not_looked_at = given_gates(registry, suite, registration, table)
-    return GivenClaim(claim, registration, lines, gates, not_looked_at)
+    return GivenClaim(claim, registration, lines, [*gates, *known_cases(judged)], not_looked_at)
 
 
 def weigh_suite(registry: Registry, suite: str, table: GivenTable) -> list[GivenClaim]:

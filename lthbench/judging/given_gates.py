@@ -5,7 +5,7 @@ import pandas as pd
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Place, Reanalysis, Registration
-from lthbench.judging.gates import cells_and_parents, claim_gates
+from lthbench.judging.gates import cells_and_parents, claim_gates, not_looked_at
 from lthbench.judging.table import Table
 from lthbench.results.given import GivenTable, Measured
 from lthbench.stats.gates import GateResult, all_finite, nobody_at_chance, not_censored, within_band
@@ -20,7 +20,7 @@ def given_gates(
     if isinstance(registration, Registration):
         structural = own_gates(registry, suite, registration, table)
         if structural is not None:
-            return structural, []
+            return structural
     found: list[GateResult] = []
     values = measured_values(registration, table)
     for experiment in dict.fromkeys(place.experiment for place, _ in values):
@@ -77,8 +77,11 @@ def band_gate(registry: Registry, suite: str, experiment: str, table: GivenTable
 
 def own_gates(
     registry: Registry, suite: str, registration: Registration, table: GivenTable
-) -> list[GateResult] | None:
-    """All structural gates, where the table is as complete as lthbench's own; None where it is not."""
+) -> tuple[list[GateResult], list[str]] | None:
+    """All structural gates, where the table is as complete as lthbench's own (None where it is not).
+
+    Beside them what they could not look at: facts on starts that the table lacks.
+    """
     frame = table.table
     labels = frame.loc[frame["experiment"].isin(cells_and_parents(registration)), "replicate"].unique()
     if sorted(labels, key=lambda label: (len(label), label)) != [str(i) for i in range(len(labels))] or not len(
@@ -106,7 +109,8 @@ def own_gates(
         return None
     asked = registration.model_copy(update={"replicates": n})
     try:
-        return claim_gates(registry, registry.suites[suite], asked, own)
+        gates = claim_gates(registry, registry.suites[suite], asked, own)
+        return gates, list(not_looked_at(asked, own))
     except (ValueError, KeyError):  # arrays of unequal length: measured for some runs, not for others
         why = "The table has masks or weight counts for some runs only."
-        return [GateResult("masks and weight counts", False, why)]
+        return [GateResult("masks and weight counts", False, why)], []

@@ -15,7 +15,8 @@ import pandas as pd
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
 from lthbench.engine_version import engine
-from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates
+from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates, not_looked_at
+from lthbench.judging.known_cases import known_cases
 from lthbench.judging.looks import Look, goes_on, looks, settled
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
@@ -105,6 +106,7 @@ class Weighed:
     complete: bool
     gates: list[GateResult]
     missing: str = ""
+    not_looked_at: tuple[str, ...] = ()
 
     @property
     def deciding(self) -> list[Evidence]:
@@ -134,10 +136,10 @@ def weigh_claim(
     )
     lines = [weigh_line(table, line, registration) for line in registration.lines()]
     gates = claim_gates(registry, suite, registration, table) if complete else []
-    gates += device_gates(registration, devices)
-    return Weighed(
-        claim, registration, lines, complete, gates, "" if complete else missing_words(registration, table)
-    )
+    gates += [*device_gates(registration, devices), *known_cases(judged)]
+    missing = "" if complete else missing_words(registration, table)
+    unseen = not_looked_at(registration, table) if complete else ()
+    return Weighed(claim, registration, lines, complete, gates, missing, unseen)
 
 
 def judge(
@@ -165,7 +167,7 @@ def judge(
             for claim, registration in registry.registrations(suite_id)
             if goes_on(found.get(claim.id))
         ]
-        found |= at_look(look, suite, weighed, found)
+        found |= decided(weighed, look, found)
     results = [found[claim] for claim in suite.claims if not only or claim in only]
     return Verdicts(
         suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
@@ -178,19 +180,26 @@ def left_open(registry: Registry, suite_id: str, *given: Any, **more: Any) -> li
     return [claim.id for claim in verdicts.claims if claim.look == 2]
 
 
-def at_look(
-    look: Look, suite: Suite, weighed: Sequence[Weighed], before: Mapping[str, ClaimVerdict]
+def decided(
+    weighed: Sequence[Weighed], look: Look, before: Mapping[str, ClaimVerdict] = MappingProxyType({})
 ) -> dict[str, ClaimVerdict]:
-    """The verdicts of one look on the claims that earlier ones did not settle."""
+    """Holm over the primary claims, then the verdicts of one look on claims that earlier ones left open."""
     family = [w for w in weighed if w.claim.kind == "primary"]
     pass_levels = family_levels(family, look.alpha, claim_p_pass, settled(before, "PASS"))
     fail_levels = family_levels(family, look.alpha, claim_p_fail, settled(before, "FAIL"))
     return {
         w.claim.id: _claim_verdict(
-            w, suite.id, pass_levels.get(w.claim.id, look.alpha), fail_levels.get(w.claim.id, look.alpha), look
+            w, pass_levels.get(w.claim.id, look.alpha), fail_levels.get(w.claim.id, look.alpha), look
         )
         for w in weighed
     }
+
+
+def judged(pairs: Sequence[tuple[Claim, Registration]], table: Table, alpha: float) -> list[ClaimVerdict]:
+    """Verdicts on complete cells without gates: the way from numbers to verdicts that `known_cases` tries."""
+    lines = [[weigh_line(table, line, registration) for line in registration.lines()] for _, registration in pairs]
+    weighed = [Weighed(*pair, own, True, []) for pair, own in zip(pairs, lines, strict=True)]
+    return list(decided(weighed, Look(None, None, alpha)).values())
 
 
 class Weighable(Protocol):
@@ -218,7 +227,7 @@ def family_levels(
     return holm_levels(p_values, alpha) if p_values else {}
 
 
-def _claim_verdict(w: Weighed, suite: str, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
+def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
     """Put one claim's verdict together."""
     claim, registration = w.claim, w.registration
     count = len(registration.hypotheses)
@@ -239,7 +248,7 @@ def _claim_verdict(w: Weighed, suite: str, pass_level: float, fail_level: float,
         verdict = "BLOCKED"
     else:
         verdict = combine([h.decision for h in hypotheses])  # type: ignore[misc]
-    whole, whole_n = len(w.deciding) == count, claim.suites[suite].replicates
+    whole = len(w.deciding) == count
     return ClaimVerdict(
         id=claim.id,
         kind=claim.kind,
@@ -250,7 +259,7 @@ def _claim_verdict(w: Weighed, suite: str, pass_level: float, fail_level: float,
         experiment=registration.experiment,
         replicates=registration.replicates,
         verdict=verdict,
-        why=look_words(look.number, registration.replicates, whole_n, w.complete)
+        why=look_words(look.number, registration.replicates, w.complete)
         + why(verdict, hypotheses, w.gates, w.missing),
         settle=_settle_claim(verdict, hypotheses),
         p_pass=rounded(claim_p_pass(w.deciding)) if whole else None,
@@ -261,8 +270,8 @@ def _claim_verdict(w: Weighed, suite: str, pass_level: float, fail_level: float,
         hypotheses=hypotheses,
         beside=beside,
         gates=[asdict(gate) for gate in w.gates],
-        magnitude=magnitude(claim, claim.suites[suite], hypotheses + beside),
-        not_tested=list(registration.not_tested),
+        magnitude=magnitude(claim, registration, hypotheses + beside),
+        not_tested=[*registration.not_tested, *w.not_looked_at],
         look=look.number,
     )
 

@@ -1,5 +1,7 @@
 """Looking cells up in a tidy table."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,13 @@ class Table:
     """Read access to a tidy table by cell; indexing it once makes many look-ups cheap."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        self._groups = dict(iter(table.groupby(["experiment", "arm", "level", "metric"], sort=False)))
+        self._groups: dict[Any, pd.DataFrame] = dict(
+            iter(table.groupby(["experiment", "arm", "level", "metric"], sort=False))
+        )
+        self._metrics: dict[Cell, list[str]] = {}
+        for experiment, arm, level, metric in sorted(self._groups):
+            self._metrics.setdefault(Cell(experiment, arm, level), []).append(metric)
+        self.runs: dict[tuple[Cell, str, int, int | None], np.ndarray] = {}  # what `per_run` found before
 
     def rows(self, cell: Cell, metric: str) -> pd.DataFrame | None:
         """All rows of one metric of one cell."""
@@ -23,7 +31,7 @@ class Table:
 
     def metrics(self, cell: Cell) -> list[str]:
         """Names of everything measured on a cell."""
-        return sorted(str(metric) for *address, metric in self._groups if tuple(address) == tuple(cell))
+        return self._metrics.get(cell, [])
 
     def replicates(self, cell: Cell, metric: str, replicates: int) -> list[int]:
         """Which of the replicates 0 .. n-1 have the metric."""
@@ -51,3 +59,29 @@ class Table:
         if list(means.index) != list(range(replicates)):
             return None
         return means.to_numpy(dtype=float)
+
+
+def label(cell: Cell) -> str:
+    """A cell's name inside its experiment."""
+    return f"{cell.arm}@{cell.level}"
+
+
+def per_run(table: Table, cell: Cell, metric: str, n: int, iteration: int | None = None) -> np.ndarray:
+    """One value per run (replicates x draws, in this order), not averaged: nothing hides in a mean.
+
+    Of a curve at one `iteration`, where one is given.
+    """
+    key = (cell, metric, n, iteration)
+    if key not in table.runs:
+        table.runs[key] = runs_of(table.rows(cell, metric), n, iteration)
+    return table.runs[key]
+
+
+def runs_of(rows: pd.DataFrame | None, n: int, iteration: int | None) -> np.ndarray:
+    """The values of some rows in the order of replicates and draws."""
+    if rows is None:
+        return np.array([])
+    rows = rows[rows["replicate"] < n].sort_values(["replicate", "draw"], kind="stable")
+    if iteration is not None:
+        rows = rows[rows["iteration"].eq(iteration).fillna(False)]
+    return rows["value"].to_numpy(dtype=float)

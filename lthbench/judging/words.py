@@ -90,13 +90,13 @@ def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResu
     return " ".join(line_words(h) for h in deciding)
 
 
-def look_words(look: int | None, n: int, registered: int, complete: bool) -> str:
+def look_words(look: int | None, n: int, complete: bool) -> str:
     """At which look a claim was decided; nothing where there is only one."""
     if look is None:
         return ""
     if not complete:
         return "" if look == 1 else "Inconclusive at the first look, and the second is not there yet. "
-    return f"Decided at the {'first' if look == 1 else 'second'} look, with {n} of {registered} replicates. "
+    return f"Decided at the {'first' if look == 1 else 'second'} look, with {n} replicates. "
 
 
 def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float) -> str | None:
@@ -124,7 +124,11 @@ def magnitude(claim: Claim, registration: Registration, results: Sequence[LineRe
             continue
         if effect.verified not in ("paper", "data"):
             continue
-        if effect.suite is not None and claim.suites.get(effect.suite) is not registration:
+        # A look has a copy of its registration, with the same hypotheses.
+        if (
+            effect.suite
+            and getattr(claim.suites.get(effect.suite), "hypotheses", None) is not registration.hypotheses
+        ):
             continue
         low, high = result.evidence["low"], result.evidence["high"]
         size = "full size" if low <= effect.value <= high else ("larger" if low > effect.value else "smaller")

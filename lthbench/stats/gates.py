@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class GateResult:
     detail: str
 
 
+FALSE_ALARM = 1e-10  # of one matrix of a sound network
+Spread = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 Counts = Mapping[str, int] | npt.ArrayLike
 
 
@@ -57,7 +60,7 @@ def within_band(name: str, values: npt.ArrayLike, low: float, high: float, unit:
 def nobody_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float, factor: float = 1.5) -> GateResult:
     """Every replicate of every arm (n,) lies above ``factor * chance``, in the unit of the values."""
     limit = factor * chance
-    return _every_value(
+    return every_value(
         "nobody at chance",
         {arm: np.asarray(v, dtype=np.float64) > limit for arm, v in values_by_arm.items()},
         good=f"are above {limit:.6g} ({factor:g} x chance)",
@@ -86,7 +89,7 @@ def identical_masks(hashes_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
 
 def not_censored(early_stop_iterations: npt.ArrayLike, last_iteration: int) -> GateResult:
     """No early stop (any shape, in iterations) falls on the last evaluation or is missing (nan)."""
-    return _every_value(
+    return every_value(
         "early stop not censored",
         {"early stop": np.asarray(early_stop_iterations, dtype=np.float64) < last_iteration},
         good=f"come before the last evaluation at iteration {last_iteration}",
@@ -96,7 +99,7 @@ def not_censored(early_stop_iterations: npt.ArrayLike, last_iteration: int) -> G
 
 def all_finite(values_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
     """No value of any arm (any shape) is infinite or nan: no run diverged."""
-    return _every_value(
+    return every_value(
         "no diverged run",
         {arm: np.isfinite(np.asarray(v, dtype=np.float64)) for arm, v in values_by_arm.items()},
         good="are finite",
@@ -104,7 +107,37 @@ def all_finite(values_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
     )
 
 
-def _every_value(name: str, ok_by_arm: Mapping[str, npt.NDArray[Any]], good: str, bad: str) -> GateResult:
+def same_scale(name: str, drawn: Spread, initial: Spread) -> GateResult:
+    """Gaussian weights of mean 0 have the same variance in two groups of runs, matrix by matrix.
+
+    A group gives counts of weights and their root mean squares, (runs,) each, by matrix. The F test of two
+    variances is exact for Gaussians; a sound matrix fails it with probability FALSE_ALARM.
+    """
+    if not drawn or drawn.keys() != initial.keys():
+        return GateResult(name, False, "There are no weights to compare.")
+    wrong = []
+    for matrix in drawn:
+        (n, squares), (n_initial, squares_initial) = (_pooled(*group[matrix]) for group in (drawn, initial))
+        if n == 0 or n_initial == 0:
+            return GateResult(name, False, f"{matrix}: there are no weights to compare.")
+        ratio = squares / squares_initial if squares_initial else np.inf
+        p = 2 * min(special.fdtr(n, n_initial, ratio), special.fdtrc(n, n_initial, ratio))
+        if not p >= FALSE_ALARM:
+            wrong.append(f"{matrix} {np.sqrt(ratio):.4g}")
+    if wrong:
+        text = f"Root mean squares are not those of initial weights: {', '.join(wrong)} times as large."
+        return GateResult(name, False, text)
+    return GateResult(name, True, f"All {len(drawn)} matrices are spread as initial weights are.")
+
+
+def _pooled(counts: npt.NDArray[Any], rms: npt.NDArray[Any]) -> tuple[float, float]:
+    """All weights of some runs, and their mean square; nothing where the runs do not match."""
+    if counts.shape != rms.shape or counts.sum() == 0:
+        return 0.0, np.nan
+    return float(counts.sum()), float((counts * rms**2).sum() / counts.sum())
+
+
+def every_value(name: str, ok_by_arm: Mapping[str, npt.NDArray[Any]], good: str, bad: str) -> GateResult:
     """Pass where every arm has values and all are ok; else name the arms and how many are not."""
     empty = [arm for arm, ok in ok_by_arm.items() if ok.size == 0]
     if empty or not ok_by_arm:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lthbench.tickets import supermasks
 from lthbench.tickets.arms import ARMS, Cell
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
+from lthbench.tickets.starts import Fact, rewind_facts, start_facts
 from lthbench.training import loop
 from lthbench.training.checkpoint import Checkpoint
 from lthbench.training.run import Folds, Model, Task, Trained
@@ -104,6 +105,14 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
     return rows
 
 
+def fact_rows(unit: Unit, facts: Iterable[Fact]) -> list[Row]:
+    """Facts about single networks as rows."""
+    return [
+        (unit.replicates[s // unit.draws], s % unit.draws, None, metric, number(value))
+        for s, metric, value in facts
+    ]
+
+
 def barrier_rows(
     unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], copies: list[Arrays]
 ) -> list[Row]:
@@ -177,6 +186,7 @@ def run_unit(
     check_images(unit, folds)
     whole = filters.find(model, folds.shape, pruning) if pruning.unit == "filter" else None
     task = make_task(unit, model, folds, above, whole)
+    facts = fact_rows(unit, start_facts(unit, task, above))
     path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")
     checkpoint = Checkpoint(path, deadline)
     if ARMS[unit.arm].mask == "learned":
@@ -184,7 +194,9 @@ def run_unit(
         task, trained = supermasks.without_scores(task, learned, loop.train(learned, folds, checkpoint))
     else:
         trained = loop.train(task, folds, checkpoint)
-    rows = rows_of(unit, task, trained)
+    rows = rows_of(unit, task, trained) + facts
+    if trained.kept:
+        rows += fact_rows(unit, rewind_facts(unit, model, folds, trained.kept))
     if ARMS[unit.arm].own_order:
         rows += barrier_rows(unit, model, folds, above, trained.states)
     if unit.arm == "dense" and whole is not None:

@@ -70,6 +70,21 @@ def spread(n: int = N, sd: float = 0.5) -> np.ndarray:
     return z * sd / z.std(ddof=1)
 
 
+def facts_of(recipe: Experiment, cell: Cell, left: dict[str, int]) -> list[tuple[str, float]]:
+    """What a sound run says of its start: `recipe` trains 30 iterations at 0.01 and rewinds to 10."""
+    kind = ARMS[cell.arm]
+    own = kind.weights not in ("init", "rewind-point", "trained")
+    rates = {"nothing": 0.0}.get(kind.learns, 0.2 if kind.weights == "rewind-point" else 0.3)
+    found = [
+        ("start_moved:weights", float(own * sum(left.values()))), ("start_moved:others", 0.0),
+        ("rate_total", rates),
+        *((f"start_rms:{name}", 0.1) for name in left),
+    ]  # fmt: skip
+    if kind.mask in ("iterative", "one-shot", "at-init"):
+        found.append(("wrongly_pruned", 0.0))
+    return [*found, ("rewind_validation_loss", 1.8)] if cell.arm == "dense" else found
+
+
 def runs_of(found: Registry, cell: Cell, values: np.ndarray) -> list[tuple]:
     """The rows of one cell: `values` are its accuracies, one per replicate (draws scatter around them)."""
     recipe = found.experiments[cell.experiment]
@@ -97,6 +112,7 @@ def runs_of(found: Registry, cell: Cell, values: np.ndarray) -> list[tuple]:
                 (replicate, draw, None, "mask_crc32", float(crc)),
                 *((replicate, draw, 30, f"nonzero:{name}", float(count)) for name, count in left.items()),
             ]
+            rows += [(replicate, draw, None, *fact) for fact in facts_of(recipe, cell, left)]
             if cell.arm == "dense-copy":
                 rows.append((replicate, draw, None, "barrier", mine - BASE))
     density = sum(left.values()) / 100

@@ -8,6 +8,7 @@ from lthbench.stats.gates import (
     identical_masks,
     nobody_at_chance,
     not_censored,
+    same_scale,
     within_band,
 )
 
@@ -109,6 +110,8 @@ def test_all_finite() -> None:
         identical_masks({"ticket": np.array([]), "reinit": np.array([])}),
         not_censored([], 100),
         all_finite({}),
+        same_scale("fresh", {}, {}),
+        same_scale("fresh", {"fc": (np.array([]), np.array([]))}, {"fc": (np.array([9]), np.array([1.0]))}),
     ],
 )
 def test_no_gate_passes_on_nothing(result) -> None:

@@ -1,0 +1,238 @@
+"""Gates on what networks were given before their first step, and known cases: each known mistake blocks."""
+
+import judging_lab as lab
+import numpy as np
+import pytest
+from test_judging_gates import blocked, judged
+
+from lthbench.judging import known_cases as known
+from lthbench.judging.judge import judge
+from lthbench.judging.judge import judged as judged_pairs
+from lthbench.judging.start_gates import rate_total, rung
+from lthbench.pruning.counts import ladder
+from lthbench.recipe import Pruning, Training
+from lthbench.stats.decision import Rule
+from lthbench.training.schedule import last_rate, learning_rates
+
+TICKET = lab.line("ticket@2", "reinit@2")
+ONE_SHOT = lab.line("ticket@2", "one-shot@2")
+REWOUND = lab.line("ticket@2", "rewound@2")
+SHUFFLED = lab.line("ticket@2", "shuffled@2")
+FACTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
+
+
+@pytest.mark.parametrize("cell", ["ticket@2", "ticket@1", "dense@0"])
+def test_statistics_that_survive_the_rewind(cell) -> None:
+    """M4: one buffer of one network."""
+    change = lab.setting(cell, "start_moved:others", 1, replicate=4)
+    blocked(TICKET, change, "toy: start of every network", f"1 of 10 of {cell} (biases, norms")
+
+
+@pytest.mark.parametrize(("line", "cell"), [(TICKET, "ticket@1"), (REWOUND, "rewound@2")])
+def test_weights_that_are_not_rewound(line, cell) -> None:
+    """M3."""
+    blocked(line, lab.setting(cell, "start_moved:weights", 1, replicate=9), f"1 of 10 of {cell} (weights)")
+
+
+def test_a_control_that_shares_the_tickets_weights() -> None:
+    """P3."""
+    change = lab.setting("reinit@2", "start_moved:weights", 0)
+    blocked(TICKET, change, "20 of 20 of reinit@2 (weights, all new)")
+
+
+def test_shuffled_weights_may_move_but_their_biases_not() -> None:
+    assert judged(SHUFFLED, lambda _: None).claims[0].verdict == "PASS"
+    blocked(SHUFFLED, lab.setting("shuffled@2", "start_moved:others", 3, replicate=0), "of shuffled@2 (biases")
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.8])
+def test_fresh_weights_of_another_spread(factor) -> None:
+    """P4; 100 survivors of 20 runs show a factor of 1.8, not one of 1.02."""
+    blocked(
+        TICKET, lab.setting("reinit@2", "start_rms:out.weight", 0.1 * factor),
+        "toy: spread of fresh weights of reinit@2", f"out.weight {factor:g} times",
+    )  # fmt: skip
+    near = judged(TICKET, lab.setting("reinit@2", "start_rms:out.weight", 0.102))
+    assert near.claims[0].verdict == "PASS"
+
+
+@pytest.mark.parametrize("cell", ["one-shot@2", "ticket@1"])
+def test_masks_that_did_not_take_the_smallest(cell) -> None:
+    """P9, P11."""
+    change = lab.setting(cell, "wrongly_pruned", 5, replicate=2)
+    blocked(ONE_SHOT, change, "toy: the smallest weights were pruned", f"1 of 10 of {cell}")
+
+
+@pytest.mark.parametrize("cell", ["dense@0", "rewound@1"])
+def test_other_learning_rates(cell) -> None:
+    """M13, P1."""
+    blocked(
+        REWOUND, lab.setting(cell, "rate_total", 0.21, replicate=0), "toy: learning rates", f"1 of 10 of {cell}"
+    )
+
+
+def test_a_rewind_point_of_another_iteration() -> None:
+    """P10."""
+    change = lab.setting("dense@0", "rewind_validation_loss", 1.801, replicate=1)
+    blocked(REWOUND, change, "toy: rewind point", "1 of 10 of rewind points are not the dense network after 10")
+
+
+def without_facts(frame):
+    return frame[~frame["metric"].str.startswith(FACTS)].reset_index(drop=True)
+
+
+def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
+    claim = judged(TICKET, without_facts).claims[0]
+    assert claim.verdict == "PASS"
+    assert claim.not_tested[-1].startswith("toy: where networks started")
+    assert not any("start" in gate["name"] or "rates" in gate["name"] for gate in claim.gates)
+    assert not any("toy" in text for text in judged(TICKET, lambda _: None).claims[0].not_tested)
+
+
+def test_results_of_two_versions_do_not_mix() -> None:
+    def change(frame):
+        old = frame["metric"].str.startswith(FACTS) & (frame["arm"] == "ticket") & (frame["level"] == 1)
+        return frame[~old].reset_index(drop=True)
+
+    blocked(TICKET, change, "toy: start of every network", "ticket@1: no start_moved:weights")
+
+
+def test_a_fact_that_is_missing_is_not_a_pass() -> None:
+    blocked(TICKET, lab.without("ticket@2", "wrongly_pruned"), "the smallest weights were pruned", "ticket@2")
+
+
+def test_cells_of_other_matrices_fail_the_ladder() -> None:
+    def change(frame):
+        frame.loc[lab.where(frame, "ticket@1", "nonzero:fc1.weight"), "metric"] = "nonzero:fc9.weight"
+
+    blocked(TICKET, change, "weights remaining", "ticket@1 does not have the dense network's matrices: fc1.weight")
+    blocked(
+        TICKET, lambda frame: frame[~lab.where(frame, "ticket@1", "nonzero:fc1.weight", replicate=3)],
+        "ticket@1 has counts of some matrices for some runs only",
+    )  # fmt: skip
+
+
+def on_the_line(**network):
+    """A claim about barriers and its table: ends with the networks' own errors, moved by `moved`."""
+    found = lab.registry(lab.claim("P-1", lab.line("dense-copy@0", "dense@0", "non-inferiority")))
+    recipe = found.experiments["toy"]
+    object.__setattr__(recipe, "network", type(recipe.network)("mlp", (4,), **network))
+
+    def verdict(moved):
+        def change(frame):
+            finals = frame[frame["metric"] == "final_test_accuracy"]
+            rows = [
+                finals[finals["arm"] == arm].assign(
+                    arm="dense-copy", metric=metric, value=lambda f: 100 - f["value"] + moved
+                )
+                for arm, metric in (("dense", "line_error:0"), ("dense-copy", "line_error:1"))
+            ]
+            import pandas as pd
+
+            return pd.concat([frame, *rows], ignore_index=True)
+
+        return judge(found, "toys", 0, lab.table(found, {"dense": lab.BASE + lab.spread()}, change)).claims[0]
+
+    return verdict
+
+
+def test_stale_statistics_on_the_line() -> None:
+    """P5: an end of the line has the network's own error, to the last example, in every replicate."""
+    verdict = on_the_line(batch_norm=True)
+    one = np.zeros(lab.N)
+    one[3] = 0.005
+    assert verdict(one).verdict == "PASS"
+    stale = verdict(0.0)
+    assert stale.verdict == "BLOCKED"
+    assert "dense at its end of the line" in stale.why
+    assert "were not recomputed" in stale.why
+
+
+def test_ends_of_the_line_that_are_not_the_networks() -> None:
+    verdict = on_the_line()
+    assert verdict(0.0).verdict == "PASS"
+    one = np.zeros(lab.N)
+    one[3] = 1.0
+    assert "1 of 10 errors are not the network's own" in verdict(one).why
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1, 0.2, 0.29, 0.5])
+@pytest.mark.parametrize("scope", ["layer-wise", "global"])
+def test_two_ways_to_the_ladder_agree(rate, scope) -> None:
+    """The gate's own arithmetic and that of pruning, on odd sizes, kept weights and rates of their own."""
+    sizes = {"conv1.weight": 1729, "fc1.weight": 235_201, "fc2.weight": 30_005, "out.weight": 1_015}
+    more = {"output_rate": rate / 2, "layer_rates": {"conv*": 0.15}} if scope == "layer-wise" else {}
+    pruning = Pruning(scope, rate, keep=("fc2.*",), **more)
+    for level in range(25):
+        assert rung(sizes, pruning, level, {}) == ladder(sizes, pruning, level), level
+
+
+def test_two_ways_to_the_ladder_of_filters_agree() -> None:
+    sizes, filters = {"conv1.weight": 64 * 27, "out.weight": 640}, {"conv1.weight": 64}
+    for level in range(8):
+        pruning = Pruning("layer-wise", 0.3, unit="filter")
+        assert rung(sizes, pruning, level, filters) == ladder(sizes, pruning, level, filters), level
+
+
+@pytest.mark.parametrize("training", [
+    Training("sgd", 0.3, 32, 1500, 75, momentum=0.9, milestones=(750, 1125)),
+    Training("sgd", 0.03, 128, 300, 10, warmup=200, milestones=(100, 250), decay=0.2),
+    Training("adam", 0.0012, 100, 1500, 50),
+])  # fmt: skip
+def test_two_ways_to_the_learning_rates_agree(training) -> None:
+    recipe = lab.experiment()
+    object.__setattr__(recipe, "training", training)
+    start = recipe.pruning.rewind
+    assert rate_total(recipe, "dense") == pytest.approx(learning_rates(training).sum(), rel=1e-12)
+    assert rate_total(recipe, "rewound") == pytest.approx(learning_rates(training)[start:].sum(), rel=1e-12)
+    assert rate_total(recipe, "fine-tuned") == pytest.approx(last_rate(training).sum(), rel=1e-12)
+    assert rate_total(recipe, "untrained") == 0
+
+
+def cases_fail() -> str:
+    found = known.known_cases.__wrapped__(judged_pairs)
+    return found[0].detail if found else ""
+
+
+def test_known_cases_come_out_right() -> None:
+    assert cases_fail() == ""
+
+
+@pytest.mark.parametrize(("where", "name", "wrong", "says"), [
+    ("lthbench.stats.decision", "_p_pass", lambda d, rule: two_sided(d, rule), "is no worse"),  # M15
+    ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha), "first of two"),  # P13
+    ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha / len(p)), "second of two"),
+    ("lthbench.judging.judge", "contrast", lambda *a: swapped(*a), "clear gain"),  # P7
+    ("lthbench.judging.table.Table", "by_replicate", lambda self, *a: best(self, *a), "draws are averaged"),  # P12
+])  # fmt: skip
+def test_a_judge_that_is_wrong_blocks_everything(monkeypatch, where, name, wrong, says) -> None:
+    monkeypatch.setattr(f"{where}.{name}", wrong)
+    assert says in cases_fail()
+    known.known_cases.cache_clear()
+    try:
+        claims = judged(TICKET, lambda _: None).claims
+    finally:
+        known.known_cases.cache_clear()
+    assert [claim.verdict for claim in claims] == ["BLOCKED", "BLOCKED"]
+    assert "the judge decides known cases" in claims[0].why
+
+
+def two_sided(d, rule: Rule) -> float:
+    from lthbench.stats.location import shown_pvalue
+
+    bound = 0.0 if rule.test == "superiority" else -rule.delta
+    return max(
+        shown_pvalue(d, bound, "above"), 0 if rule.test == "superiority" else shown_pvalue(d, rule.delta, "below")
+    )
+
+
+contrast_of = __import__("lthbench.judging.judge", fromlist=["contrast"]).contrast
+
+
+def swapped(*arguments):
+    sides = contrast_of(*arguments)
+    return None if sides is None else (sides[1], sides[0])
+
+
+def best(table, cell, metric):
+    return table.rows(cell, metric).groupby("replicate")["value"].max()
