@@ -758,19 +758,21 @@ def say_progress(line: str) -> None:
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment or results")]) -> None:
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json
 
     from pydantic import TypeAdapter
 
+    from lthbench.claims.popular import Popular
     from lthbench.claims.schema import Claim, Suite
     from lthbench.recipe import Experiment
     from lthbench.results.format import Row
 
-    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment, "results": Row}
+    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment}
+    kinds |= {"popular": Popular, "results": Row}
     if kind not in kinds:
-        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment or results")
+        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment, popular or results")
     typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
 
 

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 from report_sample import N
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import Registry, load
 from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Published
 from lthbench.cli import judge_folder
-from lthbench.judging.verdict import from_json
+from lthbench.errors import UserError
+from lthbench.judging.judge import judge
+from lthbench.judging.verdict import from_json, to_json
 from lthbench.mutants import table as mutants
 from lthbench.mutants.diagnosis import diagnose
 from lthbench.report import early_stop, training
@@ -23,6 +25,7 @@ from lthbench.report.popular import popular_part
 from lthbench.report.published import published_part
 from lthbench.report.ticket_cost import ticket_cost
 from lthbench.report.write import write_report
+from lthbench.results.foreign import foreign_kinds, read_foreign
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick/seed-0"
@@ -174,9 +177,6 @@ def test_the_table_of_mutants_is_that_of_the_docs() -> None:
 
 
 def test_a_diagnosis_stands_beside_a_claim_that_failed(tmp_path) -> None:
-    from lthbench.claims.load import load
-    from lthbench.results.foreign import read_foreign
-
     found = from_json((REFERENCE / "verdicts.json").read_text())
     claims = [replace(c, verdict="FAIL") if c.id == "ST-2" else c for c in found.claims]
     provenance = json.loads((REFERENCE / "provenance.json").read_text())
@@ -258,34 +258,39 @@ def test_early_stop_plot_takes_a_threshold_where_it_is_censored() -> None:
 # Judged again
 
 
-def copied(tmp_path: Path, change=lambda text: text) -> Path:
+@pytest.fixture(scope="module")
+def judged() -> str:
+    """The verdicts that today's registration gives on the committed table."""
+    old = from_json((REFERENCE / "verdicts.json").read_text())
+    kinds = foreign_kinds(REFERENCE / "provenance.json")
+    table = read_foreign(REFERENCE / "tidy.csv.gz")
+    return to_json(judge(load(), old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds))
+
+
+def copied(tmp_path: Path, verdicts: str) -> Path:
     for name in ("tidy.csv.gz", "provenance.json"):
         (tmp_path / name).write_bytes((REFERENCE / name).read_bytes())
-    (tmp_path / "verdicts.json").write_text(change((REFERENCE / "verdicts.json").read_text()))
+    (tmp_path / "verdicts.json").write_text(verdicts)
     return tmp_path
 
 
-def test_check_says_whether_verdicts_come_out_again(tmp_path, capsys) -> None:
-    folder = copied(tmp_path)
+def test_check_says_whether_verdicts_come_out_again(tmp_path, judged, capsys) -> None:
+    folder = copied(tmp_path, judged)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert judge_folder(folder, None, check=True) == 0
     assert "byte for byte" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_check_names_the_claim_that_differs(tmp_path, capsys) -> None:
-    def change(text: str) -> str:
-        content = json.loads(text)
-        next(c for c in content["claims"] if c["id"] == "FC-8")["replicates"] = 13
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-    assert judge_folder(copied(tmp_path, change), None, check=True) == 1
+def test_check_names_the_claim_that_differs(tmp_path, judged, capsys) -> None:
+    content = json.loads(judged)
+    next(c for c in content["claims"] if c["id"] == "FC-8")["replicates"] = 13
+    changed = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    assert judge_folder(copied(tmp_path, changed), None, check=True) == 1
     assert "DIFFERENT (FC-8)" in capsys.readouterr().out
 
 
 def test_check_without_a_table_is_told_what_is_missing(tmp_path) -> None:
-    from lthbench.errors import UserError
-
     (tmp_path / "tidy.csv.gz").write_bytes(gzip.compress(b"experiment\n"))
     with pytest.raises(UserError, match=r"verdicts\.json: not there"):
         judge_folder(tmp_path, None, check=True)
