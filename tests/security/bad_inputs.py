@@ -144,7 +144,7 @@ CASES: dict[str, dict[str, Case]] = {
         "nan as a margin": edited(FC, "delta: 3", "delta: .nan"),
         "text nan as a margin": edited(FC, "delta: 3", 'delta: "nan"'),
         "a level without bound": edited(FC, "ticket@9", "ticket@999999"),
-        "10^9 replicates": edited(FC, "replicates: 12", "replicates: 1000000000"),
+        "10^9 replicates": edited(FC, "replicates: 20", "replicates: 1000000000"),
         "bytes that are no UTF-8": edited(FC, "", "a: \xff\n"),
         "a file of 300 kB": edited(FC, "", "#" * 300_000),
         "a list instead of keys": added("FC-99.yaml", "- a\n"),
