@@ -12,9 +12,9 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 | dropout               | experiment | random layers, masks drawn in training (supermask); all arms   |
 |                       |            | but dense-copy                                                 |
 | init                  | experiment | initial weights; dense, dense-copy, ticket, lr-rewound,        |
-|                       |            | fine-tuned, rewound, one-shot, pruned-at-init, shuffled,       |
-|                       |            | random-mask, untrained, untrained-constant, edge-popup,        |
-|                       |            | supermask                                                      |
+|                       |            | fine-tuned, continued, rewound, one-shot, pruned-at-init,      |
+|                       |            | shuffled, random-mask, untrained, untrained-constant,          |
+|                       |            | edge-popup, supermask                                          |
 | labels                | experiment | the permutation of a shuffled-labels experiment                |
 | .../copy              | experiment | dense-copy's own order, augment, dropout (SGD noise of LMC)    |
 | criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                          |

@@ -14,9 +14,9 @@ Cell = tuple[str, int]  # (arm, level)
 class Arm:
     """How one arm is made.
 
-    mask: `ones` (dense), `iterative` (pruned from the arm's own previous level), `one-shot` (pruned once
-    from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn from the
-    ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere), `learned`.
+    mask: `ones` (dense), `iterative` (pruned from the arm's own previous level, or that of the arm it `follows`), `one-shot`
+    (pruned once from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn
+    from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere), `learned`.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
@@ -32,6 +32,7 @@ class Arm:
     stream: str | None = None  # of the draws of a control arm
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
+    follows: str | None = None  # the arm whose levels its masks are found along
 
     @property
     def counted(self) -> bool:
@@ -46,6 +47,12 @@ ARMS: dict[str, Arm] = {
     "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
     "lr-rewound": Arm("iteratively pruned, trained on with the whole schedule again", "iterative", "trained"),
     "fine-tuned": Arm("iteratively pruned, trained on at the last rate", "iterative", "trained", rates="last"),
+    "continued": Arm(
+        "pruned iteratively while trained on, rewound to iteration 0 only then (1803.03635, B, Strategy 2)",
+        "iterative",
+        "init",
+        follows="lr-rewound",
+    ),
     "one-shot": Arm("pruned once from the trained dense network, iteration 0", "one-shot", "init"),
     "pruned-at-init": Arm("pruned once at initialisation, before any training", "at-init", "init"),
     "reinit": Arm("the ticket's mask, fresh weights", "ticket", "fresh", stream="reinit"),
@@ -89,12 +96,17 @@ def parents(arm: str, level: int) -> list[Cell]:
     kind = ARMS[arm]
     found: list[Cell] = []
     if kind.mask == "iterative":
-        found.append((arm, level - 1) if level > 1 else ("dense", 0))
+        found.append(level_above(arm, level))
     elif kind.mask in ("ticket", "random"):
         found.append(("ticket", level) if level else ("dense", 0))
     if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point" or kind.own_order:
         found.append(("dense", 0))
     return list(dict.fromkeys(found))
+
+
+def level_above(arm: str, level: int) -> Cell:
+    """The cell that an iteratively pruned arm's mask is pruned from: the dense network above level 1."""
+    return (ARMS[arm].follows or arm, level - 1) if level > 1 else ("dense", 0)
 
 
 def closure(cells: set[Cell]) -> list[Cell]:

@@ -14,7 +14,7 @@ from lthbench.pruning.criteria import Trace, scores
 from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.streams import stream
-from lthbench.tickets.arms import ARMS, Cell
+from lthbench.tickets.arms import ARMS, Cell, level_above
 from lthbench.training.loop import engine_for
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names
@@ -29,8 +29,8 @@ def part(tensors: Tensors, prefix: str, index: int) -> Arrays:
 
 
 def above_level(unit: Unit, above: Mapping[Cell, Tensors]) -> Tensors:
-    """The arm's previous level; the dense network above level 1."""
-    return above[(unit.arm, unit.level - 1) if unit.level > 1 else ("dense", 0)]
+    """The level that the unit is pruned from."""
+    return above[level_above(unit.arm, unit.level)]
 
 
 def mask_for(
