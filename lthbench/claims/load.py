@@ -26,6 +26,7 @@ MOST_ALIASES = 100
 LARGEST_NUMBER = 10**18
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # of an experiment: it becomes part of file names and commands
 FEWEST_REPLICATES = 8
+FEWEST_TUNED = 16
 LEAST_POWER = 0.9
 POWER_TOLERANCE = 0.02
 
@@ -47,9 +48,10 @@ class Registry:
     given_suites: dict[str, GivenSuite] = field(default_factory=dict)
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
-        """The claims of a suite with how it decides them, in the suite's order."""
-        for claim in self.suites[suite].claims:
-            yield self.claims[claim], self.claims[claim].suites[suite]
+        """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
+        for name in self.suites[suite].claims:
+            claim, registration = self.claims[name], self.claims[name].suites[suite]
+            yield claim.model_copy(update={"kind": registration.kind or claim.kind}), registration
 
     def reanalyses(self, suite: str) -> Iterator[tuple[Claim, Reanalysis]]:
         """The same for a suite of given results."""
@@ -63,7 +65,8 @@ class Registry:
 
     def primaries(self, suite: str) -> list[str]:
         """Ids of the primary claims of a suite: one Holm family."""
-        return [claim for claim in self.every_suite[suite].claims if self.claims[claim].kind == "primary"]
+        pairs = self.registrations(suite) if suite in self.suites else self.reanalyses(suite)
+        return [claim.id for claim, _ in pairs if claim.kind == "primary"]
 
 
 def default_folder() -> Path:
@@ -326,6 +329,8 @@ def check_registration(
             f"replicates: {registration.replicates} cannot decide at level {level:.4g} (the exact sign-flip "
             f"test needs 2^-n <= level, primaries at least {FEWEST_REPLICATES}); register at least {fewest}"
         )
+    if primary and registration.tuning is not None and registration.tuning.replicates < FEWEST_TUNED:
+        raise ValueError(f"tuning.replicates: a primary claim needs {FEWEST_TUNED} or more")
     if suite.exploratory:
         return
     computed = registered_power(registration, level)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import EARLY_STOP, Band, Cell, Registration, Suite
+from lthbench.claims.schema import EARLY_STOP, Band, Cell, Hypothesis, Registration, Suite, threshold
 from lthbench.judging.start_gates import NOT_LOOKED_AT, nonzero, rung, start_gates, titled, without_facts
-from lthbench.judging.table import Table, label, per_run
+from lthbench.judging.table import Table, first_reached, label, per_run
 from lthbench.recipe import Experiment
 from lthbench.stats.gates import (
     GateResult,
@@ -19,6 +19,7 @@ from lthbench.stats.gates import (
     identical_masks,
     nobody_at_chance,
     not_censored,
+    threshold_reached,
     within_band,
 )
 from lthbench.tickets.arms import ARMS, closure
@@ -34,6 +35,9 @@ def claim_gates(registry: Registry, suite: Suite, registration: Registration, ta
         found += experiment_gates(registry.experiments[name], suite, every, table, registration.replicates)
     if any(line.endpoint in EARLY_STOP for line in registration.lines()):
         found.append(early_stop_gate(registry, registration, table))
+    found += [
+        threshold_gate(line, registration, table) for line in registration.hypotheses if threshold(line.endpoint)
+    ]
     return found
 
 
@@ -271,3 +275,16 @@ def early_stop_gate(registry: Registry, registration: Registration, table: Table
                 stops.append(per_run(table, cell, "early_stop_iteration", registration.replicates))
                 last = registry.experiments[cell.experiment].training.iterations
     return not_censored(np.concatenate(stops), last)
+
+
+def threshold_gate(line: Hypothesis, registration: Registration, table: Table) -> GateResult:
+    """For hypotheses about iterations to a validation accuracy: every run, each draw, gets there."""
+    percent = threshold(line.endpoint) or 0.0
+    reached = {}
+    for cell in line.contrast.cells(registration.experiment):
+        curves = table.rows(cell, "validation_accuracy")
+        if curves is not None:
+            curves = curves[curves["replicate"] < registration.replicates]
+            reached[label(cell)] = first_reached(curves, percent)["value"].to_numpy()
+    gate = threshold_reached(reached, percent)
+    return GateResult(f"{line.id}: {gate.name}", gate.passed, gate.detail)

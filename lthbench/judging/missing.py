@@ -53,9 +53,9 @@ def running(table: Table, line: Line, registration: Registration) -> str:
     sides = [
         side_values(table, side, line, registration) for side in (line.contrast.minuend, line.contrast.subtrahend)
     ]
-    d = (sides[0] - sides[1]).dropna()
-    d = d[d.index < registration.replicates]
-    if d.empty or len(d) == registration.replicates:
+    both = sides[0].index.intersection(sides[1].index)
+    d = (sides[0] - sides[1])[both[both < registration.replicates]]
+    if d.empty or len(d) == registration.replicates or d.isna().any():  # a mean without the worst runs misleads
         return ""
     return f"{line.id} {signed(float(d.mean()))} {line.unit} over {len(d)} replicates"
 

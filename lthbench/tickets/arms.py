@@ -14,9 +14,10 @@ Cell = tuple[str, int]  # (arm, level)
 class Arm:
     """How one arm is made.
 
-    mask: `ones` (dense), `iterative` (pruned from the arm's own previous level, or that of the arm it `follows`), `one-shot`
-    (pruned once from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn
-    from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere), `learned`.
+    mask: `ones` (dense), `iterative` (pruned from the previous level of the arm, or of the arm it `follows`),
+    `one-shot` (pruned once from the trained dense network), `at-init` (pruned once from the initial weights),
+    `ticket` (worn from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere),
+    `learned`.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs

@@ -179,6 +179,24 @@ def test_a_censored_early_stop() -> None:
     assert judged(TICKET, stops(30.0)).claims[0].verdict == "PASS"
 
 
+def test_a_run_that_never_reaches_the_registered_accuracy() -> None:
+    slower = lab.line("dense@0", "ticket@2", delta=0.1, endpoint="log_iterations_to_55%")
+
+    def low(frame):
+        frame.loc[lab.where(frame, "dense@0", "validation_accuracy", replicate=3), "value"] = 54.9
+
+    blocked(
+        slower, low, "H1: threshold reached", "1 of 10 of dense@0 never reach 55 % validation accuracy", effect=5.0
+    )
+    # A line beside a verdict has no number then, and decides nothing.
+    beside = lab.beside(slower, "speed")
+    found = lab.registry(lab.claim("P-1", TICKET | {"contrast": {"minuend": "ticket@2", "subtrahend": "dense@0"}},
+                                   lines=(beside,)))  # fmt: skip
+    result = judge(found, "toys", 0, lab.table(found, {"ticket@2": lab.BASE + 3 + CLEAR}, low)).claims[0]
+    assert result.verdict == "PASS"
+    assert (result.beside[0].evidence, result.beside[0].decision) == (None, "NOT DECIDED")
+
+
 def test_a_hypothesis_without_a_number_is_blocked_not_passed() -> None:
     """The accuracy at the end is finite, the one at the early stop is not."""
     line = lab.line("ticket@2", "reinit@2", endpoint="early_stop_test_accuracy")
