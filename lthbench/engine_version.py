@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 1
-SOURCE = "e3dc249ccfa9"
+SOURCE = "bcfef01e94c7"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 

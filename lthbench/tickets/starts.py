@@ -61,7 +61,7 @@ def where_from(unit: Unit, above: Records, owner: int, initial: Arrays) -> Array
 
 
 def pruned_from(unit: Unit) -> Cell:
-    """The cell whose trained weights are pruned: the level before (of the arm it follows), or the dense network."""
+    """The cell whose trained weights are pruned: the level before, maybe of another arm, or the dense network."""
     arm = ARMS[unit.arm]
     return (
         (arm.follows or unit.arm, unit.level - 1) if arm.mask == "iterative" and unit.level > 1 else ("dense", 0)

@@ -83,6 +83,8 @@ def test_continued_wears_the_mask_of_training_on_and_is_reset_only_after_that(mo
         initial = more.model.initial_state(stream(0, more.experiment.id, s, "init"))
         assert lab.equal(more.watched("continued", level).start[s], masks.apply(mask, initial))
     assert parents("continued", 2) == [("lr-rewound", 1)]
+    for fact in ("start_moved:weights", "start_moved:others", "wrongly_pruned"):
+        assert set(more.measured(fact, "continued", level).values()) == {0}, fact
     assert more.watched("continued", level).rates == learning_rates(more.experiment.training).tolist()
 
 
