@@ -87,7 +87,8 @@ def claim_part(claim: Claim) -> Iterator[str]:
     yield from text(claim.sentence)
     for source in claim.sources:
         verified = sentences.VERIFIED[source.verified]
-        yield from text(f"{source.paper}, {source.where} ({verified}): “{source.quote}”", "- source: ")
+        quote = f": “{source.quote}”" if source.quote else ""
+        yield from text(f"{source.paper}, {source.where} ({verified}){quote}", "- source: ")
     yield from listing(claim.conditions, "- holds under: ")
     yield from listing(claim.contradictions, "- against it: ")
 

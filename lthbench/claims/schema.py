@@ -17,6 +17,8 @@ Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
 Kind = Literal["primary", "secondary", "counter", "popular"]
 ENDPOINTS = {
     "final_test_accuracy": "test accuracy at the end of training",
+    "final_train_accuracy": "training accuracy at the end of training",
+    "generalisation_gap": "training accuracy minus test accuracy at the end of training",
     "early_stop_test_accuracy": "test accuracy at the early stop (minimum validation loss)",
     "early_stop_iteration": "iteration of the minimum validation loss",
     "early_stop_log_iteration": "natural logarithm of the iteration of the minimum validation loss",
@@ -84,7 +86,7 @@ class Source(Strict):
 
     paper: str
     where: str = Field(description="section, figure or table")
-    quote: str = Field(max_length=300)
+    quote: str = Field("", max_length=300, description="the source's own words; empty where they were not seen")
     verified: Verified
 
 

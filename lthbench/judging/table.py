@@ -43,8 +43,11 @@ class Table:
 
         `validation_curve_area` is the mean of the validation accuracies of a run over its evaluations;
         `early_stop_log_iteration` is made of each run's own early stop, so that draws are averaged as logarithms;
-        `log_iterations_to_95%` of its own curve (nan where it never gets there: a mean cannot hide that).
+        `log_iterations_to_95%` of its own curve (nan where it never gets there: a mean cannot hide that);
+        `generalisation_gap` is training minus test accuracy at the end.
         """
+        if metric == "generalisation_gap":
+            return self.by_replicate(cell, "final_train_accuracy") - self.by_replicate(cell, "final_test_accuracy")
         percent = threshold(metric)
         rows = self.rows(cell, "validation_accuracy" if percent else MADE_FROM.get(metric, metric))
         if rows is None:

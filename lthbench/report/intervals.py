@@ -20,6 +20,8 @@ STRIP = 0.62  # inches
 LONGEST = 50  # characters of a contrast above its strip
 ENDPOINTS = {
     "final_test_accuracy": "final test accuracy",
+    "final_train_accuracy": "final training accuracy",
+    "generalisation_gap": "training minus test accuracy",
     "early_stop_test_accuracy": "accuracy at the early stop",
     "early_stop_iteration": "early-stop iteration",
     "validation_curve_area": "area under curve (valid.)",

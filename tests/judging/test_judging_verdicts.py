@@ -159,6 +159,21 @@ def test_a_ticket_twice_as_fast() -> None:
         assert result.verdict == wanted
 
 
+def test_the_generalisation_gap_is_training_minus_test_accuracy_at_the_end() -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("dense@0", "ticket@2", endpoint="generalisation_gap")))
+
+    def trained(frame):  # every network ends at 90 % on its training data
+        rows = frame[frame["metric"] == "final_test_accuracy"]
+        return pd.concat([frame, rows.assign(metric="final_train_accuracy", value=90.0)], ignore_index=True)
+
+    result = verdicts(found, {"ticket@2": lab.BASE + 2 + CLEAR}, trained).claims[0]
+    assert result.verdict == "PASS"
+    assert result.hypotheses[0].minuend == pytest.approx([90 - lab.BASE] * lab.N)
+    assert result.hypotheses[0].d == pytest.approx((2 + CLEAR).astype(float))
+    beside = lab.line("ticket@2", 90, "equivalence", endpoint="final_train_accuracy")
+    assert verdicts(lab.registry(lab.claim("P-1", beside)), {}, trained).claims[0].verdict == "PASS"
+
+
 # Pairs, draws, rows
 
 
