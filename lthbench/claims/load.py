@@ -241,6 +241,9 @@ def load(folder: Path | None = None) -> Registry:
         except (TypeError, ValueError):
             file = folder / "experiments" / f"{experiment.id}.yaml"
             raise ClaimFileError(f"{file}: network.options: finite numbers, texts and lists only") from None
+        wrong = wrong_source(registry, experiment)
+        if wrong:
+            raise ClaimFileError(f"{folder / 'experiments' / experiment.id}.yaml: mask_from: {wrong}")
     for claim in registry.claims.values():
         for other in claim.qualifies:
             if other not in registry.claims:
@@ -250,6 +253,21 @@ def load(folder: Path | None = None) -> Registry:
     for given_suite in registry.given_suites.values():
         check_given_suite(registry, given_suite, folder)
     return registry
+
+
+def wrong_source(registry: Registry, experiment: Experiment) -> str:
+    """Why tickets of the experiment that `mask_from` names cannot be worn here; empty when they can."""
+    source = registry.experiments.get(experiment.mask_from)
+    if not experiment.mask_from:
+        return ""
+    if source is None or source is experiment:
+        known = ", ".join(registry.experiments)
+        return f"there is no other experiment '{experiment.mask_from}'; known are {known}"
+    if source.streams != experiment.streams:
+        return f"'{source.id}' draws other initial weights; set paired_with to {source.streams}"
+    if (source.network, source.pruning) != (experiment.network, experiment.pruning):
+        return f"'{source.id}' has another network or pruning recipe; give both the same"
+    return ""
 
 
 def check_claims(registry: Registry, suite: Suite | GivenSuite, key: str, folder: Path) -> None:
@@ -310,7 +328,8 @@ def check_registration(
         if cell.experiment not in registry.experiments:
             known = ", ".join(registry.experiments)
             raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
-        check_cell(cell.arm, cell.level, registry.experiments[cell.experiment].pruning.rewind)
+        experiment = registry.experiments[cell.experiment]
+        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")
         if cell.experiment not in suite.dense_bands and not suite.exploratory:
