@@ -524,28 +524,36 @@ def judge(
     claim: Claims = "all",
     out: Out = Path("."),
     claims_dir: ClaimsDir = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; exit code 1 when verdicts.json does not come out again")
+    ] = False,
 ) -> None:
     """Judge again from the tidy results, without training; SUITE may be a folder that holds tidy.csv[.gz]."""
     from lthbench import stages
     from lthbench.judging.verdict import from_json
 
     if Path(suite).is_dir():
-        raise typer.Exit(judge_folder(Path(suite), claims_dir))
+        raise typer.Exit(judge_folder(Path(suite), claims_dir, check))
     what = make_run(suite, seed, claim, out, folder=claims_dir)
     collected(what)
+    if check:
+        stored = need(what.scope_folder / "verdicts.json", f"lthbench judge {suite}").read_text()
+        raise typer.Exit(say_same(stored, stages.judged(what), check))
     stages.judge(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
     raise typer.Exit(verdicts.exit_code)
 
 
-def judge_folder(folder: Path, claims_dir: Path | None) -> int:
-    """Judge a committed folder and say whether its verdicts.json comes out again."""
+def judge_folder(folder: Path, claims_dir: Path | None, check: bool = False) -> int:
+    """Judge a stored table and say whether its verdicts.json comes out again; write nothing.
+
+    The exit code is that of the verdicts, or with `check` 0; 1 where they come out different.
+    """
 
     from lthbench.claims.load import load
     from lthbench.judging.judge import judge as decide
     from lthbench.judging.stored import text_of, verdicts_of
-    from lthbench.judging.verdict import to_json
     from lthbench.results.foreign import foreign_kinds, read_foreign
 
     tables = [path for path in (folder / "tidy.csv.gz", folder / "tidy.csv") if path.exists()]
@@ -560,10 +568,22 @@ def judge_folder(folder: Path, claims_dir: Path | None) -> int:
         new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)
     except (ValueError, KeyError) as error:  # measurements there for some runs only, or twice
         raise UserError(f"{tables[0]}: not the whole table of one run ({shown(error, 80)})") from None
+    return say_same(stored, new, check)
+
+
+def say_same(stored: str, new: Any, check: bool) -> int:
+    """Print the verdicts and whether they are the stored text; the exit code as in `judge_folder`."""
+    from lthbench.judging.verdict import from_json, to_json
+
     print_verdicts(new)
-    same = to_json(new) == stored
-    console.print("verdicts.json comes out again, byte for byte" if same else "verdicts.json comes out DIFFERENT")
-    return new.exit_code if same else 1
+    if to_json(new) == stored:
+        console.print("verdicts.json comes out again, byte for byte")
+        return 0 if check else int(new.exit_code)
+    old = {claim.id: claim for claim in from_json(stored).claims}
+    now = {claim.id: claim for claim in new.claims}
+    differ = [name for name in {**old, **now} if old.get(name) != now.get(name)]
+    console.print(f"verdicts.json comes out DIFFERENT ({', '.join(differ) or 'not in a claim'})", highlight=False)
+    return 1
 
 
 def collected(what: Any) -> None:
@@ -596,6 +616,35 @@ def report(
         stages.judge(what)
     stages.report(what)
     console.print(f"Report: {(what.report / 'index.html').resolve()}", highlight=False)
+
+
+@app.command("footprint")
+def footprint_command(
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claims = "all",
+    out: Out = Path("."),
+    data: Data = None,
+    claims_dir: ClaimsDir = None,
+    repetitions: Annotated[int, typer.Option(min=30, help="of every timing; the median counts")] = 30,
+) -> None:
+    """Measure a finished run's tickets: bytes in four formats, latency beside dense. No verdict rests on it."""
+    surroundings(data)
+    from lthbench import stages
+    from lthbench.footprint import format as shape
+    from lthbench.footprint import measure
+    from lthbench.results.atomic import write_text
+
+    what = make_run(suite, seed, claim, out, "cpu", folder=claims_dir)
+    if what.given:
+        raise UserError(f"suite '{suite}' trains nothing, so it has no tickets to measure")
+    found = measure.measure(what, lambda line: console.print(line, highlight=False), repetitions)
+    file = what.scope_folder / shape.FILE
+    write_text(file, found.model_dump_json(indent=1) + "\n")
+    console.print(f"{file}: measured on {found.machine}", highlight=False)
+    if (what.scope_folder / "verdicts.json").exists():
+        stages.report(what)
+        console.print(f"Report: {(what.report / 'index.html').resolve()}", highlight=False)
 
 
 @app.command()
@@ -709,19 +758,21 @@ def say_progress(line: str) -> None:
 
 
 @app.command()
-def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment or results")]) -> None:
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json
 
     from pydantic import TypeAdapter
 
+    from lthbench.claims.popular import Popular
     from lthbench.claims.schema import Claim, Suite
     from lthbench.recipe import Experiment
     from lthbench.results.format import Row
 
-    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment, "results": Row}
+    kinds: dict[str, Any] = {"claim": Claim, "suite": Suite, "experiment": Experiment}
+    kinds |= {"popular": Popular, "results": Row}
     if kind not in kinds:
-        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment or results")
+        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment, popular or results")
     typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 1
-SOURCE = "bcfef01e94c7"
+SOURCE = "f33ea7ef5df5"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 

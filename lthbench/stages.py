@@ -137,19 +137,23 @@ def tidy(run: Run) -> None:
 
 def judge(run: Run) -> None:
     """Judge tidy.csv and write verdicts.json."""
-    from lthbench.judging.judge import judge as decide
     from lthbench.judging.verdict import to_json
+
+    write_text(run.scope_folder / "verdicts.json", to_json(judged(run)))
+
+
+def judged(run: Run) -> Any:
+    """The verdicts on tidy.csv."""
+    from lthbench.judging.judge import judge as decide
     from lthbench.results.tidy import device_kinds, read
 
     if run.given:
-        write_text(run.scope_folder / "verdicts.json", to_json(judge_released(run)))
-        return
+        return judge_released(run)
     table = read(run.scope_folder / "tidy.csv")
     provenance = json.loads((run.scope_folder / "provenance.json").read_text())
-    verdicts = decide(
+    return decide(
         run.registry, run.suite, run.seed, table, run.claims, engines(provenance), device_kinds(provenance)
     )
-    write_text(run.scope_folder / "verdicts.json", to_json(verdicts))
 
 
 def judge_released(run: Run) -> Any:
@@ -169,6 +173,7 @@ def engines(provenance: list[dict[str, Any]]) -> str:
 
 def report(run: Run) -> None:
     """Draw the report from verdicts, tables and provenance."""
+    from lthbench.footprint import format as footprint
     from lthbench.judging.verdict import from_json
     from lthbench.report.write import write_report
     from lthbench.results.format import read_results
@@ -181,6 +186,7 @@ def report(run: Run) -> None:
         verdicts=from_json((run.scope_folder / "verdicts.json").read_text()),
         tidy=read_results(path).table if run.given else read(path),
         provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
+        footprint=footprint.read(run.scope_folder / footprint.FILE),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from lthbench.claims.popular import FILE, Popular
 from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
@@ -19,7 +20,7 @@ from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
 from lthbench.tickets.arms import ARMS, check_cell
 
-T = TypeVar("T", Claim, Suite, GivenSuite, Experiment)
+T = TypeVar("T", Claim, Suite, GivenSuite, Experiment, Popular)
 LARGEST_FILE = 200_000
 DEEPEST = 40  # of lists and keys inside one another
 MOST_ALIASES = 100
@@ -46,6 +47,7 @@ class Registry:
     suites: dict[str, Suite]
     experiments: dict[str, Experiment]
     given_suites: dict[str, GivenSuite] = field(default_factory=dict)
+    popular: Popular | None = None
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
         """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
@@ -223,12 +225,13 @@ def load(folder: Path | None = None) -> Registry:
     files = {path: read_yaml(path) for path in sorted(folder.glob("suites/*.yaml"))}
     given = {path for path, content in files.items() if isinstance(content, dict) and "given" in content}
     registry = Registry(
-        claims={c.id: c for c in (parse(path, Claim) for path in sorted(folder.glob("*.yaml")))},
+        claims={c.id: c for c in (parse(path, Claim) for path in claim_files(folder))},
         suites={path.stem: validate(path, files[path], Suite) for path in files if path not in given},
         experiments={
             e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
         given_suites={path.stem: validate(path, files[path], GivenSuite) for path in files if path in given},
+        popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
     )
     for experiment in registry.experiments.values():
         try:
@@ -248,6 +251,11 @@ def load(folder: Path | None = None) -> Registry:
         for other in claim.qualifies:
             if other not in registry.claims:
                 raise ClaimFileError(f"{folder / claim.id}.yaml: qualifies: there is no claim '{other}'")
+    for named in registry.popular.named if registry.popular else ():
+        if named not in registry.claims and named not in registry.popular.not_registered:  # type: ignore[union-attr]
+            raise ClaimFileError(
+                f"{folder / FILE}: there is no claim '{named}'; add {named}.yaml, or a reason under not_registered"
+            )
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
     for given_suite in registry.given_suites.values():
@@ -268,6 +276,11 @@ def wrong_source(registry: Registry, experiment: Experiment) -> str:
     if (source.network, source.pruning) != (experiment.network, experiment.pruning):
         return f"'{source.id}' has another network or pruning recipe; give both the same"
     return ""
+
+
+def claim_files(folder: Path) -> list[Path]:
+    """The files of claims, sorted: all on the top level but the one about popular accounts."""
+    return [path for path in sorted(folder.glob("*.yaml")) if path.name != FILE]
 
 
 def check_claims(registry: Registry, suite: Suite | GivenSuite, key: str, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Verdicts in words: why, what would settle it, and how the size compares. Sentences, no decisions."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from lthbench.claims.schema import Claim, Line, Registration
+from lthbench.claims.schema import Claim, Line, Published, Registration
 from lthbench.judging.verdict import LineResult
 from lthbench.stats.decision import Evidence, decide
 from lthbench.stats.gates import GateResult
@@ -114,10 +115,12 @@ def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float)
     return f"{line.id}: if the truth were the estimate, n = {n} replicates would settle it with 90 % power."
 
 
-def magnitude(claim: Claim, registration: Registration, results: Sequence[LineResult]) -> list[str]:
-    """How our sizes compare with verified published ones; beside the verdict, never part of it."""
-    found = []
+def compared(
+    claim: Claim, registration: Registration, results: Sequence[LineResult]
+) -> list[tuple[Published, LineResult]]:
+    """The published effects that a line of ours measures, each with that line. Only verified ones count."""
     by_id = {result.id: result for result in results}
+    found = []
     for effect in claim.published:
         result = by_id.get(effect.hypothesis or "")
         if result is None or result.evidence is None or effect.unit != result.unit:
@@ -130,11 +133,23 @@ def magnitude(claim: Claim, registration: Registration, results: Sequence[LineRe
             and getattr(claim.suites.get(effect.suite), "hypotheses", None) is not registration.hypotheses
         ):
             continue
-        low, high = result.evidence["low"], result.evidence["high"]
-        size = "full size" if low <= effect.value <= high else ("larger" if low > effect.value else "smaller")
-        scale = " (another network and data set: sizes need not agree)" if registration.reduced_scale else ""
-        found.append(
-            f"{result.id}: published {signed(effect.value)} {effect.unit} ({effect.quantity}, {effect.where}); "
-            f"ours {signed(result.evidence['mean'])} [{signed(low)}, {signed(high)}]: {size}{scale}."
-        )
+        found.append((effect, result))
     return found
+
+
+def size(value: float, evidence: dict[str, Any]) -> str:
+    """How our 95 % interval lies to a published value."""
+    if evidence["low"] <= value <= evidence["high"]:
+        return "full size"
+    return "larger" if evidence["low"] > value else "smaller"
+
+
+def magnitude(claim: Claim, registration: Registration, results: Sequence[LineResult]) -> list[str]:
+    """How our sizes compare with verified published ones; beside the verdict, never part of it."""
+    scale = " (another network and data set: sizes need not agree)" if registration.reduced_scale else ""
+    return [
+        f"{result.id}: published {signed(effect.value)} {effect.unit} ({effect.quantity}, {effect.where}); "
+        f"ours {signed(e['mean'])} [{signed(e['low'])}, {signed(e['high'])}]: {size(effect.value, e)}{scale}."
+        for effect, result in compared(claim, registration, results)
+        if (e := result.evidence) is not None
+    ]

@@ -1,6 +1,7 @@
 """Results as a table and two scores: everything on, and outcome only.
 
-`python -m lthbench.mutants.table FILE ...` prints both for what several runs of `lthbench mutants --json` found.
+`python -m lthbench.mutants.table FILE ...` adds what runs of `lthbench mutants --json` found to table.json, which
+ships with the package and which reports show, and prints table and scores for docs/mutants.md.
 """
 
 import json
@@ -13,6 +14,8 @@ from typing import Any
 from lthbench.mutants.catalogue import CATALOGUE
 from lthbench.mutants.harness import Result
 
+TARGET = Path(__file__).parent / "table.json"
+KEPT = ("id", "says", "tested", "test", "claims", "outcome")
 HEAD = ("mutant", "the mistake", "noticed by the test", "outcome only (gates and verdicts)")
 
 
@@ -81,6 +84,19 @@ def merged(contents: Iterable[dict[str, Any]]) -> list[Result]:
     return [found[name] for name in CATALOGUE if name in found]
 
 
+def stored() -> list[Result]:
+    """What the committed table says: no times, no signatures."""
+    return merged([{"results": json.loads(TARGET.read_text(encoding="utf-8"))}])
+
+
+def to_json(results: Sequence[Result]) -> str:
+    """The text of table.json, one mutant per line."""
+    rows = ({key: getattr(result, key) for key in KEPT} for result in results)
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
+
+
 if __name__ == "__main__":
-    every = merged(json.loads(Path(file).read_text(encoding="utf-8")) for file in sys.argv[1:])
+    new = [json.loads(Path(file).read_text(encoding="utf-8")) for file in sys.argv[1:]]
+    every = merged([{"results": json.loads(to_json(stored()))}, *new])
+    TARGET.write_text(to_json(every), encoding="utf-8")
     print(markdown(every), *(f"{name}: {value}" for name, value in scores(every).items()), sep="\n")

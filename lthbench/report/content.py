@@ -18,15 +18,19 @@ from lthbench.claims.schema import (
     endpoint_words,
 )
 from lthbench.engine_version import engine
+from lthbench.footprint.format import Footprint
 from lthbench.judging.given import registered
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
+from lthbench.mutants.diagnosis import UNWELL
+from lthbench.mutants.diagnosis import of as diagnose
 from lthbench.recipe import Experiment
 from lthbench.report import numbers, sentences
 from lthbench.report.calibration import CalibrationPart, calibration_part
 from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
 from lthbench.report.density import density_plot
+from lthbench.report.early_stop import early_stop_plot
 from lthbench.report.given import (
     SAID,
     Counter,
@@ -41,8 +45,13 @@ from lthbench.report.given import (
 from lthbench.report.intervals import interval_plot
 from lthbench.report.learning import learning_plot
 from lthbench.report.line import line_plot
+from lthbench.report.mutants import MutantPart, mutant_part
+from lthbench.report.popular import PopularPart, popular_part
+from lthbench.report.published import PublishedPart, published_part
 from lthbench.report.style import Picture, slug
 from lthbench.report.summaries import density_of, of_experiment
+from lthbench.report.ticket_cost import TicketCost, ticket_cost
+from lthbench.report.training import training_plot
 from lthbench.tickets.arms import ARMS
 
 VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
@@ -132,6 +141,32 @@ class Content:
     data: tuple[str, ...]
     sources: tuple[str, ...] = ()
     calibration: CalibrationPart | None = None
+    published: PublishedPart | None = None
+    popular: PopularPart | None = None
+    ticket_cost: TicketCost | None = None
+    mutants: MutantPart | None = None
+    diagnosis: str = ""  # which known bug the numbers resemble, where a claim failed or is blocked
+
+    def unwell(self, verdict: ClaimVerdict) -> bool:
+        """Whether the diagnosis belongs beside this claim."""
+        return bool(self.diagnosis) and verdict.verdict in UNWELL
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Anchor and name of what comes after the claims, as far as it is there."""
+        return [
+            (anchor, name)
+            for anchor, name, there in (
+                ("published", "published numbers beside ours", self.published),
+                ("differences", "where our results differ", self.published),
+                ("curves", "curves", self.experiments),
+                ("popular", "popular accounts", self.popular),
+                ("ticket-cost", "what a ticket costs", self.ticket_cost),
+                ("calibration", "how often a verdict would be wrong", self.calibration),
+                ("mutants", "which bugs would be noticed", self.mutants),
+                ("provenance", "cost and provenance", True),
+            )
+            if there
+        ]
 
     def pictures(self) -> list[Picture]:
         """Every figure of the report."""
@@ -141,7 +176,11 @@ class Content:
 
 
 def gather(
-    registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, provenance: Sequence[dict[str, Any]]
+    registry: Registry,
+    verdicts: Verdicts,
+    tidy: pd.DataFrame,
+    provenance: Sequence[dict[str, Any]],
+    footprint: Footprint | None = None,
 ) -> Content:
     """Everything the report says."""
     suite = registry.every_suite[verdicts.suite]
@@ -171,6 +210,11 @@ def gather(
         data=data_hashes(provenance),
         sources=tuple(source_lines(provenance)),
         calibration=calibration_part(registry, verdicts),
+        published=published_part(registry, verdicts),
+        popular=popular_part(registry, verdicts),
+        ticket_cost=ticket_cost(registry, verdicts, tidy, footprint),
+        mutants=mutant_part(verdicts),
+        diagnosis=(diagnose(verdicts) or "") if own else "",
     )
 
 
@@ -344,7 +388,13 @@ def experiment_parts(registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame)
             for cell in hypothesis.contrast.cells(registration.experiment)
             if cell.experiment == name and cell.level
         ]
-        pictures = [density_plot(tidy, name), learning_plot(tidy, name, deciding), line_plot(tidy, name)]
+        pictures = [
+            training_plot(tidy, name),
+            early_stop_plot(tidy, name),
+            density_plot(tidy, name),
+            learning_plot(tidy, name, deciding),
+            line_plot(tidy, name),
+        ]
         found.append(
             ExperimentPart(
                 id=name,

@@ -38,6 +38,13 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame) -> Figure:
     figure = new_figure(3.7)
     axes = figure.add_axes((0.09, 0.31, 0.89, 0.66))
     grid(axes)
+    arm_lines(axes, dense, pruned)
+    label_densities(figure, axes, ticks(pruned))
+    return figure
+
+
+def arm_lines(axes: Axes, dense: pd.DataFrame, pruned: pd.DataFrame) -> None:
+    """Dense as a line and band; one line per arm over a logarithmic axis of densities, dense end on the left."""
     for row in dense.to_dict("records"):
         axes.axhspan(row["min"], row["max"], color="#e6e6e6", linewidth=0, zorder=0.5)
         axes.axhline(row["mean"], color=INK, linestyle=look("dense").dashes, linewidth=1.4, label="dense")
@@ -54,8 +61,6 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame) -> Figure:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlim(100 * (100 / lowest) ** 0.03, lowest * (lowest / 100) ** 0.07)
-    label_densities(figure, axes, ticks(pruned))
-    return figure
 
 
 def label_densities(figure: Figure, axes: Axes, at: list[float]) -> None:

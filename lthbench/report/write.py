@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry
+from lthbench.footprint.format import Footprint
 from lthbench.judging.verdict import Verdicts, to_json
 from lthbench.report.content import gather
 from lthbench.report.junit import junit
@@ -14,10 +15,15 @@ from lthbench.results.atomic import write_text
 
 
 def write_report(
-    folder: Path, registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, provenance: list[dict[str, Any]]
+    folder: Path,
+    registry: Registry,
+    verdicts: Verdicts,
+    tidy: pd.DataFrame,
+    provenance: list[dict[str, Any]],
+    footprint: Footprint | None = None,
 ) -> None:
     """Write index.html, report.md, verdicts.json, junit.xml and figures/*.svg into the folder."""
-    content = gather(registry, verdicts, tidy, provenance)
+    content = gather(registry, verdicts, tidy, provenance, footprint)
     pictures = content.pictures()
     for picture in pictures:
         write_text(folder / "figures" / f"{picture.name}.svg", picture.svg)

@@ -133,7 +133,8 @@ def test_markdown_stands_alone(report, registry, verdicts) -> None:
         if evidence:
             assert f"| 8 | {evidence['mean']:+.2f}".replace("-", "−") in section
             assert f"{evidence['low']:+.2f} to {evidence['high']:+.2f}".replace("-", "−") in section
-    rows = [line for line in text.splitlines() if line.startswith("| A-")]
+    table = next(s for s in sections if s.startswith("Verdicts"))
+    rows = [line for line in table.splitlines() if line.startswith("| A-")]
     assert len(rows) == 5
 
 

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from mutations import TABLE_PIECES, YAML_PIECES, mutated
 
 from lthbench.check import Question, answer
-from lthbench.claims.load import ClaimFileError, default_folder, load, validate, yaml_of
+from lthbench.claims.load import ClaimFileError, claim_files, default_folder, load, validate, yaml_of
+from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Claim, GivenSuite, Suite
 from lthbench.data import npz
 from lthbench.data.errors import DataError
@@ -39,7 +40,8 @@ EXAMPLE = (ROOT / "docs/example-results.csv").read_text()
 VERDICTS = json.loads((ROOT / "reports/reference/quick/seed-0/verdicts.json").read_text())
 SLOW = 5.0  # seconds; what is refused or read takes a fraction of one, also on a busy machine
 FILES = (
-    *((path, Claim) for path in sorted(CLAIMS.glob("*.yaml"))),
+    *((path, Claim) for path in claim_files(CLAIMS)),
+    (CLAIMS / "popular.yaml", Popular),
     *((path, Experiment) for path in sorted(CLAIMS.glob("experiments/*.yaml"))),
     (CLAIMS / "suites/quick.yaml", Suite),
     (CLAIMS / "suites/published.yaml", GivenSuite),

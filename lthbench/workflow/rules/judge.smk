@@ -53,6 +53,7 @@ for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
             scope=scope,
             options=OPTIONS,
             source=dag.source(dag.REPORTING),
+            popular=dag.popular(config["claims_dir"]),
         log:
             f"{RESULTS}/scopes/{scope}/report.log",
         shell:
