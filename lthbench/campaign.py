@@ -29,7 +29,7 @@ from lthbench.cost import Rates, duration, known_rates
 from lthbench.data.errors import DataError
 from lthbench.errors import UserError
 from lthbench.execute import missing
-from lthbench.plan import Unit
+from lthbench.plan import Unit, with_sources
 from lthbench.stages import Run
 from lthbench.tickets.arms import closure
 
@@ -128,7 +128,8 @@ def needed(registration: Registration, units: Sequence[Unit], block: int) -> lis
     wanted: dict[str, set[tuple[str, int]]] = {}
     for cell in cells(registration):
         wanted.setdefault(cell.experiment, {("dense", 0)}).add((cell.arm, cell.level))
-    behind = {name: set(closure(own)) for name, own in wanted.items()}
+    everywhere = with_sources(wanted, {unit.experiment.id: unit.experiment for unit in units})
+    behind = {name: set(closure(own)) for name, own in everywhere.items()}
     return [
         unit
         for unit in units

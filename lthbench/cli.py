@@ -410,7 +410,7 @@ def measure_rates(what: Any) -> None:
     from lthbench.data.errors import DataError
 
     cache, block = cache_root(), what.registry.suites[what.suite].block
-    for name in dict.fromkeys(chunk.experiment for chunk in what.chunks()):
+    for name in dict.fromkeys(name for chunk in what.chunks() for name in chunk.experiments):
         try:
             rate = cost.measure(what.registry.experiments[name], block, what.device, cache)
         except DataError as error:

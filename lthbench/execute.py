@@ -48,6 +48,7 @@ def run_chunk(
 ) -> None:
     """Run the units of one block (parents first) whose records are not there yet; `report` is told of each.
 
+    They may belong to several experiments: those whose masks one of them wears.
     The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the
     unit under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
     """
@@ -63,9 +64,12 @@ def run_chunk(
     from lthbench.tickets.unit import run_unit
     from lthbench.training.device import prepare
 
-    first = units[0]
-    folds = block_data.load(first.experiment, first.master, first.replicates, cache, prepare(device))
+    folds, of = None, ""
     for unit in pending:
+        if folds is None or unit.experiment.id != of:
+            folds = None  # free the old ones first
+            folds = block_data.load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
+            of = unit.experiment.id
         above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
         run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")

@@ -10,7 +10,6 @@ from textwrap import wrap
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import (
     EARLY_STOP,
-    ENDPOINTS,
     Claim,
     GivenSuite,
     Hypothesis,
@@ -18,6 +17,8 @@ from lthbench.claims.schema import (
     Reanalysis,
     Registration,
     Suite,
+    endpoint_words,
+    threshold,
 )
 from lthbench.errors import UserError
 from lthbench.judging.given import registered
@@ -35,6 +36,7 @@ GATES = (
 )
 BAND_GATE = "dense accuracy lies in its registered band"
 STOP_GATE = "no early stop is censored by the end of training"
+THRESHOLD_GATE = "every run reaches the registered validation accuracy"
 GIVEN_GATES = "what the results hold of these: no run diverged, no arm at chance, the band, masks and counts"
 
 
@@ -66,8 +68,8 @@ def way_to_a_run(registry: Registry, suite: str, claim: str) -> str:
 
 def explain(registry: Registry, claim_id: str, suite_id: str, verdicts: Verdicts | None, source: str) -> str:
     """The whole text; `source` says where the verdicts are, or how to get some."""
-    claim, suite = registry.claims[claim_id], registry.every_suite[suite_id]
-    registration = {c.id: r for c, r in registered(registry, suite_id)}[claim_id]
+    suite = registry.every_suite[suite_id]
+    claim, registration = {c.id: (c, r) for c, r in registered(registry, suite_id)}[claim_id]
     found = next((v for v in verdicts.claims if v.id == claim_id), None) if verdicts else None
     parts = [
         claim_part(claim),
@@ -85,7 +87,8 @@ def claim_part(claim: Claim) -> Iterator[str]:
     yield from text(claim.sentence)
     for source in claim.sources:
         verified = sentences.VERIFIED[source.verified]
-        yield from text(f"{source.paper}, {source.where} ({verified}): “{source.quote}”", "- source: ")
+        quote = f": “{source.quote}”" if source.quote else ""
+        yield from text(f"{source.paper}, {source.where} ({verified}){quote}", "- source: ")
     yield from listing(claim.conditions, "- holds under: ")
     yield from listing(claim.contradictions, "- against it: ")
 
@@ -124,8 +127,9 @@ def hypothesis_words(
 ) -> Iterator[str]:
     """One hypothesis: contrast, test, margin and what was expected."""
     yield from text(line.says, f"- {line.id}: ")
-    endpoint = ENDPOINTS.get(line.endpoint, line.endpoint)
-    yield from text(f"d = {line.contrast} ({endpoint}, {line.unit})".replace(" - ", " − "), "    ")
+    yield from text(
+        f"d = {line.contrast} ({endpoint_words(line.endpoint)}, {line.unit})".replace(" - ", " − "), "    "
+    )
     for place in dict.fromkeys(line.contrast.places(registration.experiment)):
         says = arm_words(place.experiment, place.arm, suite)
         yield from text(f"{place}: {says}", "    ")
@@ -166,7 +170,10 @@ def gate_words(registration: Registration | Reanalysis, suite: Suite | GivenSuit
     if isinstance(suite, GivenSuite):
         return GIVEN_GATES
     stops = any(line.endpoint in EARLY_STOP for line in registration.hypotheses)
-    return "; ".join([*GATES, *[BAND_GATE] * (not suite.exploratory), *[STOP_GATE] * stops])
+    waits = any(threshold(line.endpoint) for line in registration.hypotheses)
+    return "; ".join(
+        [*GATES, *[BAND_GATE] * (not suite.exploratory), *[STOP_GATE] * stops, *[THRESHOLD_GATE] * waits]
+    )
 
 
 def verdict_part(claim: ClaimVerdict, verdicts: Verdicts, source: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lthbench.engine_version import engine
 from lthbench.recipe import Experiment, digest
-from lthbench.tickets.arms import ARMS, Cell, check_cell, closure, parents
+from lthbench.tickets.arms import ARMS, Cell, check_cell, closure, mask_origin, parents
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,44 @@ def _file_digest(path: str, size: int, modified: int) -> str:
     return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def with_sources(cells: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> dict[str, set[Cell]]:
+    """Cells by experiment, and the tickets of other experiments whose masks some of them wear."""
+    found = {name: set(own) for name, own in cells.items()}
+    for name, own in cells.items():
+        for arm, level in own:
+            if ARMS[arm].of == "source":
+                found.setdefault(experiments[name].mask_from, {("dense", 0)}).add(("ticket", level))
+    return found
+
+
 def plan_experiment(
-    experiment: Experiment, cells: set[Cell], replicates: int, block_size: int, master: int
+    experiment: Experiment,
+    cells: set[Cell],
+    replicates: int,
+    block_size: int,
+    master: int,
+    source: Experiment | None = None,
 ) -> list[Unit]:
-    """The units of one experiment, block by block, parents before children."""
+    """The units of one experiment, block by block, parents before children.
+
+    `source` is the experiment named by `mask_from`, needed for transferred arms: they are made from its tickets,
+    which are planned with it.
+    """
     for arm, level in cells:
-        check_cell(arm, level, experiment.pruning.rewind)
+        check_cell(arm, level, experiment.pruning.rewind, "" if source is None else source.id)
+    tickets: dict[tuple[int, Cell], str] = {}  # by block
+    worn = {("ticket", level) for arm, level in cells if ARMS[arm].of == "source"}
+    if source is not None and worn:
+        for unit in plan_experiment(source, worn, replicates, block_size, master):
+            tickets[unit.block, (f"{source.id}:{unit.arm}", unit.level)] = unit.key
     units: list[Unit] = []
     for number, block in enumerate(blocks(replicates, block_size)):
         keys: dict[Cell, str] = {}
         for arm, level in closure(cells):
             above = {cell: keys[cell] for cell in parents(arm, level)}
+            if source is not None and ARMS[arm].of == "source":
+                origin = mask_origin(arm, level, source.id)
+                above[origin] = tickets[number, origin]
             draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
             keys[arm, level] = unit_key(experiment, arm, level, block, draws, master, above.values())
             units.append(Unit(experiment, arm, level, number, block, draws, master, keys[arm, level], above))

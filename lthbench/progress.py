@@ -82,7 +82,7 @@ class Watch:
     def announce(self) -> None:
         """Print the verdicts that the chunks finished so far decide for good."""
         waiting = {unit.experiment.id for unit in self.pending}
-        complete = {chunk.experiment for chunk in self.chunks} - waiting
+        complete = {name for chunk in self.chunks for name in chunk.experiments} - waiting
         if complete == self.complete or not complete or self.run.replicates:
             return  # tuning runs announce nothing: they decide nothing
         from lthbench.judging.judge import judge, settled_early

@@ -159,6 +159,8 @@ class Experiment:
     `shuffled_labels` serves the dense-accuracy gate: a dense network that must fall outside its band.
     `paired_with`: the experiment whose random streams this one shares, so that the two can be compared replicate
     by replicate (same initialisation, split and batch order); empty: streams of its own.
+    `mask_from`: the experiment whose tickets the transferred arms wear. It has the same network, pruning recipe
+    and streams, so that those tickets start from the same initial weights.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -173,6 +175,7 @@ class Experiment:
     shuffled_labels: bool = False
     weights: int | None = None
     paired_with: str = later("")
+    mask_from: str = later("")
 
     def __post_init__(self) -> None:
         drawn = [name for name, arm in ARMS.items() if arm.stream]
@@ -191,8 +194,11 @@ class Experiment:
         return self.paired_with or self.id
 
     def recipe(self) -> dict[str, Any]:
-        """Everything that can change a number; what came later is left out while it does nothing."""
-        return {k: v for k, v in content(self).items() if k not in ("title", "draws", "weights")}
+        """Everything that can change a number; what came later is left out while it does nothing.
+
+        `mask_from` counts where it matters: the transferred arms are named by the source's tickets, their parents.
+        """
+        return {k: v for k, v in content(self).items() if k not in ("title", "draws", "weights", "mask_from")}
 
 
 def check_patterns(pruning: Pruning, weights: list[str]) -> None:

@@ -12,15 +12,17 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 | dropout               | experiment | random layers, masks drawn in training (supermask); all arms   |
 |                       |            | but dense-copy                                                 |
 | init                  | experiment | initial weights; dense, dense-copy, ticket, lr-rewound,        |
-|                       |            | fine-tuned, rewound, one-shot, pruned-at-init, shuffled,       |
-|                       |            | random-mask, untrained, untrained-constant, edge-popup,        |
-|                       |            | supermask                                                      |
+|                       |            | fine-tuned, continued, rewound, one-shot, pruned-at-init,      |
+|                       |            | shuffled, random-mask, constant, reinit-signs (signs),         |
+|                       |            | transferred, pruned-at-init-shuffled, untrained,               |
+|                       |            | untrained-constant, edge-popup, supermask                      |
 | labels                | experiment | the permutation of a shuffled-labels experiment                |
 | .../copy              | experiment | dense-copy's own order, augment, dropout (SGD noise of LMC)    |
 | criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                          |
-| reinit/<draw>         | experiment | reinit and reinit-rescaled (they differ in scale alone)        |
+| reinit/<draw>         | experiment | reinit, reinit-rescaled, reinit-signs (they differ in scale,   |
+|                       |            | or sign, alone), pruned-at-init-reinit, transferred-reinit     |
 | shuffle/<draw>        | experiment | the permutation of the arm shuffled                            |
-| mask/<draw>           | experiment | the positions of the arm random-mask                           |
+| mask/<draw>           | experiment | the positions of random-mask and pruned-at-init-shuffled       |
 | scores                | experiment | the first scores of edge-popup, the same at every level        |
 
 An experiment `paired_with` another takes that one's streams.

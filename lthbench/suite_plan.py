@@ -1,15 +1,20 @@
 """The plan of a suite: the union of the cells its claims ask for, cut into chunks of units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lthbench.claims.load import Registry, cells
-from lthbench.plan import Unit, plan_experiment
+from lthbench.plan import Unit, plan_experiment, with_sources
+from lthbench.recipe import Experiment
+from lthbench.tickets.arms import ARMS, Cell
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One block of replicates of one experiment: independent of every other chunk."""
+    """One block of replicates of one experiment: independent of every other chunk.
+
+    Experiments of which one wears the other's masks share a chunk, `experiment` being the first.
+    """
 
     experiment: str
     block: int
@@ -19,6 +24,11 @@ class Chunk:
     def id(self) -> str:
         """A name for files and progress."""
         return f"{self.experiment}.b{self.block}"
+
+    @property
+    def experiments(self) -> list[str]:
+        """The experiments whose units it holds."""
+        return list(dict.fromkeys(unit.experiment.id for unit in self.units))
 
     @property
     def iterations(self) -> int:
@@ -49,20 +59,21 @@ def plan_suite(
             needed.setdefault(cell.experiment, set()).add((cell.arm, cell.level))
             wanted = min(replicates or registration.replicates, most or replicates or registration.replicates)
             count[cell.experiment] = max(wanted, count.get(cell.experiment, 0))
+    block_size, experiments = registry.suites[suite].block, registry.experiments
+    # The gates look at the dense network of every experiment.
+    needed = with_sources({name: own | {("dense", 0)} for name, own in needed.items()}, experiments)
     chunks: list[Chunk] = []
-    for experiment, wanted_cells in needed.items():
-        block_size = registry.suites[suite].block
-        # The gates look at the dense network of every experiment.
-        units = plan_experiment(
-            registry.experiments[experiment],
-            wanted_cells | {("dense", 0)},
-            count[experiment],
-            block_size,
-            master,
-        )
+    for together in joined(needed, experiments):
+        alike = max(count.get(name, 0) for name in together)
+        units: list[Unit] = []
+        for name in together:
+            source = experiments.get(experiments[name].mask_from)
+            units += plan_experiment(experiments[name], needed[name], alike, block_size, master, source)
+        # Nothing is made from what wears another experiment's mask, so it comes last.
+        units.sort(key=lambda unit: ARMS[unit.arm].of == "source")
         for block in sorted({unit.block for unit in units}):
             mine = tuple(unit for unit in units if unit.block == block)
-            chunks.append(Chunk(experiment, block, mine))
+            chunks.append(Chunk(together[0], block, mine))
     return chunks
 
 
@@ -82,3 +93,13 @@ def second_chunks(registry: Registry, suite: str, master: int, left_open: Sequen
         return []
     chunks = plan_suite(registry, suite, master, left_open)
     return [chunk for chunk in chunks if chunk.block * block >= look.replicates]
+
+
+def joined(needed: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> list[tuple[str, ...]]:
+    """The experiments in their order, those together of which one wears the other's masks."""
+    group = {name: {name} for name in needed}
+    for name, own in needed.items():
+        if any(ARMS[arm].of == "source" for arm, _ in own):
+            whole = group[name] | group[experiments[name].mask_from]
+            group |= dict.fromkeys(whole, whole)
+    return list(dict.fromkeys(tuple(other for other in needed if other in group[name]) for name in needed))

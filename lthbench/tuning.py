@@ -68,7 +68,7 @@ def margins(run: Run, table: Table) -> Iterator[str]:
 
 def bands(run: Run, table: Table) -> Iterator[str]:
     """Dense accuracy: mean +- 4 SD of one replicate, and what two mistakes would have given."""
-    for name in dict.fromkeys(chunk.experiment for chunk in run.chunks()):
+    for name in dict.fromkeys(name for chunk in run.chunks() for name in chunk.experiments):
         dense = table.values(Cell(name, "dense", 0), "final_test_accuracy", run.replicates or 0)
         if dense is None:
             continue

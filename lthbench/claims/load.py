@@ -27,6 +27,7 @@ MOST_ALIASES = 100
 LARGEST_NUMBER = 10**18
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # of an experiment: it becomes part of file names and commands
 FEWEST_REPLICATES = 8
+FEWEST_TUNED = 16
 LEAST_POWER = 0.9
 POWER_TOLERANCE = 0.02
 
@@ -49,9 +50,10 @@ class Registry:
     popular: Popular | None = None
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
-        """The claims of a suite with how it decides them, in the suite's order."""
-        for claim in self.suites[suite].claims:
-            yield self.claims[claim], self.claims[claim].suites[suite]
+        """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
+        for name in self.suites[suite].claims:
+            claim, registration = self.claims[name], self.claims[name].suites[suite]
+            yield claim.model_copy(update={"kind": registration.kind or claim.kind}), registration
 
     def reanalyses(self, suite: str) -> Iterator[tuple[Claim, Reanalysis]]:
         """The same for a suite of given results."""
@@ -65,7 +67,8 @@ class Registry:
 
     def primaries(self, suite: str) -> list[str]:
         """Ids of the primary claims of a suite: one Holm family."""
-        return [claim for claim in self.every_suite[suite].claims if self.claims[claim].kind == "primary"]
+        pairs = self.registrations(suite) if suite in self.suites else self.reanalyses(suite)
+        return [claim.id for claim, _ in pairs if claim.kind == "primary"]
 
 
 def default_folder() -> Path:
@@ -241,6 +244,9 @@ def load(folder: Path | None = None) -> Registry:
         except (TypeError, ValueError):
             file = folder / "experiments" / f"{experiment.id}.yaml"
             raise ClaimFileError(f"{file}: network.options: finite numbers, texts and lists only") from None
+        wrong = wrong_source(registry, experiment)
+        if wrong:
+            raise ClaimFileError(f"{folder / 'experiments' / experiment.id}.yaml: mask_from: {wrong}")
     for claim in registry.claims.values():
         for other in claim.qualifies:
             if other not in registry.claims:
@@ -255,6 +261,21 @@ def load(folder: Path | None = None) -> Registry:
     for given_suite in registry.given_suites.values():
         check_given_suite(registry, given_suite, folder)
     return registry
+
+
+def wrong_source(registry: Registry, experiment: Experiment) -> str:
+    """Why tickets of the experiment that `mask_from` names cannot be worn here; empty when they can."""
+    source = registry.experiments.get(experiment.mask_from)
+    if not experiment.mask_from:
+        return ""
+    if source is None or source is experiment:
+        known = ", ".join(registry.experiments)
+        return f"there is no other experiment '{experiment.mask_from}'; known are {known}"
+    if source.streams != experiment.streams:
+        return f"'{source.id}' draws other initial weights; set paired_with to {source.streams}"
+    if (source.network, source.pruning) != (experiment.network, experiment.pruning):
+        return f"'{source.id}' has another network or pruning recipe; give both the same"
+    return ""
 
 
 def claim_files(folder: Path) -> list[Path]:
@@ -320,7 +341,8 @@ def check_registration(
         if cell.experiment not in registry.experiments:
             known = ", ".join(registry.experiments)
             raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
-        check_cell(cell.arm, cell.level, registry.experiments[cell.experiment].pruning.rewind)
+        experiment = registry.experiments[cell.experiment]
+        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")
         if cell.experiment not in suite.dense_bands and not suite.exploratory:
@@ -339,6 +361,8 @@ def check_registration(
             f"replicates: {registration.replicates} cannot decide at level {level:.4g} (the exact sign-flip "
             f"test needs 2^-n <= level, primaries at least {FEWEST_REPLICATES}); register at least {fewest}"
         )
+    if primary and registration.tuning is not None and registration.tuning.replicates < FEWEST_TUNED:
+        raise ValueError(f"tuning.replicates: a primary claim needs {FEWEST_TUNED} or more")
     if suite.exploratory:
         return
     computed = registered_power(registration, level)

@@ -17,14 +17,34 @@ Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
 Kind = Literal["primary", "secondary", "counter", "popular"]
 ENDPOINTS = {
     "final_test_accuracy": "test accuracy at the end of training",
+    "final_train_accuracy": "training accuracy at the end of training",
+    "generalisation_gap": "training accuracy minus test accuracy at the end of training",
     "early_stop_test_accuracy": "test accuracy at the early stop (minimum validation loss)",
     "early_stop_iteration": "iteration of the minimum validation loss",
     "early_stop_log_iteration": "natural logarithm of the iteration of the minimum validation loss",
     "validation_curve_area": "area under the validation-accuracy curve (mean over the evaluations)",
     "barrier": "error barrier between two copies",
 }
+REACHES = re.compile(r"log_iterations_to_(?P<percent>[0-9]{1,2}(\.[0-9]{1,2})?)%")  # the threshold is registered
+ENDPOINT = f"^({'|'.join(ENDPOINTS)}|{REACHES.pattern.replace('?P<percent>', '')})$"
 EARLY_STOP = ("early_stop_iteration", "early_stop_log_iteration")  # their gate: no early stop is censored
 UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units"}
+
+
+def threshold(endpoint: str) -> float | None:
+    """The validation accuracy, percent, that an endpoint `log_iterations_to_95%` waits for; None for others."""
+    found = REACHES.fullmatch(endpoint)
+    return float(found["percent"]) if found else None
+
+
+def endpoint_words(endpoint: str) -> str:
+    """An endpoint in words."""
+    percent = threshold(endpoint)
+    if percent is None:
+        return ENDPOINTS.get(endpoint, endpoint)
+    return f"natural logarithm of the iterations until the validation accuracy first reaches {percent:g} %"
+
+
 CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]{1,3})$")
 
 
@@ -66,7 +86,7 @@ class Source(Strict):
 
     paper: str
     where: str = Field(description="section, figure or table")
-    quote: str = Field(max_length=300)
+    quote: str = Field("", max_length=300, description="the source's own words; empty where they were not seen")
     verified: Verified
 
 
@@ -156,7 +176,9 @@ class Line(Strict):
 
     id: str
     says: str
-    endpoint: Literal[tuple(ENDPOINTS)]  # type: ignore[valid-type]
+    endpoint: Annotated[
+        str, Field(pattern=ENDPOINT, description="log_iterations_to_95%: any threshold may stand there")
+    ]
     contrast: Contrast
     test: Literal["superiority", "non-inferiority", "equivalence"]
     delta: float = Field(gt=0, allow_inf_nan=False)
@@ -169,7 +191,7 @@ class Line(Strict):
     @property
     def unit(self) -> str:
         """The unit of d."""
-        return UNITS.get(self.endpoint, "pp")
+        return "ln units" if REACHES.fullmatch(self.endpoint) else UNITS.get(self.endpoint, "pp")
 
 
 class Hypothesis(Line):
@@ -183,7 +205,7 @@ class Tuning(Strict):
     """The study the registration rests on; confirmatory seeds are 0, 1, 2, ..., tuning seeds 1000 and up."""
 
     master_seed: int = Field(ge=1000)
-    replicates: int = Field(ge=16)
+    replicates: int = Field(ge=8, description="primary claims need 16")
 
 
 class Registration(Strict):
@@ -192,6 +214,7 @@ class Registration(Strict):
     title: str = Field(description="what the claim is called at this scale")
     experiment: str
     reduced_scale: bool
+    kind: Kind | None = Field(None, description="its kind in this suite, where that is not the claim's own")
     replicates: int = Field(ge=2, le=SIGN_FLIP_MAX_N, description="the exact test takes no more")
     tuning: Tuning | None = None
     power: float | None = Field(

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import EARLY_STOP, Band, Cell, Registration, Suite
+from lthbench.claims.schema import EARLY_STOP, Band, Cell, Hypothesis, Registration, Suite, threshold
 from lthbench.judging.start_gates import NOT_LOOKED_AT, nonzero, rung, start_gates, titled, without_facts
-from lthbench.judging.table import Table, label, per_run
+from lthbench.judging.table import Table, first_reached, label, per_run
+from lthbench.plan import with_sources
 from lthbench.recipe import Experiment
 from lthbench.stats.gates import (
     GateResult,
@@ -19,9 +20,10 @@ from lthbench.stats.gates import (
     identical_masks,
     nobody_at_chance,
     not_censored,
+    threshold_reached,
     within_band,
 )
-from lthbench.tickets.arms import ARMS, closure
+from lthbench.tickets.arms import ARMS, closure, mask_origin
 
 EXACT = 1e-6  # percentage points: rounding of a stored number
 A_FLIP = 0.1  # percentage points: a device may answer a tie otherwise in another stack
@@ -30,24 +32,28 @@ A_FLIP = 0.1  # percentage points: a device may answer a tie otherwise in anothe
 def claim_gates(registry: Registry, suite: Suite, registration: Registration, table: Table) -> list[GateResult]:
     """All gates of one claim, over the cells its lines use and those these were made from."""
     found: list[GateResult] = []
-    for name, every in cells_and_parents(registration).items():
+    for name, every in cells_and_parents(registry, registration).items():
         found += experiment_gates(registry.experiments[name], suite, every, table, registration.replicates)
     if any(line.endpoint in EARLY_STOP for line in registration.lines()):
         found.append(early_stop_gate(registry, registration, table))
+    found += [
+        threshold_gate(line, registration, table) for line in registration.hypotheses if threshold(line.endpoint)
+    ]
     return found
 
 
-def cells_and_parents(registration: Registration) -> dict[str, list[Cell]]:
+def cells_and_parents(registry: Registry, registration: Registration) -> dict[str, list[Cell]]:
     """Per experiment, the cells of a registration, all they were made from, and the dense network."""
     wanted: dict[str, set[tuple[str, int]]] = {}
     for cell in cells(registration):
         wanted.setdefault(cell.experiment, {("dense", 0)}).add((cell.arm, cell.level))
-    return {name: [Cell(name, *cell) for cell in closure(own)] for name, own in wanted.items()}
+    everywhere = with_sources(wanted, registry.experiments)
+    return {name: [Cell(name, *cell) for cell in closure(own)] for name, own in everywhere.items()}
 
 
-def not_looked_at(registration: Registration, table: Table) -> tuple[str, ...]:
+def not_looked_at(registry: Registry, registration: Registration, table: Table) -> tuple[str, ...]:
     """What the gates on starts could not look at, because no cell of an experiment has the facts."""
-    every = cells_and_parents(registration).items()
+    every = cells_and_parents(registry, registration).items()
     unseen = [name for name, cells in every if len(without_facts(cells, table)) == len(cells)]
     return (f"{', '.join(unseen)}: {NOT_LOOKED_AT}",) if unseen else ()
 
@@ -212,32 +218,37 @@ def dense_counts(experiment: Experiment, table: Table, prefix: str, n: int) -> d
 
 
 def mask_gates(experiment: Experiment, every: list[Cell], table: Table, n: int) -> list[GateResult]:
-    """Controls that wear the ticket's mask wear exactly it; a learned one is another one, and so is a random one,
-    as dense per layer.
+    """Controls that wear another arm's mask, mostly the ticket's, wear exactly it; a learned one is another one,
+    and so is a random one, as dense per layer.
     """
     found = []
-    for level in sorted({cell.level for cell in every}):
-        ticket = Cell(experiment.id, "ticket", level)
-        if ticket not in every:
+    for cell in sorted(every, key=lambda cell: cell.level):
+        kind = ARMS[cell.arm].mask
+        origin = origin_of(experiment, cell)
+        if kind not in ("ticket", "random", "learned") or not ARMS[cell.arm].counted:
             continue
-        own = per_run(table, ticket, "mask_crc32", n)
-        for cell in every:
-            kind = ARMS[cell.arm].mask
-            if cell.level != level or kind not in ("ticket", "random", "learned") or not ARMS[cell.arm].counted:
-                continue
-            worn = per_run(table, cell, "mask_crc32", n)
-            repeated = np.repeat(own, len(worn) // max(1, len(own)))
-            name = f"{experiment.id}: mask of {label(cell)}"
-            if kind == "ticket":
-                gate = identical_masks({"ticket": repeated, cell.arm: worn})
-                found.append(GateResult(name, gate.passed, gate.detail))
-            elif kind == "learned":
-                equal = int(np.sum(repeated == worn))
-                differ = len(worn) > 0 and not equal
-                found.append(GateResult(name, differ, f"{equal} of {len(worn)} masks equal the ticket's."))
-            else:
-                found.append(random_mask_gate(name, experiment, table, cell, ticket, repeated, worn, n))
+        if kind == "learned" and origin not in every:
+            continue
+        own, worn = per_run(table, origin, "mask_crc32", n), per_run(table, cell, "mask_crc32", n)
+        repeated = np.repeat(own, len(worn) // max(1, len(own)))
+        name = f"{experiment.id}: mask of {label(cell)}"
+        if kind == "ticket":
+            gate = identical_masks({origin.arm: repeated, cell.arm: worn})
+            found.append(GateResult(name, gate.passed, gate.detail))
+        elif kind == "learned":
+            equal = int(np.sum(repeated == worn))
+            differ = len(worn) > 0 and not equal
+            found.append(GateResult(name, differ, f"{equal} of {len(worn)} masks equal the ticket's."))
+        else:
+            found.append(random_mask_gate(name, experiment, table, cell, origin, repeated, worn, n))
     return found
+
+
+def origin_of(experiment: Experiment, cell: Cell) -> Cell:
+    """The cell whose mask another one wears, shuffles, or (learned) is compared with."""
+    arm, level = mask_origin(cell.arm, cell.level, experiment.mask_from)
+    name, _, own = arm.rpartition(":")
+    return Cell(name or experiment.id, own, level)
 
 
 def random_mask_gate(
@@ -271,3 +282,16 @@ def early_stop_gate(registry: Registry, registration: Registration, table: Table
                 stops.append(per_run(table, cell, "early_stop_iteration", registration.replicates))
                 last = registry.experiments[cell.experiment].training.iterations
     return not_censored(np.concatenate(stops), last)
+
+
+def threshold_gate(line: Hypothesis, registration: Registration, table: Table) -> GateResult:
+    """For hypotheses about iterations to a validation accuracy: every run, each draw, gets there."""
+    percent = threshold(line.endpoint) or 0.0
+    reached = {}
+    for cell in line.contrast.cells(registration.experiment):
+        curves = table.rows(cell, "validation_accuracy")
+        if curves is not None:
+            curves = curves[curves["replicate"] < registration.replicates]
+            reached[label(cell)] = first_reached(curves, percent)["value"].to_numpy()
+    gate = threshold_reached(reached, percent)
+    return GateResult(f"{line.id}: {gate.name}", gate.passed, gate.detail)

@@ -83,7 +83,7 @@ def own_gates(
     Beside them what they could not look at: facts on starts that the table lacks.
     """
     frame = table.table
-    labels = frame.loc[frame["experiment"].isin(cells_and_parents(registration)), "replicate"].unique()
+    labels = frame.loc[frame["experiment"].isin(cells_and_parents(registry, registration)), "replicate"].unique()
     if sorted(labels, key=lambda label: (len(label), label)) != [str(i) for i in range(len(labels))] or not len(
         labels
     ):
@@ -92,7 +92,7 @@ def own_gates(
     n = min(
         (
             int(rows["replicate"].nunique()) if rows is not None else 0
-            for every in cells_and_parents(registration).values()
+            for every in cells_and_parents(registry, registration).values()
             for cell in every
             for rows in [
                 own.rows(cell, metric) for metric in ("final_test_accuracy", "validation_loss", "mask_crc32")
@@ -102,7 +102,7 @@ def own_gates(
     )
     counted = all(
         any(metric.startswith("nonzero:") for metric in own.metrics(cell))
-        for every in cells_and_parents(registration).values()
+        for every in cells_and_parents(registry, registration).values()
         for cell in every
     )
     if not n or not counted:
@@ -110,7 +110,7 @@ def own_gates(
     asked = registration.model_copy(update={"replicates": n})
     try:
         gates = claim_gates(registry, registry.suites[suite], asked, own)
-        return gates, list(not_looked_at(asked, own))
+        return gates, list(not_looked_at(registry, asked, own))
     except (ValueError, KeyError):  # arrays of unequal length: measured for some runs, not for others
         why = "The table has masks or weight counts for some runs only."
         return [GateResult("masks and weight counts", False, why)], []

@@ -131,14 +131,14 @@ def weigh_claim(
     """Evidence and gates of one claim. What is not complete is not weighed: fewer replicates decide nothing."""
     complete = all(
         table.values(cell, "final_test_accuracy", registration.replicates) is not None
-        for every in cells_and_parents(registration).values()
+        for every in cells_and_parents(registry, registration).values()
         for cell in every
     )
     lines = [weigh_line(table, line, registration) for line in registration.lines()]
     gates = claim_gates(registry, suite, registration, table) if complete else []
     gates += [*device_gates(registration, devices), *known_cases(judged)]
-    missing = "" if complete else missing_words(registration, table)
-    unseen = not_looked_at(registration, table) if complete else ()
+    missing = "" if complete else missing_words(registry, registration, table)
+    unseen = not_looked_at(registry, registration, table) if complete else ()
     return Weighed(claim, registration, lines, complete, gates, missing, unseen)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lthbench.claims.load import Registry
 from lthbench.claims.schema import Cell, Line, Registration, parse_cell
 from lthbench.judging.gates import cells_and_parents
 from lthbench.judging.table import Table
@@ -13,10 +14,10 @@ from lthbench.judging.words import signed
 LISTED = 6  # cells named one by one
 
 
-def missing_words(registration: Registration, table: Table) -> str:
+def missing_words(registry: Registry, registration: Registration, table: Table) -> str:
     """Cells and replicates that were not run; then running estimates, which never decide anything."""
     n = registration.replicates
-    wanted = [cell for every in cells_and_parents(registration).values() for cell in every]
+    wanted = [cell for every in cells_and_parents(registry, registration).values() for cell in every]
     there = {cell: set(table.replicates(cell, "final_test_accuracy", n)) for cell in wanted}
     gaps = [cell for cell in wanted if len(there[cell]) < n]
     whole = set(range(n)).intersection(*there.values())
@@ -53,9 +54,9 @@ def running(table: Table, line: Line, registration: Registration) -> str:
     sides = [
         side_values(table, side, line, registration) for side in (line.contrast.minuend, line.contrast.subtrahend)
     ]
-    d = (sides[0] - sides[1]).dropna()
-    d = d[d.index < registration.replicates]
-    if d.empty or len(d) == registration.replicates:
+    both = sides[0].index.intersection(sides[1].index)
+    d = (sides[0] - sides[1])[both[both < registration.replicates]]
+    if d.empty or len(d) == registration.replicates or d.isna().any():  # a mean without the worst runs misleads
         return ""
     return f"{line.id} {signed(float(d.mean()))} {line.unit} over {len(d)} replicates"
 

@@ -61,7 +61,7 @@ def where_gate(experiment: Experiment, every: Sequence[Cell], table: Table, n: i
             ok[f"{label(cell)} (weights)"] = weights == 0
         elif kind == "fresh" and gaussian(experiment):
             ok[f"{label(cell)} (weights, all new)"] = weights >= ALL_NEW * sum(nonzero(table, cell, n).values())
-        if kind not in ("fresh", "fresh-rescaled") or gaussian(experiment):
+        if not kind.startswith("fresh") or gaussian(experiment):
             ok[f"{label(cell)} (biases, norms and their statistics)"] = (
                 per_run(table, cell, "start_moved:others", n) == 0
             )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lthbench.claims.schema import Cell
+from lthbench.claims.schema import Cell, threshold
 
 MADE_FROM = {
     "validation_curve_area": "validation_accuracy",
@@ -42,11 +42,19 @@ class Table:
         """One value per replicate that is there, draws averaged first.
 
         `validation_curve_area` is the mean of the validation accuracies of a run over its evaluations;
-        `early_stop_log_iteration` is made of each run's own early stop, so that draws are averaged as logarithms.
+        `early_stop_log_iteration` is made of each run's own early stop, so that draws are averaged as logarithms;
+        `log_iterations_to_95%` of its own curve (nan where it never gets there: a mean cannot hide that);
+        `generalisation_gap` is training minus test accuracy at the end.
         """
-        rows = self.rows(cell, MADE_FROM.get(metric, metric))
+        if metric == "generalisation_gap":
+            return self.by_replicate(cell, "final_train_accuracy") - self.by_replicate(cell, "final_test_accuracy")
+        percent = threshold(metric)
+        rows = self.rows(cell, "validation_accuracy" if percent else MADE_FROM.get(metric, metric))
         if rows is None:
             return pd.Series(dtype=float)
+        if percent:
+            rows = first_reached(rows, percent)
+            rows = rows.assign(value=np.log(rows["value"]))
         if metric == "early_stop_log_iteration":
             rows = rows.assign(value=np.log(rows["value"].astype(float)))
         means = rows.groupby(["replicate", "draw"])["value"].agg(lambda v: v.mean(skipna=False))
@@ -85,3 +93,10 @@ def runs_of(rows: pd.DataFrame | None, n: int, iteration: int | None) -> np.ndar
     if iteration is not None:
         rows = rows[rows["iteration"].eq(iteration).fillna(False)]
     return rows["value"].to_numpy(dtype=float)
+
+
+def first_reached(curves: pd.DataFrame, percent: float) -> pd.DataFrame:
+    """Per run, the iteration of the first evaluation with at least so much validation accuracy; nan for never."""
+    iterations = curves["iteration"].astype(float).where(curves["value"] >= percent)
+    runs = iterations.groupby([curves["replicate"], curves["draw"]]).min()
+    return runs.rename("value").reset_index()

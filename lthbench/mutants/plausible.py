@@ -108,8 +108,8 @@ PLAUSIBLE = (
         patches=(
             Patch(
                 NETWORKS,
-                'return part(above["ticket", unit.level], "mask", index)\n',
-                'return part(above["ticket", unit.level], "mask", 0)\n',
+                'mask = part(above[arm, level], "mask", index)\n',
+                'mask = part(above[arm, level], "mask", 0)\n',
             ),
         ),
         tests=(f"{SCIENCE}/test_controls.py::test_the_control_wears_the_tickets_mask_bitwise",),

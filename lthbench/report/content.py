@@ -7,7 +7,16 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import ENDPOINTS, Cell, Claim, GivenSuite, Published, Reanalysis, Registration, Suite
+from lthbench.claims.schema import (
+    Cell,
+    Claim,
+    GivenSuite,
+    Published,
+    Reanalysis,
+    Registration,
+    Suite,
+    endpoint_words,
+)
 from lthbench.engine_version import engine
 from lthbench.footprint.format import Footprint
 from lthbench.judging.given import registered
@@ -344,7 +353,7 @@ def line_row(line: LineResult) -> LineRow:
     return LineRow(
         id=line.id,
         says=line.says,
-        endpoint=ENDPOINTS.get(line.endpoint, line.endpoint),
+        endpoint=endpoint_words(line.endpoint),
         contrast=line.contrast.replace(" - ", " − "),
         test=line.test,
         asks=sentences.required(line),

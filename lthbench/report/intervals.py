@@ -8,6 +8,7 @@ import re
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lthbench.claims.schema import threshold
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import sizes
 from lthbench.report.numbers import interval, plain, short, signed, there
@@ -19,6 +20,8 @@ STRIP = 0.62  # inches
 LONGEST = 50  # characters of a contrast above its strip
 ENDPOINTS = {
     "final_test_accuracy": "final test accuracy",
+    "final_train_accuracy": "final training accuracy",
+    "generalisation_gap": "training minus test accuracy",
     "early_stop_test_accuracy": "accuracy at the early stop",
     "early_stop_iteration": "early-stop iteration",
     "validation_curve_area": "area under curve (valid.)",
@@ -110,7 +113,8 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
     axes.axhline(top, color="#bbbbbb", linewidth=0.6)
     role = "decides" if decides else "beside"
     text = f"{plain(line.id)[:24]} {role}: {short_contrast(line.contrast)}"
-    endpoint = ENDPOINTS.get(line.endpoint, line.endpoint)
+    percent = threshold(line.endpoint)
+    endpoint = f"ln iterations to {percent:g} %" if percent else ENDPOINTS.get(line.endpoint, line.endpoint)
     axes.text(span[0], top - 0.06, text, va="top", fontsize=9, weight="bold" if decides else "normal")
     beyond = span[1] + (span[1] - span[0]) * 0.02
     axes.text(beyond, top - 0.06, endpoint, va="top", fontsize=8.5, color=GREY)

@@ -57,6 +57,7 @@ LOOKS = {
     "random-mask": Look("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
     "lr-rewound": Look("#8c4a1f", "<", (0, (8, 2))),
     "fine-tuned": Look("#7a7a00", ">", (0, (8, 2, 1, 2))),
+    "continued": Look("#5b3a8c", "h", (0, (8, 1.5, 1, 1.5))),
     "pruned-at-init": Look("#4b4bb5", "p", (0, (2, 1))),
     "untrained": Look("#5f9ea0", "*", (0, (1, 4)), False),
     "untrained-constant": Look("#2f6f6f", "H", (0, (2, 4)), False),

@@ -97,6 +97,16 @@ def not_censored(early_stop_iterations: npt.ArrayLike, last_iteration: int) -> G
     )
 
 
+def threshold_reached(iterations_by_arm: Mapping[str, npt.ArrayLike], percent: float) -> GateResult:
+    """Every run of every arm (any shape, in iterations) gets to the validation accuracy; nan: it never did."""
+    return every_value(
+        "threshold reached",
+        {arm: np.isfinite(np.asarray(v, dtype=np.float64)) for arm, v in iterations_by_arm.items()},
+        good=f"reach {percent:g} % validation accuracy before training ends",
+        bad=f"never reach {percent:g} % validation accuracy: how long they take is not known",
+    )
+
+
 def all_finite(values_by_arm: Mapping[str, npt.ArrayLike]) -> GateResult:
     """No value of any arm (any shape) is infinite or nan: no run diverged."""
     return every_value(

@@ -14,11 +14,14 @@ Cell = tuple[str, int]  # (arm, level)
 class Arm:
     """How one arm is made.
 
-    mask: `ones` (dense), `iterative` (pruned from the arm's own previous level), `one-shot` (pruned once
-    from the trained dense network), `at-init` (pruned once from the initial weights), `ticket` (worn from the
-    ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere), `learned`.
+    mask: `ones` (dense), `iterative` (pruned from the previous level of the arm, or of the arm it `follows`),
+    `one-shot` (pruned once from the trained dense network), `at-init` (pruned once from the initial weights),
+    `ticket` (worn from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere),
+    `learned`. `of` names another arm in the ticket's place, or `source`: the ticket of the experiment that
+    `mask_from` names.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
+    `fresh-signed` (its magnitudes with the initial weights' signs),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
     times the standard deviation of each matrix).
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
@@ -27,11 +30,15 @@ class Arm:
 
     says: str
     mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned"]
-    weights: Literal["init", "rewind-point", "trained", "fresh", "fresh-rescaled", "shuffled", "constant"]
+    weights: Literal[
+        "init", "rewind-point", "trained", "fresh", "fresh-rescaled", "fresh-signed", "shuffled", "constant"
+    ]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
+    follows: str | None = None  # the arm whose levels its masks are found along
+    of: Literal["ticket", "pruned-at-init", "source"] = "ticket"
 
     @property
     def counted(self) -> bool:
@@ -46,6 +53,12 @@ ARMS: dict[str, Arm] = {
     "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
     "lr-rewound": Arm("iteratively pruned, trained on with the whole schedule again", "iterative", "trained"),
     "fine-tuned": Arm("iteratively pruned, trained on at the last rate", "iterative", "trained", rates="last"),
+    "continued": Arm(
+        "pruned iteratively while trained on, rewound to iteration 0 only then (1803.03635, B, Strategy 2)",
+        "iterative",
+        "init",
+        follows="lr-rewound",
+    ),
     "one-shot": Arm("pruned once from the trained dense network, iteration 0", "one-shot", "init"),
     "pruned-at-init": Arm("pruned once at initialisation, before any training", "at-init", "init"),
     "reinit": Arm("the ticket's mask, fresh weights", "ticket", "fresh", stream="reinit"),
@@ -55,6 +68,13 @@ ARMS: dict[str, Arm] = {
         "fresh-rescaled",
         stream="reinit",
     ),
+    "reinit-signs": Arm(
+        "the ticket's mask, fresh weights with the initial weights' signs",
+        "ticket",
+        "fresh-signed",
+        stream="reinit",
+    ),
+    "constant": Arm("the ticket's mask on constants with the initial weights' signs", "ticket", "constant"),
     "shuffled": Arm(
         "the ticket's mask, its initial weights shuffled within each layer",
         "ticket",
@@ -62,6 +82,25 @@ ARMS: dict[str, Arm] = {
         stream="shuffle",
     ),
     "random-mask": Arm("a random mask with the ticket's layer densities", "random", "init", stream="mask"),
+    "pruned-at-init-shuffled": Arm(
+        "the mask pruned at initialisation, shuffled within each layer",
+        "random",
+        "init",
+        stream="mask",
+        of="pruned-at-init",
+    ),
+    "pruned-at-init-reinit": Arm(
+        "the mask pruned at initialisation, fresh weights", "ticket", "fresh", stream="reinit", of="pruned-at-init"
+    ),
+    "transferred": Arm(
+        "the mask of another experiment's ticket on the initial weights, which the two share",
+        "ticket",
+        "init",
+        of="source",
+    ),
+    "transferred-reinit": Arm(
+        "the mask of another experiment's ticket, fresh weights", "ticket", "fresh", stream="reinit", of="source"
+    ),
     "untrained": Arm("the ticket's mask on its initial weights, not trained", "ticket", "init", learns="nothing"),
     "untrained-constant": Arm(
         "the ticket's mask on constants with the initial weights' signs, not trained",
@@ -85,16 +124,27 @@ ARMS: dict[str, Arm] = {
 
 
 def parents(arm: str, level: int) -> list[Cell]:
-    """The cells whose results this one is made from."""
+    """The cells of the same experiment whose results this one is made from."""
     kind = ARMS[arm]
     found: list[Cell] = []
     if kind.mask == "iterative":
-        found.append((arm, level - 1) if level > 1 else ("dense", 0))
-    elif kind.mask in ("ticket", "random"):
-        found.append(("ticket", level) if level else ("dense", 0))
+        found.append(level_above(arm, level))
+    elif kind.mask in ("ticket", "random") and kind.of != "source":
+        found.append((kind.of, level) if level else ("dense", 0))
     if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point" or kind.own_order:
         found.append(("dense", 0))
     return list(dict.fromkeys(found))
+
+
+def level_above(arm: str, level: int) -> Cell:
+    """The cell that an iteratively pruned arm's mask is pruned from: the dense network above level 1."""
+    return (ARMS[arm].follows or arm, level - 1) if level > 1 else ("dense", 0)
+
+
+def mask_origin(arm: str, level: int, source: str) -> Cell:
+    """The cell whose mask an arm wears, or shuffles; `source:ticket` for the ticket of the experiment `source`."""
+    of = ARMS[arm].of
+    return (f"{source}:ticket" if of == "source" else of, level)
 
 
 def closure(cells: set[Cell]) -> list[Cell]:
@@ -111,7 +161,7 @@ def closure(cells: set[Cell]) -> list[Cell]:
     return list(ordered)
 
 
-def check_cell(arm: str, level: int, rewind: int) -> None:
+def check_cell(arm: str, level: int, rewind: int, source: str = "") -> None:
     """Refuse a cell that cannot exist, with a message a claim's author can act on."""
     if arm not in ARMS:
         raise ValueError(f"unknown arm '{arm}'; the arms are {', '.join(ARMS)}")
@@ -121,3 +171,5 @@ def check_cell(arm: str, level: int, rewind: int) -> None:
         raise ValueError(f"arm '{arm}' at level {level}: its density is learned, so that it has level 1 only")
     if ARMS[arm].weights == "rewind-point" and rewind == 0:
         raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")
+    if ARMS[arm].of == "source" and not source:
+        raise ValueError(f"arm '{arm}' needs an experiment with mask_from, which names where its ticket is found")

@@ -14,7 +14,7 @@ from lthbench.pruning.criteria import Trace, scores
 from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.streams import stream
-from lthbench.tickets.arms import ARMS, Cell
+from lthbench.tickets.arms import ARMS, Cell, level_above, mask_origin
 from lthbench.training.loop import engine_for
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names
@@ -29,8 +29,8 @@ def part(tensors: Tensors, prefix: str, index: int) -> Arrays:
 
 
 def above_level(unit: Unit, above: Mapping[Cell, Tensors]) -> Tensors:
-    """The arm's previous level; the dense network above level 1."""
-    return above[(unit.arm, unit.level - 1) if unit.level > 1 else ("dense", 0)]
+    """The level that the unit is pruned from."""
+    return above[level_above(unit.arm, unit.level)]
 
 
 def mask_for(
@@ -49,10 +49,10 @@ def mask_for(
     if arm.mask in ("ones", "learned"):  # a learned mask is not there yet
         return dense
     if arm.mask == "ticket":
-        return part(above["ticket", unit.level], "mask", index)
+        return worn_mask(unit, model, above, index)
     if arm.mask == "random":
         like = masks.random_like if filters is None else filters.random_like
-        return like(part(above["ticket", unit.level], "mask", index), named(unit, index, f"mask/{draw}"))
+        return like(worn_mask(unit, model, above, index), named(unit, index, f"mask/{draw}"))
     initial = start_of_all(unit, model, above, index)
     if arm.mask == "at-init":
         return pruned(unit, model, folds, dense, initial, initial, index, filters)
@@ -61,6 +61,18 @@ def mask_for(
     previous = above_level(unit, above)
     worn = part(previous, "mask", index) or dense
     return pruned(unit, model, folds, worn, initial, part(previous, "final", index), index, filters)
+
+
+def worn_mask(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: int) -> Mask:
+    """The mask that was found for another cell, perhaps of another experiment, whose network must be the same."""
+    arm, level = mask_origin(unit.arm, unit.level, unit.experiment.mask_from)
+    mask = part(above[arm, level], "mask", index)
+    if {name: one.shape for name, one in mask.items()} != dict(model.prunable):
+        raise ModelError(
+            f"experiment {unit.experiment.id}: the masks of {arm} do not fit its network; "
+            "mask_from must name an experiment with examples and classes of the same shape"
+        )
+    return mask
 
 
 def pruned(
@@ -119,12 +131,15 @@ def state_for(
     kind = ARMS[unit.arm].weights
     if kind == "trained":
         return masks.apply(mask, part(above_level(unit, above), "final", index))
-    if kind in ("fresh", "fresh-rescaled"):
+    if kind in ("fresh", "fresh-rescaled", "fresh-signed"):
         state = model.initial_state(named(unit, index, f"reinit/{draw}"))
     else:
         state = start_of_all(unit, model, above, index)
     if kind == "fresh-rescaled":
         state |= {name: state[name] / np.sqrt(left.mean(dtype=np.float32)) for name, left in mask.items()}
+    if kind == "fresh-signed":
+        initial = start_of_all(unit, model, above, index)
+        state |= {name: np.copysign(state[name], initial[name]) for name in mask}
     if kind == "constant":
         state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":

@@ -61,8 +61,11 @@ def where_from(unit: Unit, above: Records, owner: int, initial: Arrays) -> Array
 
 
 def pruned_from(unit: Unit) -> Cell:
-    """The cell whose trained weights are pruned: the arm's level before, or the dense network."""
-    return (unit.arm, unit.level - 1) if ARMS[unit.arm].mask == "iterative" and unit.level > 1 else ("dense", 0)
+    """The cell whose trained weights are pruned: the level before, maybe of another arm, or the dense network."""
+    arm = ARMS[unit.arm]
+    return (
+        (arm.follows or unit.arm, unit.level - 1) if arm.mask == "iterative" and unit.level > 1 else ("dense", 0)
+    )
 
 
 def stored(record: Mapping[str, np.ndarray], what: str, owner: int) -> Arrays:

@@ -9,7 +9,7 @@ import yaml
 
 from lthbench.claims import load as loading
 from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
-from lthbench.pruning.counts import density
+from lthbench.pruning.counts import density, ladder
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n
 from lthbench.suite_plan import plan_suite
@@ -97,6 +97,54 @@ def test_the_paper_scale_suite_decides_the_headline_claims() -> None:
     chunks = plan_suite(SHIPPED, "full-core", 0)
     assert len(chunks) == 6  # three experiments, two blocks
     assert sum(chunk.iterations for chunk in chunks) == 20_880_000
+
+
+@pytest.mark.parametrize("suite", ["cpu-paper", "cpu-long"])
+def test_every_registered_cell_is_planned_with_what_it_is_made_from(suite) -> None:
+    units = [unit for chunk in plan_suite(SHIPPED, suite, 0) for unit in chunk.units]
+    planned = {(u.experiment.id, u.arm, u.level, r) for u in units for r in u.replicates}
+    for _, registration in SHIPPED.registrations(suite):
+        for cell in cells(registration):
+            for replicate in range(registration.replicates):
+                assert (*cell, replicate) in planned
+    for chunk in plan_suite(SHIPPED, suite, 0):  # independent of every other chunk, parents first
+        seen: set[str] = set()
+        for unit in chunk.units:
+            assert set(unit.parents.values()) <= seen
+            seen.add(unit.key)
+
+
+def test_the_cpu_suites_say_what_scale_they_are() -> None:
+    assert not any(registration.reduced_scale for _, registration in SHIPPED.registrations("cpu-paper"))
+    assert all(registration.reduced_scale for _, registration in SHIPPED.registrations("cpu-long"))
+    assert SHIPPED.suites["cpu-paper"].block == 1
+    assert SHIPPED.primaries("cpu-long") == ["FC-6", "ZH-2", "PAI-2", "ST-2"]
+
+
+def test_transfer_goes_both_ways_in_chunks_of_two_experiments() -> None:
+    chunks = [c for c in plan_suite(SHIPPED, "cpu-long", 0, ["MO-1"]) if len(c.experiments) > 1]
+    assert [c.id for c in chunks] == [f"fashion-lenet-10k.b{i}" for i in range(3)]
+    keys = {(u.experiment.id, u.arm, u.level): u.key for u in chunks[0].units}
+    for here, there in (("mnist-lenet-10k", "fashion-lenet-10k"), ("fashion-lenet-10k", "mnist-lenet-10k")):
+        unit = next(u for u in chunks[0].units if (u.experiment.id, u.arm) == (here, "transferred"))
+        assert dict(unit.parents) == {(f"{there}:ticket", 9): keys[there, "ticket", 9]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [  # (hidden, rates, rounds): equal weights by construction, up to rounding and the claim files' words
+        (("mnist-lenet-10k", 16, 7650), ("mnist-lenet-10k-rate59", 4, 7650)),
+        (("mnist-lenet-10k", 16, 7650), ("mnist-lenet-10k-rate36", 8, 7649)),
+        (("mnist-lenet-10k", 16, 7650), ("mnist-lenet-10k-narrow", 12, 7692)),
+    ],
+)
+def test_tickets_that_are_compared_at_equal_weights_have_equal_weights(one, other) -> None:
+    for name, level, wanted in (one, other):
+        recipe = SHIPPED.experiments[name]
+        first, second = recipe.network.hidden
+        sizes = {"fc1.weight": 784 * first, "fc2.weight": first * second, "out.weight": second * 10}
+        assert sum(sizes.values()) == recipe.weights
+        assert sum(ladder(sizes, recipe.pruning, level).values()) == wanted
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A failed gate is BLOCKED, whatever the numbers say, and names what is wrong."""
 
+import dataclasses
+
 import judging_lab as lab
 import pandas as pd
 import pytest
@@ -179,6 +181,24 @@ def test_a_censored_early_stop() -> None:
     assert judged(TICKET, stops(30.0)).claims[0].verdict == "PASS"
 
 
+def test_a_run_that_never_reaches_the_registered_accuracy() -> None:
+    slower = lab.line("dense@0", "ticket@2", delta=0.1, endpoint="log_iterations_to_55%")
+
+    def low(frame):
+        frame.loc[lab.where(frame, "dense@0", "validation_accuracy", replicate=3), "value"] = 54.9
+
+    blocked(
+        slower, low, "H1: threshold reached", "1 of 10 of dense@0 never reach 55 % validation accuracy", effect=5.0
+    )
+    # A line beside a verdict has no number then, and decides nothing.
+    beside = lab.beside(slower, "speed")
+    found = lab.registry(lab.claim("P-1", TICKET | {"contrast": {"minuend": "ticket@2", "subtrahend": "dense@0"}},
+                                   lines=(beside,)))  # fmt: skip
+    result = judge(found, "toys", 0, lab.table(found, {"ticket@2": lab.BASE + 3 + CLEAR}, low)).claims[0]
+    assert result.verdict == "PASS"
+    assert (result.beside[0].evidence, result.beside[0].decision) == (None, "NOT DECIDED")
+
+
 def test_a_hypothesis_without_a_number_is_blocked_not_passed() -> None:
     """The accuracy at the end is finite, the one at the early stop is not."""
     line = lab.line("ticket@2", "reinit@2", endpoint="early_stop_test_accuracy")
@@ -204,3 +224,58 @@ def test_a_blocked_claim_earns_its_family_no_level() -> None:
     assert broken.claims[0].verdict == "BLOCKED"
     assert broken.claims[0].p_pass == sound.claims[0].p_pass
     assert broken.claims[1].pass_level == 0.025
+
+
+# Masks found elsewhere
+
+
+def transferred(change):
+    """A ticket of `other` on `toy`, which claims and gates find through `mask_from`."""
+    moved = lab.claim("P-1", lab.line("transferred@2", "dense@0"))
+    seen = lab.claim("P-9", lab.line("ticket@2", "dense@0", "non-inferiority"), on="other", kind="secondary")
+    found = lab.registry(moved, seen)
+    toy = dataclasses.replace(found.experiments["toy"], mask_from="other", paired_with="other")
+    found = dataclasses.replace(found, experiments=found.experiments | {"toy": toy})
+    table = lab.table(found, {"toy:transferred@2": lab.BASE + 3 + CLEAR}, change)
+    return judge(found, "toys", 0, table).claims[0]
+
+
+def other(metric, value=None):
+    """Change the source's ticket, or take it away."""
+
+    def change(frame):
+        hit = (frame["experiment"] == "other") & (frame["arm"] == "ticket") & (frame["level"] == 2)
+        if value is None:
+            return frame[~hit].reset_index(drop=True)
+        frame.loc[hit & (frame["metric"] == metric) & (frame["replicate"] == 4), "value"] = value
+        return frame
+
+    return change
+
+
+def test_a_transferred_mask_is_compared_with_the_source_tickets() -> None:
+    sound = transferred(None)
+    assert sound.verdict == "PASS"
+    names = [gate["name"] for gate in sound.gates]
+    assert "toy: mask of transferred@2" in names
+    assert "other: dense accuracy in its band" in names  # the source must be sound as well
+    result = transferred(other("mask_crc32", 123.0))
+    assert result.verdict == "BLOCKED"
+    assert "toy: mask of transferred@2" in result.why
+
+
+def test_a_transferred_claim_is_not_run_without_the_source_ticket() -> None:
+    result = transferred(other(""))
+    assert result.verdict == "NOT RUN"
+    assert "other:ticket@2 0/10" in result.why
+
+
+def test_the_mask_pruned_at_init_is_what_its_controls_are_compared_with() -> None:
+    shuffled = lab.line("pruned-at-init@2", "pruned-at-init-shuffled@2")
+    change = lab.setting("pruned-at-init-shuffled@2", "mask_crc32", 2000.0, replicate=0)
+    effects = {"pruned-at-init@2": lab.BASE + 3 + CLEAR}
+    found = lab.registry(lab.claim("P-1", shuffled))
+    assert judge(found, "toys", 0, lab.table(found, effects)).claims[0].verdict == "PASS"
+    result = judge(found, "toys", 0, lab.table(found, effects, change)).claims[0]
+    assert result.verdict == "BLOCKED"
+    assert "toy: mask of pruned-at-init-shuffled@2: A random mask equals" in result.why

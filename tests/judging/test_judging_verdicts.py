@@ -4,11 +4,14 @@ import dataclasses
 
 import judging_lab as lab
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lthbench.claims.schema import Cell
 from lthbench.judging.judge import exit_code, judge, settled_early
+from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, from_json, to_json
 from lthbench.stats.decision import Evidence, Rule, combine, decide, weigh
 
@@ -114,6 +117,61 @@ def test_the_area_under_the_curve_is_the_mean_of_the_validation_accuracies() -> 
     area = lab.line("ticket@2", 50, endpoint="validation_curve_area")
     result = verdicts(lab.registry(lab.claim("P-1", area)), {"ticket@2": lab.BASE + CLEAR}).claims[0]
     assert result.hypotheses[0].minuend == pytest.approx(lab.BASE + CLEAR - 4)
+
+
+CURVES = {  # validation accuracy at iterations 10, 20, 30, per draw
+    0: [[50, 60, 70]],
+    1: [[60, 59, 61], [40, 59.9, 60]],  # the first time counts; exactly there counts; draws averaged as logarithms
+    2: [[50, 55, 59.99]],  # never
+    3: [[90, 90, 90], [50, 50, None]],  # a draw that never gets there is not averaged away
+}
+
+
+def curves() -> pd.DataFrame:
+    rows = [
+        ("toy", "ticket", 2, "validation_accuracy", replicate, draw, iteration, value)
+        for replicate, draws in CURVES.items()
+        for draw, curve in enumerate(draws)
+        for iteration, value in zip((10, 20, 30), curve, strict=True)
+    ]
+    names = ["experiment", "arm", "level", "metric", "replicate", "draw", "iteration", "value"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.astype({"iteration": "Int64", "value": float}).sample(frac=1, random_state=1)
+
+
+def test_iterations_to_an_accuracy_are_those_of_the_first_evaluation_that_has_it() -> None:
+    table, cell = Table(curves()), Cell("toy", "ticket", 2)
+    found = table.values(cell, "log_iterations_to_60%", 4)
+    wanted = [np.log(20), (np.log(10) + np.log(30)) / 2, np.nan, np.nan]
+    np.testing.assert_allclose(found, wanted)
+    np.testing.assert_allclose(table.values(cell, "log_iterations_to_59.95%", 4)[2], np.log(30))
+    assert table.values(cell, "log_iterations_to_60%", 5) is None
+    assert table.values(Cell("toy", "dense", 0), "log_iterations_to_60%", 4) is None
+
+
+def test_a_ticket_twice_as_fast() -> None:
+    faster = lab.line("dense@0", "ticket@2", delta=0.223, endpoint="log_iterations_to_55%")
+    # Evaluations lie 8 and 4 below the end: dense passes 55 % at iteration 20, a ticket of 64 % or more at 10.
+    for accuracy, ratio, wanted in ((64, 2, "PASS"), (60, 1, "FAIL")):
+        result = verdicts(lab.registry(lab.claim("P-1", faster)), {"ticket@2": accuracy + np.abs(CLEAR)}).claims[0]
+        assert result.hypotheses[0].d == pytest.approx([np.log(ratio)] * lab.N)
+        assert result.hypotheses[0].unit == "ln units"
+        assert result.verdict == wanted
+
+
+def test_the_generalisation_gap_is_training_minus_test_accuracy_at_the_end() -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("dense@0", "ticket@2", endpoint="generalisation_gap")))
+
+    def trained(frame):  # every network ends at 90 % on its training data
+        rows = frame[frame["metric"] == "final_test_accuracy"]
+        return pd.concat([frame, rows.assign(metric="final_train_accuracy", value=90.0)], ignore_index=True)
+
+    result = verdicts(found, {"ticket@2": lab.BASE + 2 + CLEAR}, trained).claims[0]
+    assert result.verdict == "PASS"
+    assert result.hypotheses[0].minuend == pytest.approx([90 - lab.BASE] * lab.N)
+    assert result.hypotheses[0].d == pytest.approx((2 + CLEAR).astype(float))
+    beside = lab.line("ticket@2", 90, "equivalence", endpoint="final_train_accuracy")
+    assert verdicts(lab.registry(lab.claim("P-1", beside)), {}, trained).claims[0].verdict == "PASS"
 
 
 # Pairs, draws, rows

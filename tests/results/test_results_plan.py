@@ -137,6 +137,8 @@ def test_block_membership_and_parents_order_do_not_depend_on_hashing() -> None:
         (("random-mask", 3), [("ticket", 3)]),
         (("fine-tuned", 1), [("dense", 0)]),
         (("lr-rewound", 3), [("lr-rewound", 2)]),
+        (("continued", 1), [("dense", 0)]),
+        (("continued", 3), [("lr-rewound", 2)]),
         (("pruned-at-init", 3), [("dense", 0)]),
         (("untrained", 3), [("ticket", 3)]),
     ],
@@ -150,8 +152,8 @@ def test_the_closure_holds_all_ancestors_before_their_children() -> None:
     ordered = closure(cells)
     assert len(set(ordered)) == len(ordered)
     iterative = [name for name, arm in ARMS.items() if arm.mask == "iterative"]
-    assert iterative == ["ticket", "rewound", "lr-rewound", "fine-tuned"]
-    assert set(ordered) == cells | {(arm, level) for arm in iterative for level in (1, 2)}
+    assert iterative == ["ticket", "rewound", "lr-rewound", "fine-tuned", "continued"]
+    assert set(ordered) == cells | {(arm, level) for arm in iterative[:-1] for level in (1, 2)}
     for place, cell in enumerate(ordered):
         assert set(parents(*cell)) <= set(ordered[:place])
 

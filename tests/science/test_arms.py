@@ -15,7 +15,14 @@ from lthbench.tickets.arms import ARMS, parents
 from lthbench.tickets.networks import mask_for
 from lthbench.training.schedule import learning_rates
 
-CELLS = {("fine-tuned", 2), ("lr-rewound", 2), ("pruned-at-init", 2), ("untrained", 2)}
+CELLS = {
+    ("fine-tuned", 2),
+    ("lr-rewound", 2),
+    ("continued", 1),
+    ("continued", 2),
+    ("pruned-at-init", 2),
+    ("untrained", 2),
+}
 TRAINED_ON = ("fine-tuned", "lr-rewound")
 
 
@@ -67,8 +74,27 @@ def test_fine_tuning_is_at_the_last_rate_and_rate_rewinding_at_all_of_them(more)
         assert rates[-1] == pytest.approx(rates.max() / 100)
 
 
+@pytest.mark.parametrize("level", [1, 2])
+def test_continued_wears_the_mask_of_training_on_and_is_reset_only_after_that(more, level) -> None:
+    """1803.03635, appendix B, Strategy 2."""
+    for s in (0, 1):
+        mask = more.stored("mask", "continued", level, s)
+        assert lab.same(mask, more.stored("mask", "lr-rewound", level, s))
+        initial = more.model.initial_state(stream(0, more.experiment.id, s, "init"))
+        assert lab.equal(more.watched("continued", level).start[s], masks.apply(mask, initial))
+    assert parents("continued", 2) == [("lr-rewound", 1)]
+    for fact in ("start_moved:weights", "start_moved:others", "wrongly_pruned"):
+        assert set(more.measured(fact, "continued", level).values()) == {0}, fact
+    assert more.watched("continued", level).rates == learning_rates(more.experiment.training).tolist()
+
+
+def test_continued_differs_from_the_ticket_in_where_masks_come_from_alone() -> None:
+    ticket, continued = ARMS["ticket"], ARMS["continued"]
+    assert dataclasses.replace(continued, follows=None, says="") == dataclasses.replace(ticket, says="")
+
+
 def test_all_of_them_see_the_batches_of_dense(more) -> None:
-    for arm, level in (("fine-tuned", 2), ("lr-rewound", 2), ("pruned-at-init", 2)):
+    for arm, level in (("fine-tuned", 2), ("lr-rewound", 2), ("continued", 2), ("pruned-at-init", 2)):
         for s in (0, 1):
             for mine, dense in zip(more.watched(arm, level).fed(s), more.watched("dense", 0).fed(s), strict=True):
                 np.testing.assert_array_equal(mine, dense)

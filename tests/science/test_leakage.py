@@ -117,6 +117,7 @@ def test_the_early_stop_is_the_first_minimum_of_the_validation_loss(ran) -> None
     "endpoint",
     [
         "final_test_accuracy",
+        "final_train_accuracy",  # of generalisation_gap, too
         "early_stop_test_accuracy",
         "validation_accuracy",  # of validation_curve_area
         "barrier",

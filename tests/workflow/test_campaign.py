@@ -81,7 +81,7 @@ def order(registry: Registry, suite: str, price=lambda unit: float(unit.iteratio
     return found
 
 
-@pytest.mark.parametrize("suite", ["quick", "full-core"])
+@pytest.mark.parametrize("suite", ["quick", "full-core", "cpu-long"])
 def test_parents_come_before_children(registry: Registry, suite: str) -> None:
     seen: set[str] = set()
     for unit in order(registry, suite):
