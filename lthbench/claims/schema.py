@@ -248,6 +248,8 @@ class Registration(Strict):
         tags = dict.fromkeys(str(h.expected.verified) for h in self.hypotheses if h.expected is not None)
         if not tags:
             return "nothing: exploratory"
+        if list(tags) == ["assumed"]:
+            return "no tuning study; assumed, as each hypothesis says"
         return f"no tuning; publications ({', '.join(tags)})"
 
     def lines(self) -> list[Line]:

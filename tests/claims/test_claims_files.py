@@ -164,6 +164,14 @@ def test_tickets_that_are_compared_at_equal_weights_have_equal_weights(one, othe
             },
             {11: 11.1},
         ),
+        *(
+            (
+                name,
+                {"fc1": 784 * 300, "fc2": 300 * 100, "out": 1000},
+                {7: 21.1, 9: 13.5, 12: 7.0, 13: 5.6, 15: 3.6, 20: 1.2},
+            )
+            for name in ("mnist-lenet-short", "fashion-lenet-short")
+        ),
         ("cifar10-resnet20", {"stages": 267696, "stage2.0.downsample.conv": 2560, "out": 640}, {3: 51.8, 4: 41.7}),
     ],
 )
@@ -267,6 +275,7 @@ def test_what_n_rests_on_is_said() -> None:
     assert (
         SHIPPED.claims["FC-1"].suites["full-core"].planned_from == "no tuning; publications (secondary, assumed)"
     )
+    assert SHIPPED.claims["FC-9"].suites["cpu"].planned_from == "no tuning study; assumed, as each hypothesis says"
 
 
 # Values
@@ -286,7 +295,7 @@ def test_delta_is_a_positive_number(folder, delta) -> None:
         (lambda c: hypothesis(c).update(endpoint="best_test_accuracy"), "suites.quick.hypotheses.0.endpoint"),
         (lambda c: quick(c).update(hypotheses=[]), "suites.quick.hypotheses"),
         (lambda c: quick(c)["tuning"].update(master_seed=0), "suites.quick.tuning.master_seed"),
-        (lambda c: quick(c)["tuning"].update(replicates=8), "suites.quick.tuning.replicates"),
+        (lambda c: quick(c)["tuning"].update(replicates=7), "suites.quick.tuning.replicates"),
         (lambda c: hypothesis(c)["expected"].update(sd=0), "suites.quick.hypotheses.0.expected.sd"),
         (lambda c: c.update(id="fc one"), "id"),
     ],
@@ -420,6 +429,29 @@ def test_a_primary_claim_needs_power(folder) -> None:
             written["expected"]["sd"] = line.expected.sd
 
     refused(folder, edit(claim_file(folder), change), f"suites.quick: power: {power:.3f} is below 0.9")
+
+
+def test_a_primary_claim_needs_sixteen_tuning_replicates(folder) -> None:
+    file = edit(claim_file(folder), lambda c: quick(c)["tuning"].update(replicates=15))
+    refused(folder, file, "suites.quick: tuning.replicates: a primary claim needs 16 or more")
+
+
+def test_a_claim_may_be_of_another_kind_in_one_suite(folder) -> None:
+    """FC-7 is secondary, and joins the Holm family of a suite that says so."""
+    assert SHIPPED.claims["FC-7"].kind == "secondary"
+    assert "FC-7" in SHIPPED.primaries("cpu")
+    assert "FC-7" not in SHIPPED.primaries("quick")
+    assert {claim.id: claim.kind for claim, _ in SHIPPED.registrations("cpu")}["FC-7"] == "primary"
+    edit(claim_file(folder, "FC-7"), lambda c: c["suites"]["cpu"].pop("kind"))
+    assert "FC-7" not in load(folder).primaries("cpu")
+
+
+def test_the_cpu_suite_is_an_hour_on_two_cores() -> None:
+    """1.75 ms per network and iteration on one core, evaluation included, and four equal chunks in pairs."""
+    assert SHIPPED.primaries("cpu") == ["FC-1", "FC-4", "FC-6", "FC-7", "FC-8"]
+    chunks = plan_suite(SHIPPED, "cpu", 0)
+    assert sum(chunk.iterations for chunk in chunks) == 2_484_000  # 72 minutes on one core
+    assert [chunk.iterations for chunk in chunks] == [918_000] * 2 + [324_000] * 2
 
 
 def test_a_secondary_claim_may_have_less(folder) -> None:

@@ -4,6 +4,7 @@ The title of a paper-scale experiment states the paper's protocol in prose; it i
 """
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ PAPER_SCALE = sorted(
     | {cell.experiment for _, r in REGISTRY.registrations("full-core") for line in r.lines()
        for cell in line.contrast.cells(r.experiment)}
 )  # fmt: skip
+SHORT = ["fashion-lenet-short", "mnist-lenet-short"]  # the paper's recipe, fewer iterations
 NUMBER = r"([\d.,]*\d(?:e-?\d+)?)"
 
 
@@ -28,7 +30,7 @@ def stated(pattern: str, title: str) -> float:
 RATE = {"adam": "Adam #", "sgd": "rate of #"}
 
 
-@pytest.mark.parametrize("name", PAPER_SCALE)
+@pytest.mark.parametrize("name", PAPER_SCALE + SHORT)
 def test_training_is_as_the_title_states(name) -> None:
     title, training = REGISTRY.experiments[name].title, REGISTRY.experiments[name].training
     optimizer = re.search(r"\b(Adam|SGD)\b", title)[1].lower()
@@ -45,6 +47,7 @@ def test_training_is_as_the_title_states(name) -> None:
     ("name", "common", "output", "convolutions"),
     [
         ("mnist-lenet", "pruning of # %", r"output layer # %", None),
+        *((name, "pruning of # %", r"output layer # %", None) for name in SHORT),
         ("cifar10-conv4", r"# % \(fully connected\)", r"# % \(output layer\)", r"# % \(convolutions\)"),
         ("cifar10-resnet20", "pruning of # %", None, None),
     ],
@@ -61,3 +64,21 @@ def test_pruning_is_as_the_title_states(name, common, output, convolutions) -> N
 
 def test_every_paper_scale_experiment_is_looked_at() -> None:
     assert PAPER_SCALE == ["cifar10-conv4", "cifar10-resnet20", "mnist-lenet"]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_short_experiments_are_the_papers_but_for_their_length_and_data(name) -> None:
+    short, paper = REGISTRY.experiments[name], REGISTRY.experiments["mnist-lenet"]
+    assert (short.network, short.pruning, short.weights) == (paper.network, paper.pruning, paper.weights)
+    assert replace(short.training, iterations=50_000) == paper.training
+    assert (short.data.validation, short.data.train, short.data.test) == (5000, None, None)
+
+
+def test_whatever_runs_on_them_says_so() -> None:
+    """Fewer iterations than the paper's are never left unsaid."""
+    for _, registration in REGISTRY.registrations("cpu"):
+        assert registration.experiment in SHORT
+        assert registration.reduced_scale
+        assert "3,000 iterations" in registration.title
+        assert ("Fashion" in registration.title) == (registration.experiment == "fashion-lenet-short")
+        assert registration.not_tested
