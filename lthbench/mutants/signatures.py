@@ -1,4 +1,4 @@
-"""Write signatures.json from what `lthbench mutants --json` found.
+"""Add what `lthbench mutants --json` found to signatures.json.
 
 `python -m lthbench.mutants.signatures FILE ...`
 """
@@ -12,9 +12,9 @@ TARGET = Path(__file__).parent / "signatures.json"
 DIGITS = 4
 
 
-def collected(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def collected(contents: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The signature of every mutant that was trained with, by id; of several runs the last counts."""
-    found = {}
+    found = {one["id"]: one for one in before}
     for content in contents:
         for result in content["results"]:
             if result["signature"]:
@@ -33,5 +33,5 @@ def collected(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     read = [json.loads(Path(file).read_text(encoding="utf-8")) for file in sys.argv[1:]]
-    lines = ",\n".join(json.dumps(one) for one in collected(read))
+    lines = ",\n".join(json.dumps(one) for one in collected(read, json.loads(TARGET.read_text(encoding="utf-8"))))
     TARGET.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -82,5 +82,5 @@ def test_signatures_are_collected_from_what_the_harness_writes() -> None:
         "signature": {"A H1": [5.00001, 1]},
         "sound": {"A H1": [0, 1], "B H1": [1, 1]},
     }
-    (one,) = collected(json.loads(json.dumps([{"results": [run, {**run, "id": "M2", "signature": {}}]}])))
+    (one,) = collected(json.loads(json.dumps([{"results": [run, {**run, "id": "M2", "signature": {}}]}])), [])
     assert one == {"id": "M1", "says": "x", "means": {"A H1": 5.0}, "sound": {"A H1": [0, 1]}}
