@@ -6,7 +6,18 @@ from pathlib import Path
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step; no partial file is left when writing fails."""
+    """Replace `path` by `content` in one step; no partial file is left when writing fails.
+
+    Raises OSError that names `path`: a full disk, a folder that cannot be written.
+    """
+    try:
+        _write_bytes(path, content)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
