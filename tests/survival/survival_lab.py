@@ -26,6 +26,17 @@ from tiny_suite import write_claims  # noqa: E402
 
 from lthbench.results import store  # noqa: E402
 
+STAGES = (
+    "start",
+    "planning",
+    "data and first units",
+    "training",
+    "tidy",
+    "judge",
+    "report",
+    "end",
+    "after the end",
+)
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 SAID = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
@@ -145,11 +156,13 @@ def records(out: Path) -> dict[str, int]:
     return found
 
 
-def stage_of(out: Path, said: str, before: int) -> str:
+def stage_of(name: str, out: Path, said: str, before: int) -> str:
     """Where a command is, by what it said and left; `before` counts the records it began with."""
+    if name in REPEATS:
+        return name
     if not said:
         return "start"
-    if " units" not in said and "Report" not in said and "claim" not in said:
+    if " units" not in said:
         return "planning"
     files, tables = sorted(out.rglob("units/*/*.json")), scope(out)
     if len(files) < 10:
@@ -173,9 +186,14 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def kill_once(lab: Lab, name: str, out: Path, done: Round, chance: random.Random) -> None:
-    """Start the command, kill it at a random moment, and look at what is left."""
+    """Start the command, kill it a random moment after it reached a random stage, and look at what is left.
+
+    Stages and not seconds alone: on a busy machine seconds say little, and the short stages would never be hit.
+    """
     number, group = chance.choice(SIGNALS), chance.random() < 0.5
-    moment, pause = chance.uniform(0, 1.05 * lab.seconds[name]), chance.choice((0.0, 1.0))
+    wanted = STAGES.index(name if name in REPEATS else chance.choice(STAGES[:-1]))
+    delay = chance.uniform(0, lab.seconds[name] * (0.9 if name in REPEATS else 0.15))
+    pause = chance.choice((0.0, 1.0))
     before = records(out)
     said, errors = lab.folder / "stdout.txt", lab.folder / "stderr.txt"
     with said.open("w") as stdout, errors.open("w") as stderr:
@@ -184,9 +202,13 @@ def kill_once(lab: Lab, name: str, out: Path, done: Round, chance: random.Random
             start_new_session=True,
         )  # fmt: skip
         begun = time.monotonic()
-        while process.poll() is None and time.monotonic() - begun < moment:
+        while process.poll() is None and STAGES.index(stage_of(name, out, said.read_text(), len(before))) < wanted:
+            time.sleep(0.005)
+        reached = time.monotonic()
+        while process.poll() is None and time.monotonic() - reached < delay:
             time.sleep(0.002)
-        stage = "after the end" if process.poll() is not None else stage_of(out, said.read_text(), len(before))
+        moment = time.monotonic() - begun
+        stage = STAGES[-1] if process.poll() is not None else stage_of(name, out, said.read_text(), len(before))
         if process.poll() is None:  # not waited for, so its number is still its own
             (os.killpg if group else os.kill)(process.pid, number)
         code = process.wait(timeout=PATIENCE)
@@ -283,20 +305,9 @@ def many(lab: Lab, rounds: int, seed: int, command: str | None = None) -> list[R
 def counts(rounds: list[Round]) -> str:
     """What docs/survival.md says: kills by stage and signal, and what was wrong."""
     kills = [kill for done in rounds for kill in done.kills]
-    stages = (
-        "start",
-        "planning",
-        "data and first units",
-        "training",
-        "tidy",
-        "judge",
-        "report",
-        "end",
-        "after the end",
-    )
     hits = Counter((kill.stage, kill.number) for kill in kills)
     lines = ["| stage | SIGKILL | SIGTERM | SIGINT |", "|---|---|---|---|"]
-    lines += [f"| {stage} | " + " | ".join(str(hits[stage, n]) for n in SIGNALS) + " |" for stage in stages]
+    lines += [f"| {stage} | " + " | ".join(str(hits[stage, n]) for n in SIGNALS) + " |" for stage in STAGES]
     by_command = Counter(done.command for done in rounds)
     lines.append("rounds: " + ", ".join(f"{n} of `{name}`" for name, n in sorted(by_command.items())))
     group = sum(kill.group for kill in kills)
