@@ -41,14 +41,13 @@ def alone(script: str, folder: Path, command: list[str], environment: dict[str, 
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-@pytest.mark.parametrize("left", [120_000, 300_000])
 @pytest.mark.parametrize("how", RUNS)
 def test_a_full_disk(
-    how: str, left: int, tmp_path: Path, claims_dir: Path, plain_run: Path, environment: dict[str, str]
+    how: str, tmp_path: Path, claims_dir: Path, plain_run: Path, environment: dict[str, str]
 ) -> None:
     disk = tmp_path / "disk"
     command = [*PYTHON, *RUNS[how], "--out", str(disk), "--claims-dir", str(claims_dir)]
-    first, second = alone(SMALL, tmp_path, command, environment, left)
+    first, second = alone(SMALL, tmp_path, command, environment, left=200_000)
     said = (tmp_path / "first").read_text()
     assert first in (2, 4), said
     assert "Traceback" not in said
@@ -62,7 +61,7 @@ def test_a_full_disk(
         assert (scope(tmp_path / "out") / name).read_bytes() == (scope(plain_run) / name).read_bytes()
 
 
-@pytest.mark.parametrize("how", RUNS)
+@pytest.mark.parametrize("how", ["run --no-snakemake", "campaign"])
 def test_a_file_that_may_not_grow_is_named(
     how: str, tmp_path: Path, claims_dir: Path, plain_run: Path, environment
 ) -> None:
@@ -86,7 +85,7 @@ def test_a_file_that_may_not_grow_is_named(
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-@pytest.mark.parametrize("command", ["run", "run --no-snakemake", "campaign", "judge", "report"])
+@pytest.mark.parametrize("command", ["run", "campaign", "judge"])
 def test_a_read_only_folder(command: str, plain_run: Path, tmp_path: Path, claims_dir: Path, environment) -> None:
     plain_run.rename(tmp_path / "disk")
     what = [*PYTHON, *RUNS.get(command, [command, "tiny"]), "--out", str(tmp_path / "disk")]
