@@ -13,7 +13,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         _write_bytes(path, content)
     except OSError as error:
-        error.filename = str(path)
+        if error.errno is not None:
+            error.filename = str(path)  # not the temporary file's, and not none
         raise
 
 
