@@ -90,7 +90,7 @@ def unlock(run: Run, command: list[str], log: Path) -> None:
         with log.open("ab") as file:
             subprocess.run(
                 [*command[:at], "--unlock", *command[at:]],
-                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False,
+                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False, preexec_fn=child(),
             )  # fmt: skip
 
 
@@ -214,6 +214,7 @@ def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.P
     """One chunk in a process of its own."""
     log = run.scope_folder / f"{chunk.id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.with_suffix(".done.json").unlink(missing_ok=True)  # as Snakemake does: a job that is killed leaves none
     command = [
         sys.executable, "-m", "lthbench", "stage", "chunk", run.suite, "--scope", run.scope, "--chunk", chunk.id,
         "--seed", str(run.seed), "--device", run.device,
