@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/workflow")]
 
-from tiny_suite import write_claims  # noqa: E402
+from tiny_suite import PATIENCE, write_claims  # noqa: E402
 
 from lthbench.results import store  # noqa: E402
 
@@ -40,7 +40,6 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 ENDS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 SAID = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
 VERDICT_CODES = (0, 1, 3, 4)
-PATIENCE = 300.0  # seconds; a machine may be busy
 
 # A campaign that saves its training all the time, where a real one does every five minutes.
 SAVING = """
@@ -123,7 +122,7 @@ class Round:
         return "\n".join(lines + [f"  WRONG: {line}" for line in self.wrong])
 
 
-def prepare(folder: Path, iterations: int = 300) -> Lab:
+def prepare(folder: Path, iterations: int = 150) -> Lab:
     """Write the claim files and run them once, undisturbed."""
     claims = write_claims(folder / "claims")
     experiment = claims / "experiments/tiny.yaml"

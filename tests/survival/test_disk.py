@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from survival_lab import records, scope
+from survival_lab import PATIENCE, records, scope
 
 PYTHON = [sys.executable, "-m", "lthbench"]
 RUNS = {
@@ -34,7 +34,9 @@ set -u; mount --bind "$D" "$D" || exit 99; mount -o remount,bind,ro "$D" || exit
 def alone(script: str, folder: Path, command: list[str], environment: dict[str, str], left: int = 0) -> list[int]:
     """Run the script around a command in namespaces of its own; the exit codes of the command."""
     told = environment | {"D": str(folder / "disk"), "T": str(folder), "LEFT": str(left)}
-    done = subprocess.run([*ALONE, script, "sh", *command], env=told, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [*ALONE, script, "sh", *command], env=told, capture_output=True, text=True, timeout=PATIENCE
+    )
     if done.returncode in (1, 99) or shutil.which("unshare") is None:
         pytest.skip(f"this machine lets no test mount a small disk: {done.stderr.strip()[:80]}")
     return [int(code) for code in (folder / "code").read_text().split()]
@@ -73,14 +75,16 @@ def test_a_file_that_may_not_grow_is_named(
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
 
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, preexec_fn=limit)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE, preexec_fn=limit
+    )
     assert done.returncode == 4, done.stdout + done.stderr
     assert "File too large" in done.stderr
     assert ".safetensors" in done.stderr
     assert "Traceback" not in done.stderr
     assert records(out) == {}
     assert not list(out.rglob(".*.tmp")), "a partial file was left"
-    assert subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode in (0, 1, 3)
+    assert subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE).returncode in (0, 1, 3)
     assert (scope(out) / "tidy.csv").read_bytes() == (scope(plain_run) / "tidy.csv").read_bytes()
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from survival_lab import processes_in, records, scope
+from survival_lab import PATIENCE, processes_in, records, scope
 
 from lthbench.errors import OutOfMemory
 from lthbench.execute import enough_memory
@@ -47,7 +47,7 @@ def test_a_chunk_that_needs_too_much(tmp_path: Path, claims_dir: Path, environme
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 4, done.stdout + done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -69,7 +69,11 @@ def test_a_campaign_leaves_out_what_needs_too_much(tmp_path: Path, claims_dir: P
         str(claims_dir),
     ]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, *command], env=environment, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", LIMITED, *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 4, done.stdout + done.stderr
     assert "tiny is left out: tiny/b0-dense-0-" in done.stdout
@@ -129,7 +133,7 @@ def test_a_job_that_the_kernel_kills(
         time.sleep(0.01)
     assert chunk
     os.kill(chunk[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4, errors
     assert (
         "a job failed: tiny.b0 was killed from outside, perhaps because memory ran out; use fewer --cores"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from survival_lab import ROOT, records, scope
+from survival_lab import PATIENCE, ROOT, records, scope
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def with_engine_2(other_engine: Path, claims_dir: Path, environment: dict[str, s
         command = [sys.executable, "-m", "lthbench", *map(str, arguments), "--claims-dir", str(claims_dir)]
         environment_2 = environment | {"PYTHONPATH": str(other_engine)}
         return subprocess.run(
-            command, env=environment_2, cwd=other_engine, capture_output=True, text=True, timeout=300
+            command, env=environment_2, cwd=other_engine, capture_output=True, text=True, timeout=PATIENCE
         )
 
     return call

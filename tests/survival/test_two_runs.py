@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from survival_lab import records, scope
+from survival_lab import PATIENCE, records, scope
 
 OTHERS = (["run", "tiny"], ["run", "tiny", "--no-snakemake"], ["campaign", "tiny", "--budget", "1m"])
 
@@ -83,7 +83,7 @@ def test_a_job_whose_parent_is_gone_ends_at_once(tmp_path: Path, claims_dir: Pat
         [*command, str(claims_dir)],
         cwd=tmp_path,
         env=environment | {"LTHBENCH_PARENT": str(gone.pid)},
-        timeout=300,
+        timeout=PATIENCE,
     )
     assert done.returncode == 1
     assert not list(tmp_path.rglob("*.safetensors"))

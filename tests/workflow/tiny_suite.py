@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 1800.0  # seconds, against hanging; a machine may be very busy
 
 EXPERIMENT = """
 id: tiny
@@ -95,7 +96,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, environment: dict[str
     command = [sys.executable, "-m", "lthbench", "run", "tiny", "--no-snakemake", "--cores", "1"]
     done = subprocess.run(
         [*command, "--out", str(folder / "out"), "--claims-dir", str(claims)],
-        env=environment, capture_output=True, text=True, timeout=300,
+        env=environment, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
     assert done.stdout.startswith("lthbench")
@@ -114,6 +115,8 @@ def lthbench(claims_dir: Path, environment: dict[str, str]):
 
     def call(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lthbench", *map(str, arguments), "--claims-dir", str(claims_dir)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, **options
+        )  # type: ignore[call-overload]
 
     return call
