@@ -26,6 +26,7 @@ from tiny_suite import PATIENCE, write_claims  # noqa: E402
 from lthbench.results import store  # noqa: E402
 
 STAGES = (
+    "Python starts",
     "start",
     "planning",
     "data and first units",
@@ -151,8 +152,19 @@ def records(out: Path) -> dict[str, int]:
     return found
 
 
-def stage_of(name: str, out: Path, said: str, before: int) -> str:
+def answers(pid: int) -> bool:
+    """Whether a process catches SIGTERM: from then on lthbench answers signals, and no longer Python alone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return True  # not Linux, or gone
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def stage_of(pid: int, name: str, out: Path, said: str, before: int) -> str:
     """Where a command is, by what it said and left; `before` counts the records it began with."""
+    if not answers(pid):
+        return STAGES[0]
     if name in REPEATS:
         return name
     if not said:
@@ -187,7 +199,7 @@ def kill_once(lab: Lab, name: str, out: Path, done: Round, chance: random.Random
     """
     number, group = chance.choice(SIGNALS), chance.random() < 0.5
     wanted = STAGES.index(name if name in REPEATS else chance.choice(STAGES[:-1]))
-    delay = chance.uniform(0, LONGEST_DELAY[name] * lab.seconds)
+    delay = chance.random() ** 3 * LONGEST_DELAY[name] * lab.seconds  # mostly soon: some stages are short
     pause = chance.choice((0.0, 1.0))
     before = records(out)
     said, errors = lab.folder / "stdout.txt", lab.folder / "stderr.txt"
@@ -197,13 +209,20 @@ def kill_once(lab: Lab, name: str, out: Path, done: Round, chance: random.Random
             start_new_session=True,
         )  # fmt: skip
         begun = time.monotonic()
-        while process.poll() is None and STAGES.index(stage_of(name, out, said.read_text(), len(before))) < wanted:
+        while (
+            process.poll() is None
+            and STAGES.index(stage_of(process.pid, name, out, said.read_text(), len(before))) < wanted
+        ):
             time.sleep(0.005)
         reached = time.monotonic()
         while process.poll() is None and time.monotonic() - reached < delay:
             time.sleep(0.002)
         moment = time.monotonic() - begun
-        stage = STAGES[-1] if process.poll() is not None else stage_of(name, out, said.read_text(), len(before))
+        stage = (
+            STAGES[-1]
+            if process.poll() is not None
+            else stage_of(process.pid, name, out, said.read_text(), len(before))
+        )
         if process.poll() is None:  # not waited for, so its number is still its own
             (os.killpg if group else os.kill)(process.pid, number)
         code = process.wait(timeout=PATIENCE)
@@ -216,7 +235,7 @@ def kill_once(lab: Lab, name: str, out: Path, done: Round, chance: random.Random
         return
     done.losses += [f"{lost} was lost" for lost in before if after.get(lost) != before[lost]]
     time.sleep(pause)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while pause and processes_in(out) and time.monotonic() < deadline:
         time.sleep(0.05)
     if pause and processes_in(out):
@@ -234,8 +253,8 @@ def judge_end(done: Round, kill: Kill, errors: str) -> None:
         may |= set(VERDICT_CODES)  # it stops as at its deadline
     if done.command in REPEATS:
         may |= set(VERDICT_CODES)
-    if kill.stage == "start" and kill.code in (-kill.number, 1):  # Python itself, before a line of ours
-        may.add(kill.code)
+    if kill.stage == STAGES[0]:
+        may.add(-kill.number)
     elif "Traceback" in errors:
         done.complaints.append(f"a traceback after {kill}: {errors[-600:]}")
     if kill.code not in may:
