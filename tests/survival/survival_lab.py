@@ -123,7 +123,7 @@ class Round:
         return "\n".join(lines + [f"  WRONG: {line}" for line in self.wrong])
 
 
-def prepare(folder: Path, iterations: int = 150) -> Lab:
+def prepare(folder: Path, iterations: int = 160) -> Lab:
     """Write the claim files and run them once, undisturbed."""
     claims = write_claims(folder / "claims")
     experiment = claims / "experiments/tiny.yaml"
