@@ -1,22 +1,32 @@
 """`lthbench` and `python -m lthbench`: signals are answered from here on, before the heavy imports."""
 
+import os
 import signal
 import sys
+from contextlib import suppress
 
-from lthbench.errors import Terminated, quiet, stopped, terminate
+from lthbench.errors import INTERRUPTED, Terminated, quiet, stopped, terminate
 
 
 def main() -> None:
     """Run the command line; Ctrl-C and SIGTERM end it with a line, whenever they come."""
+    code: object = 0
     try:
         signal.signal(signal.SIGTERM, terminate)
         from lthbench.cli import main as command_line
 
         command_line()
     except (KeyboardInterrupt, Terminated) as error:
-        sys.exit(stopped(error))
-    finally:
-        quiet()
+        code = stopped(error)
+    except SystemExit as ended:
+        code = ended.code
+    quiet()
+    if code == INTERRUPTED:
+        # Where Ctrl-C met the `exec` of a string (dataclasses have one), Python would end as if nobody had caught it.
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(INTERRUPTED)
+    sys.exit(code)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
