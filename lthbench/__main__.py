@@ -22,7 +22,7 @@ def main() -> None:
         code = ended.code
     quiet()
     if code == INTERRUPTED:
-        # Where Ctrl-C met the `exec` of a string (as dataclasses have), `python -m` would end as if nobody caught it.
+        # Where Ctrl-C met the `exec` of a string (dataclasses have one), `python -m` ends as if nobody caught it.
         with suppress(OSError):
             sys.stdout.flush()
         os._exit(INTERRUPTED)
