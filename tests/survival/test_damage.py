@@ -14,11 +14,11 @@ def cut(path: Path) -> None:
 
 
 def edit(path: Path) -> None:
-    """One bit of the last number or weight."""
+    """One bit of the last digit or weight; of a record, before its provenance, which no hash covers."""
     content = bytearray(path.read_bytes())
-    at = (
-        max(i for i, byte in enumerate(content) if chr(byte).isdigit()) if path.suffix in (".csv", ".json") else -1
-    )
+    whole = content.find(b'"provenance":') if b'"provenance":' in content else len(content)
+    digits = [i for i, byte in enumerate(content[:whole]) if chr(byte).isdigit()]
+    at = len(content) - 1 if path.suffix == ".safetensors" else digits[-1]
     content[at] ^= 1
     path.write_bytes(content)
 

@@ -97,7 +97,7 @@ def test_a_read_only_folder(command: str, plain_run: Path, tmp_path: Path, claim
     (code,) = alone(READ_ONLY, tmp_path, [*what, "--claims-dir", str(claims_dir)], environment)
     said = (tmp_path / "first").read_text()
     assert code in (2, 4), said
-    assert "Read-only file system" in said
+    assert "Read-only file system" in said or "cannot write here (Permission denied)" in said
     assert "--out FOLDER" in said
     assert "Traceback" not in said
     assert records(tmp_path / "disk") == before

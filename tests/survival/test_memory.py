@@ -1,6 +1,7 @@
 """Memory that runs out is a line that names the unit, and a killed job is called one; what is finished stays."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,10 +136,8 @@ def test_a_job_that_the_kernel_kills(
     os.kill(chunk[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4, errors
-    assert (
-        "a job failed: tiny.b0 was killed from outside, perhaps because memory ran out; use fewer --cores"
-        in errors
-    )
+    assert re.search(r"a job failed: tiny\.b[01] was killed from outside, perhaps because memory ran out", errors)
+    assert "use fewer --cores" in errors
     assert "the same command goes on" in errors
     assert len(errors.splitlines()) == 2
     kept = records(out)
