@@ -14,6 +14,7 @@ validate(config, dag.SCHEMA)
 
 # Jobs call `python -m lthbench`: the python that runs Snakemake, also where no environment is activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ["LTHBENCH_PARENT"] = str(os.getpid())  # a job ends when this process does
 
 
 include: str(dag.RULES / "targets.smk")

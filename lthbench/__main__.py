@@ -1,5 +1,33 @@
-"""`python -m lthbench`."""
+"""`lthbench` and `python -m lthbench`: signals are answered from here on, before the heavy imports."""
 
-from lthbench.cli import main
+import os
+import signal
+import sys
+from contextlib import suppress
 
-main()
+from lthbench.errors import INTERRUPTED, Terminated, quiet, stopped, terminate
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C and SIGTERM end it with a line, whenever they come."""
+    code: object = 0
+    try:
+        signal.signal(signal.SIGTERM, terminate)
+        from lthbench.cli import main as command_line
+
+        command_line()
+    except (KeyboardInterrupt, Terminated) as error:
+        code = stopped(error)
+    except SystemExit as ended:
+        code = ended.code
+    quiet()
+    if code == INTERRUPTED:
+        # Where Ctrl-C met the `exec` of a string (dataclasses have one), `python -m` ends as if nobody caught it.
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(INTERRUPTED)
+    sys.exit(code)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,7 @@ from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Registration
 from lthbench.cost import Rates, duration, known_rates
 from lthbench.data.errors import DataError
-from lthbench.errors import UserError
+from lthbench.errors import OutOfMemory, UserError
 from lthbench.execute import missing
 from lthbench.plan import Unit, with_sources
 from lthbench.stages import Run
@@ -219,18 +219,18 @@ def train(
 ) -> int:
     """Train the queue's units one after the other, as long as there is time; how many are left.
 
-    Experiments whose data cannot be had are left out, and said so.
+    Experiments whose data cannot be had, or that need more memory than there is, are left out, and said so.
     """
     from lthbench.execute import run_chunk
     from lthbench.training.checkpoint import OutOfTime
 
     by_key, left = {unit.key: unit for unit in units}, len(queue)
-    without_data: set[str] = set()
+    left_out: set[str] = set()
     with stopping(deadline):
         for unit in queue:
             if deadline.passed():
                 return left
-            if unit.experiment.id in without_data:
+            if unit.experiment.id in left_out:
                 continue
             announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
             block = [*(by_key[key] for key in unit.parents.values()), unit]
@@ -238,8 +238,8 @@ def train(
                 run_chunk(block, run.results, cache, run.device, lambda unit, how: None, deadline)
             except OutOfTime:  # saved under way
                 return left
-            except DataError as error:  # the other experiments go on
-                without_data.add(unit.experiment.id)
+            except (DataError, OutOfMemory) as error:  # the other experiments go on
+                left_out.add(unit.experiment.id)
                 announce(f"{unit.experiment.id} is left out: {error}")
                 continue
             left -= 1

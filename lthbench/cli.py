@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lthbench
-from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, UserError, message_lines, shown
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, shown, stopped
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
@@ -130,10 +130,12 @@ def run(
             f"finished before; {cores} processes of one thread; results in {what.results}{second_look(what)}",
             highlight=False,
         )
+        print_stale(what)
         with shown(watch) as tick:
             # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
             runner = drive.with_snakemake if snakemake and not what.given else drive.without_snakemake
             runner(what, cores, claims_dir, tick)
+    print_origin(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
     console.print(
@@ -371,6 +373,9 @@ def plan(
     ] = False,
     device: Device = "auto",
     data: Data = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="only list the files of unit records that are not used, to delete them")
+    ] = False,
 ) -> None:
     """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
     from lthbench import campaign, stages
@@ -382,6 +387,9 @@ def plan(
         from lthbench import given_suites
 
         console.print(given_suites.plan(what))
+        return
+    if stale:
+        print_stale_files(what)
         return
     if measure:
         measure_rates(what)
@@ -401,6 +409,18 @@ def plan(
     size = f"{len(what.units())} units in {len(chunks)} chunks, {total:,} iterations, {todo:,} to do"
     console.print(f"{size}{second_look(what)}")
     print_costs(what, done, seconds)
+    print_stale(what)
+
+
+def print_stale_files(what: Any) -> None:
+    """The files of the records that are not used, one per line."""
+    from lthbench.results.stale import stale_records
+    from lthbench.stages import whole_plan
+
+    for record in stale_records(what.results, whole_plan(what)):
+        for file in (record, record.with_suffix(".safetensors")):
+            if file.exists():
+                typer.echo(file)
 
 
 def measure_rates(what: Any) -> None:
@@ -481,8 +501,10 @@ def campaign_command(
         sys.stdout.flush()
 
     with drive.exclusive(out):
+        print_stale(what)
         campaign.conduct(what, deadline, campaign.device_name(device), cache_root(), tell)
         campaign.finish(what)
+    print_origin(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
     console.print(
@@ -536,6 +558,8 @@ def judge(
         raise typer.Exit(judge_folder(Path(suite), claims_dir, check))
     what = make_run(suite, seed, claim, out, folder=claims_dir)
     collected(what)
+    print_origin(what)
+    print_stale(what)
     if check:
         stored = need(what.scope_folder / "verdicts.json", f"lthbench judge {suite}").read_text()
         raise typer.Exit(say_same(stored, stages.judged(what), check))
@@ -587,13 +611,59 @@ def say_same(stored: str, new: Any, check: bool) -> int:
 
 
 def collected(what: Any) -> None:
-    """The tidy table is there: released results are collected at once, trained ones need a run first."""
+    """The tidy table is there: released results are collected at once, trained ones need a run first.
+
+    A table that is not as it was written is collected again from the unit records, where there are any.
+    """
     from lthbench import stages
 
     if what.given:
         stages.tidy(what)
-    else:
-        need(what.scope_folder / "tidy.csv", f"lthbench run {what.suite}")
+        return
+    table = need(what.scope_folder / "tidy.csv", f"lthbench run {what.suite}")
+    sound = [whole(path) for path in (table, what.scope_folder / "provenance.json")]
+    if all(sound):
+        return
+    if not stages.finished(what, what.units()):
+        raise UserError(
+            f"{table}: no unit records to make it from; needed first: lthbench run {what.suite}", BLOCKED
+        )
+    stages.tidy(what)
+
+
+def whole(path: Path) -> bool:
+    """Whether a table or verdicts are there as they were written; a damaged file is named."""
+    from lthbench.results.store import RecordError
+    from lthbench.results.sums import check
+
+    if not path.exists():
+        return False
+    try:
+        check(path)
+    except RecordError as error:
+        say(f"{error}; it is made again")
+        return False
+    return True
+
+
+def print_stale(what: Any) -> None:
+    """Lines about unit records in the run's folder that are not used."""
+    from lthbench.results.stale import stale_lines
+    from lthbench.stages import whole_plan
+
+    for line in stale_lines(what.results, whole_plan(what), what.suite):
+        console.print(line, highlight=False)
+
+
+def print_origin(what: Any) -> None:
+    """Lines about what the run's table was made by, where that is not what is installed."""
+    import json
+
+    from lthbench.results.stale import table_lines
+
+    path = what.scope_folder / "provenance.json"
+    for line in table_lines(json.loads(path.read_text()), what.suite) if path.exists() else ():
+        console.print(line, highlight=False)
 
 
 def need(path: Path, way_out: str) -> Path:
@@ -612,7 +682,9 @@ def report(
 
     what = make_run(suite, seed, claim, out, folder=claims_dir)
     collected(what)
-    if not (what.scope_folder / "verdicts.json").exists():
+    print_origin(what)
+    print_stale(what)
+    if not whole(what.scope_folder / "verdicts.json"):
         stages.judge(what)
     stages.report(what)
     console.print(f"Report: {(what.report / 'index.html').resolve()}", highlight=False)
@@ -817,8 +889,16 @@ def engine() -> None:
     typer.echo(f"engine {ev.engine()}: version {ev.VERSION}, source {ev.source_hash()} ({declared})")
 
 
-stage = typer.Typer(hidden=True, help="The stages of the line; Snakemake's rules call these.")
+stage = typer.Typer(hidden=True)
 app.add_typer(stage, name="stage")
+
+
+@stage.callback()
+def stage_of_line() -> None:
+    """The stages of the line; Snakemake's rules call these."""
+    from lthbench.execute import job_of_parent
+
+    job_of_parent()
 
 
 @stage.command("chunk")
@@ -833,9 +913,7 @@ def stage_chunk(
 ) -> None:
     """Train one chunk."""
     from lthbench import stages
-    from lthbench.execute import die_with_parent
 
-    die_with_parent()
     what = make_run(suite, seed, scope, Path("."), device, replicates, claims_dir)
     chunks = {c.id: c for c in what.chunks()}
     if chunk not in chunks:
@@ -887,9 +965,11 @@ def main() -> None:
     except RecordError as error:
         say(str(error))
         sys.exit(BLOCKED)
-    except (KeyboardInterrupt, typer.Abort):
-        say("interrupted; finished units are kept, the same command goes on from here")
-        sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, Terminated, typer.Abort) as error:
+        sys.exit(stopped(error))
+    except MemoryError as error:
+        say(str(error) or "out of memory; finished units are kept, the same command goes on from here")
+        sys.exit(BLOCKED)
     except OSError as error:
         say(f"{error.filename or 'file system'}: {error.strerror or error}; free space or use --out FOLDER")
         sys.exit(BLOCKED)
@@ -899,8 +979,3 @@ def main() -> None:
             raise
         say(f"{usage()} (see `lthbench --help`)")
         sys.exit(USAGE)
-
-
-def say(message: str) -> None:
-    """An error line."""
-    print(message_lines(f"lthbench: {message}"), file=sys.stderr)

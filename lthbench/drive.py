@@ -3,27 +3,34 @@
 What is finished is read from the unit records on disk, so progress is the same for every way of running.
 """
 
+import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from lthbench import stages
 from lthbench.errors import BLOCKED, UserError
-from lthbench.execute import die_with_parent
-from lthbench.results import store
+from lthbench.execute import PARENT, die_with_parent
+from lthbench.results import store, sums
+from lthbench.results.store import RecordError
 from lthbench.stages import Run
 from lthbench.suite_plan import Chunk
 from lthbench.workflow import dag
 
+words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
 Tick = Callable[[], None]
+TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
+CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 
 @contextmanager
@@ -68,14 +75,33 @@ def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str
 
 
 def unlock(run: Run, command: list[str], log: Path) -> None:
-    """Take over the lock of a run that was killed (we hold the folder, so its owner is gone)."""
-    if any((run.out / ".snakemake" / "locks").glob("*")):
+    """Take over the lock of a run that was killed (we hold the folder, so its owner is gone).
+
+    A Snakemake that was started by hand leaves no mark of ours, and may be alive.
+    """
+    if any(locks(run)):
+        if not mark(run).exists():
+            raise UserError(
+                f"{run.out.resolve()}: locked by a Snakemake that was started by hand; wait for it, or, where it "
+                "was killed, remove .snakemake/locks there"
+            )
+        words.warning("%s: taking over the lock of a run that was killed", run.out.resolve())
         at = command.index("--config")
         with log.open("ab") as file:
             subprocess.run(
                 [*command[:at], "--unlock", *command[at:]],
-                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False,
+                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False, preexec_fn=child(),
             )  # fmt: skip
+
+
+def locks(run: Run) -> Iterator[Path]:
+    """Snakemake's locks in the folder."""
+    return (run.out / ".snakemake" / "locks").glob("*")
+
+
+def mark(run: Run) -> Path:
+    """The file that is there while a Snakemake of ours works in the folder, or was killed there."""
+    return run.out / ".snakemake" / "lthbench.drives"
 
 
 def forget_damaged(run: Run) -> None:
@@ -86,6 +112,20 @@ def forget_damaged(run: Run) -> None:
             manifest.unlink()
             # Snakemake does not miss an input while what was made from it is there.
             (run.scope_folder / "tidy.csv").unlink(missing_ok=True)
+    forget_damaged_tables(run)
+
+
+def forget_damaged_tables(run: Run) -> None:
+    """Remove tables and verdicts that are not what was written, and what was made from them."""
+    made = [run.scope_folder / name for name in TABLES]
+    for number, path in enumerate(made):
+        try:
+            if path.exists():
+                sums.check(path)
+        except RecordError as error:
+            words.warning("%s; it is made again", error)
+            for file in [*made[number:], run.report / "index.html"]:
+                file.unlink(missing_ok=True)
 
 
 def follow(process: subprocess.Popen, tick: Tick) -> int:
@@ -112,14 +152,21 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
     log.parent.mkdir(parents=True, exist_ok=True)
     unlock(run, command, log)
     forget_damaged(run)
+    forget_logs(run)
+    mark(run).touch()
     with log.open("ab") as file:
         file.write(f"$ {' '.join(command)}\n".encode())
         file.flush()
         process = subprocess.Popen(
-            command, cwd=run.out, env=environment(), stdout=file, stderr=file, preexec_fn=die_with_parent
+            command, cwd=run.out, env=environment(), stdout=file, stderr=file, preexec_fn=child()
         )
-        if follow(process, tick):
-            raise UserError(failure(run, log), BLOCKED)
+        try:
+            code = follow(process, tick)
+        finally:
+            if not any(locks(run)):
+                mark(run).unlink(missing_ok=True)
+    if code:
+        raise UserError(failure(run, log), BLOCKED)
 
 
 def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, report: bool = True) -> None:
@@ -137,25 +184,37 @@ def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, claims_dir: Path
     waiting = list(chunks)
     working: list[subprocess.Popen] = []
     failed = False
-    while waiting or working:
-        while waiting and len(working) < cores and not failed:
-            working.append(start_chunk(run, waiting.pop(0), claims_dir))
-        if failed:
-            waiting = []
-        tick()
-        time.sleep(POLL_SECONDS)
-        for process in [p for p in working if p.poll() is not None]:
-            working.remove(process)
-            failed |= process.returncode != 0
+    forget_logs(run)
+    try:
+        while waiting or working:
+            while waiting and len(working) < cores and not failed:
+                working.append(start_chunk(run, waiting.pop(0), claims_dir))
+            if failed:
+                waiting = []
+            tick()
+            time.sleep(POLL_SECONDS)
+            for process in [p for p in working if p.poll() is not None]:
+                working.remove(process)
+                failed |= process.returncode != 0
+    finally:
+        for process in working:  # there only after an interruption
+            process.kill()
+            process.wait()
     tick()
     if failed:
         raise UserError(failure(run, run.scope_folder), BLOCKED)
+
+
+def child() -> Callable[[], None]:
+    """What a child process does first."""
+    return partial(die_with_parent, os.getpid())
 
 
 def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.Popen:
     """One chunk in a process of its own."""
     log = run.scope_folder / f"{chunk.id}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.with_suffix(".done.json").unlink(missing_ok=True)  # as Snakemake does: a job that is killed leaves none
     command = [
         sys.executable, "-m", "lthbench", "stage", "chunk", run.suite, "--scope", run.scope, "--chunk", chunk.id,
         "--seed", str(run.seed), "--device", run.device,
@@ -166,16 +225,38 @@ def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.P
         command += ["--claims-dir", str(claims_dir.resolve())]
     with log.open("wb") as file:
         return subprocess.Popen(
-            command, cwd=run.out, env=environment(), stdout=file, stderr=file, preexec_fn=die_with_parent
-        )
+            command, cwd=run.out, env=environment() | {PARENT: str(os.getpid())},
+            stdout=file, stderr=file, preexec_fn=child(),
+        )  # fmt: skip
+
+
+def forget_logs(run: Run) -> None:
+    """Remove logs of earlier runs, so that a failure is explained by this one's; finished chunks keep theirs."""
+    for log in run.scope_folder.glob("*.log"):
+        if not log.with_suffix(".done.json").exists():
+            log.unlink()
 
 
 def failure(run: Run, log: Path) -> str:
     """One or two lines on what went wrong: the last words of the newest log that has any."""
+    kept = "finished units are kept, the same command goes on"
     logs = sorted(run.scope_folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in logs:
-        lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
-        if lines and not lines[-1].startswith(("trained", "reused")):
-            reason = lines[-1].removeprefix("lthbench: ")
-            return f"a job failed: {reason}\nits log is {path}; finished units are kept, the same command goes on"
-    return f"the workflow failed; its log is {log}; finished units are kept, the same command goes on"
+        reason = reason_of(path)
+        if reason:
+            return f"a job failed: {reason}\nits log is {path}; {kept}"
+    for path in [*logs, log] if log.is_file() else logs:  # a full disk may leave a job no log
+        if "No space left on device" in path.read_text(errors="replace").rpartition("\n$ ")[2]:  # of this run
+            return f"{run.out.resolve()}: No space left on device; free space, {kept}"
+    return f"the workflow failed; its log is {log}; {kept}"
+
+
+def reason_of(log: Path) -> str:
+    """Why a job failed, from its log; nothing when it did not. A job without last words was killed."""
+    text = log.read_text(errors="replace").strip()
+    last = text.splitlines()[-1].strip() if text else ""
+    if last.startswith("lthbench: ") or "Traceback" in text:
+        return last.removeprefix("lthbench: ")
+    if log.with_suffix(".done.json").exists() or not CHUNK_LOG.fullmatch(log.name):
+        return ""
+    return f"{log.stem} was killed from outside, perhaps because memory ran out; use fewer --cores"

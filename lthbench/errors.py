@@ -1,9 +1,11 @@
-"""Exit codes, and the one exception a user sees as a line instead of a traceback."""
+"""Exit codes, the exceptions a user sees as a line instead of a traceback, and signals."""
 
 import re
+import signal
+import sys
 
 PASS, FAIL, USAGE, INCONCLUSIVE, BLOCKED = 0, 1, 2, 3, 4
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class UserError(Exception):
@@ -12,6 +14,39 @@ class UserError(Exception):
     def __init__(self, message: str, code: int = USAGE) -> None:
         super().__init__(message_lines(message))
         self.code = code
+
+
+class OutOfMemory(MemoryError):  # noqa: N818 - as Python's own
+    """A unit needs more memory than there is; the message names it and the way out."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came; like KeyboardInterrupt, nothing on the way swallows it."""
+
+
+def terminate(*_: object) -> None:
+    """What SIGTERM does, so that children are ended and half-written files removed, as with Ctrl-C."""
+    raise Terminated
+
+
+def quiet() -> None:
+    """The run is over: a signal that comes while Python cleans up changes nothing any more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def stopped(error: BaseException) -> int:
+    """Say that a signal ended the run, and give its exit code."""
+    quiet()
+    terminated = isinstance(error, Terminated)
+    how = "terminated" if terminated else "interrupted"
+    say(f"{how}; finished units are kept, the same command goes on from here")
+    return TERMINATED if terminated else INTERRUPTED
+
+
+def say(message: str) -> None:
+    """An error line."""
+    print(message_lines(f"lthbench: {message}"), file=sys.stderr, flush=True)
 
 
 # Control characters, and those that reorder text: on a terminal they act, in XML most are forbidden.

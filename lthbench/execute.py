@@ -6,22 +6,40 @@ than one process of two.
 """
 
 import ctypes
+import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from lthbench.errors import OutOfMemory
 from lthbench.plan import Unit
 from lthbench.results import store
 
 Report = Callable[[Unit, str], None]
+NO_MEMORY = ("OutOfMemoryError", "allocate memory", "ALLOC_FAILED")  # words of PyTorch, CUDA and cuBLAS
 
 
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent does: a killed run leaves no orphan writing on."""
+PARENT = "LTHBENCH_PARENT"  # in the environment of a job: the process that started it
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask Linux to end this process when its parent does: a killed run leaves no orphan writing on.
+
+    Where the `parent` is known and gone already, end at once.
+    """
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if parent is not None and os.getppid() != parent:
+            os._exit(1)
+
+
+def job_of_parent() -> None:
+    """The same for a job, whose environment names its parent."""
+    parent = os.environ.get(PARENT, "")
+    die_with_parent(int(parent) if parent.isdigit() else None)
 
 
 def missing(units: Sequence[Unit], root: Path) -> list[Unit]:
@@ -66,13 +84,28 @@ def run_chunk(
 
     folds, of = None, ""
     for unit in pending:
-        if folds is None or unit.experiment.id != of:
-            folds = None  # free the old ones first
-            folds = block_data.load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
-            of = unit.experiment.id
-        above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
-        run_unit(unit, root, folds, above, deadline)
+        with enough_memory(f"{unit.name} ({unit.networks} networks)"):
+            if folds is None or unit.experiment.id != of:
+                folds = None  # free the old ones first
+                folds = block_data.load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
+                of = unit.experiment.id
+            above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
+            run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Give memory that ran out a name. Raises OutOfMemory; PyTorch raises RuntimeErrors of several kinds."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = f"{type(error).__name__} {error}"
+        if not isinstance(error, MemoryError) and not any(sign in said for sign in NO_MEMORY):
+            raise
+        raise OutOfMemory(
+            f"{what}: out of memory; use fewer --cores, a smaller `block` in the suite's file, or a larger machine"
+        ) from None
 
 
 def tensors(unit: Unit, root: Path) -> dict:

@@ -14,7 +14,8 @@ from lthbench.claims.load import Registry
 from lthbench.plan import Unit
 from lthbench.results import store
 from lthbench.results.atomic import write_text
-from lthbench.suite_plan import Chunk, first_chunks, second_chunks
+from lthbench.results.sums import check, write_summed
+from lthbench.suite_plan import Chunk, first_chunks, plan_suite, second_chunks
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def left_open(run: Run, first: Sequence[Chunk]) -> list[str]:
 def first_look(run: Run) -> None:
     """Write which claims go on to the second look."""
     opened = left_open(run, run.first_chunks())
-    write_text(run.scope_folder / "first-look.json", json.dumps({"left_open": opened}, indent=1) + "\n")
+    write_summed(run.scope_folder / "first-look.json", json.dumps({"left_open": opened}, indent=1) + "\n")
 
 
 def tidy(run: Run) -> None:
@@ -131,15 +132,15 @@ def tidy(run: Run) -> None:
         table, provenance = published(), sources()
     else:
         table, provenance = collect(run.results, run.units())
-    write_text(run.scope_folder / "tidy.csv", to_csv(table))
-    write_text(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
+    write_summed(run.scope_folder / "tidy.csv", to_csv(table))
+    write_summed(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
 
 
 def judge(run: Run) -> None:
     """Judge tidy.csv and write verdicts.json."""
     from lthbench.judging.verdict import to_json
 
-    write_text(run.scope_folder / "verdicts.json", to_json(judged(run)))
+    write_summed(run.scope_folder / "verdicts.json", to_json(judged(run)))
 
 
 def judged(run: Run) -> Any:
@@ -147,6 +148,8 @@ def judged(run: Run) -> Any:
     from lthbench.judging.judge import judge as decide
     from lthbench.results.tidy import device_kinds, read
 
+    for name in ("tidy.csv", "provenance.json"):
+        check(run.scope_folder / name)
     if run.given:
         return judge_released(run)
     table = read(run.scope_folder / "tidy.csv")
@@ -179,6 +182,8 @@ def report(run: Run) -> None:
     from lthbench.results.format import read_results
     from lthbench.results.tidy import read
 
+    for name in ("tidy.csv", "provenance.json", "verdicts.json"):
+        check(run.scope_folder / name)
     path = run.scope_folder / "tidy.csv"
     write_report(
         folder=run.report,
@@ -188,6 +193,12 @@ def report(run: Run) -> None:
         provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
         footprint=footprint.read(run.scope_folder / footprint.FILE),
     )
+
+
+def whole_plan(run: Run) -> list[Unit]:
+    """The units of all claims and looks, whatever the scope: a record that is not among them is stale."""
+    asked = (run.registry, run.suite, run.seed, (), run.replicates)
+    return [unit for chunk in (*first_chunks(*asked), *plan_suite(*asked)) for unit in chunk.units]
 
 
 def finished(run: Run, units: list[Unit]) -> list[Unit]:

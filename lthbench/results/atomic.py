@@ -6,7 +6,19 @@ from pathlib import Path
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` in one step; no partial file is left when writing fails."""
+    """Replace `path` by `content` in one step; no partial file is left when writing fails.
+
+    Raises OSError that names `path`: a full disk, a folder that cannot be written.
+    """
+    try:
+        _write_bytes(path, content)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename = str(path)  # not the temporary file's, and not none
+        raise
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
