@@ -9,6 +9,7 @@ import numpy as np
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import EARLY_STOP, Band, Cell, Hypothesis, Registration, Suite, threshold
+from lthbench.judging.measured_gates import measured_gates
 from lthbench.judging.start_gates import NOT_LOOKED_AT, nonzero, rung, start_gates, titled, without_facts
 from lthbench.judging.table import Table, first_reached, label, per_run
 from lthbench.plan import with_sources
@@ -78,6 +79,7 @@ def experiment_gates(
         *twin_gates(experiment, every, table, n),
         *start_gates(experiment, every, table, n),
         *barrier_gates(experiment, every, table, n),
+        *measured_gates(experiment, every, table, n),
     ]
 
 
