@@ -392,8 +392,14 @@ def test_a_published_number_of_no_hypothesis(folder) -> None:
 # n and power
 
 
+def one_look(folder: Path) -> None:
+    """All of alpha at the end: these rules are about a suite without a first look."""
+    edit(folder / "suites" / "quick.yaml", lambda c: c.pop("first_look"))
+
+
 @pytest.mark.parametrize(("claim", "least"), [(PRIMARY, max(8, floor_n(FIRST_LEVEL))), (SECONDARY, 5)])
 def test_too_few_replicates_for_the_sign_flip_test(folder, claim, least) -> None:
+    one_look(folder)
     file = edit(claim_file(folder, claim), lambda c: quick(c).update(replicates=least - 1))
     refused(folder, file, f"suites.quick: replicates: {least - 1} cannot decide", f"at least {least}")
 
@@ -428,6 +434,7 @@ def test_a_primary_claim_needs_power(folder) -> None:
         for written, line in zip(quick(content)["hypotheses"], weak.hypotheses, strict=True):
             written["expected"]["sd"] = line.expected.sd
 
+    one_look(folder)
     refused(folder, edit(claim_file(folder), change), f"suites.quick: power: {power:.3f} is below 0.9")
 
 
