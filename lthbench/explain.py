@@ -100,7 +100,7 @@ def rule_part(
     yield f"HOW SUITE {suite.id} DECIDES IT"
     yield from text(registration.title)
     if isinstance(registration, Registration):
-        yield from trained_words(registration)
+        yield from trained_words(registration, suite)
     else:
         yield from text("Results that others released are judged; nothing is trained, n is theirs.")
     for hypothesis in registration.hypotheses:
@@ -113,13 +113,15 @@ def rule_part(
     yield from listing(registration.not_tested, "- not tested: ")
 
 
-def trained_words(registration: Registration) -> Iterator[str]:
+def trained_words(registration: Registration, suite: Suite | GivenSuite) -> Iterator[str]:
     """Scale, n and power."""
     if registration.reduced_scale:
         yield from text(sentences.REDUCED)
     planned = f"planned from {registration.planned_from}"
     power = "" if registration.power is None else f", power {registration.power:.3g} for all hypotheses together"
-    yield from text(f"{registration.replicates} paired replicates, {planned}{power}", "- n: ")
+    look = suite.first_look if isinstance(suite, Suite) else None
+    first = f"first look at {look.replicates}, where that is inconclusive " if look else ""
+    yield from text(f"{first}{registration.replicates} paired replicates, {planned}{power}", "- n: ")
 
 
 def hypothesis_words(
@@ -154,12 +156,14 @@ def arm_words(experiment: str, arm: str, suite: Suite | GivenSuite) -> str:
 
 def level_words(registry: Registry, claim: Claim, suite: Suite | GivenSuite) -> str:
     """The level, and the family it comes from."""
+    look = suite.first_look if isinstance(suite, Suite) else None
+    alpha, each = (look.alpha, " at the first look") if look else (suite.alpha, "")
     if claim.kind != "primary":
-        return f"{numbers.rate(suite.alpha)}, on its own: {claim.kind} claims are not corrected for their number"
+        return f"{numbers.rate(alpha)}{each}, on its own: {claim.kind} claims are not corrected for their number"
     family = registry.primaries(suite.id)
-    first = settled_level(len(family), suite.alpha)
+    first = settled_level(len(family), alpha)
     return (
-        f"one Holm family at {numbers.rate(suite.alpha)} with {', '.join(family)}; the smallest p is held against "
+        f"one Holm family at {numbers.rate(alpha)}{each} with {', '.join(family)}; the smallest p is held against "
         f"{numbers.rate(first)}. The claim's p of PASS is the largest of its hypotheses', no correction inside; "
         "for FAIL each hypothesis gets its share of the level"
     )

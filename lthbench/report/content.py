@@ -191,7 +191,8 @@ def gather(
         origin=origin_words(verdicts),
         banner=SAID[verdicts.origin],
         overall=sentences.overall(verdicts),
-        multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha),
+        multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha)
+        + sentences.two_looks(registry.suites.get(suite.id)),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
         claims=[
             claim_part(registry, verdicts, verdict, tidy) if own else given_part(registry, verdicts, verdict)
@@ -221,7 +222,9 @@ def gather(
 def claim_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict, tidy: pd.DataFrame) -> ClaimPart:
     """One claim's section."""
     claim, suite = registry.claims[verdict.id], verdicts.suite
-    registration = claim.suites[suite]
+    registered = claim.suites[suite]
+    # What its look saw, which may be fewer replicates than are registered.
+    registration = registered.model_copy(update={"replicates": verdict.replicates})
     wanted = cells(registration)
     names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in wanted)]))
     return ClaimPart(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.recipe import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
@@ -110,6 +111,18 @@ def multiplicity(primaries: int, alpha: float) -> str:
         f"{family}Every other claim (secondary, counter, popular) is judged at {rate(alpha)} on its own, "
         "and so is every line beside a verdict: those are not corrected for their number. "
         "The exit code comes from the primary claims alone."
+    )
+
+
+def two_looks(suite: Suite | None) -> str:
+    """How alpha is split where a suite has a first look; nothing for others."""
+    look = suite.first_look if suite else None
+    if suite is None or look is None:
+        return ""
+    return (
+        f" Alpha is split between two looks: claims are judged with {look.replicates} replicates at "
+        f"{rate(look.alpha)}, and those that are inconclusive there go on and are judged with all of theirs at "
+        f"{rate(suite.alpha - look.alpha)}."
     )
 
 
