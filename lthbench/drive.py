@@ -181,7 +181,7 @@ def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick,
 
 def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, claims_dir: Path | None, tick: Tick) -> None:
     """Chunks in up to `cores` child processes."""
-    waiting = list(chunks)
+    waiting = sorted(chunks, key=lambda chunk: -chunk.iterations)  # the longest first, so that they end together
     working: list[subprocess.Popen] = []
     failed = False
     forget_logs(run)
