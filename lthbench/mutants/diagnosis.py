@@ -16,7 +16,7 @@ import numpy as np
 from lthbench.judging.verdict import Verdicts
 
 NEAR = 1.0
-"""Root mean square over the lines, in SDs of one replicate. Two means of 8 and 12 replicates differ by 0.46 SD by
+"""Root mean square over the lines, in SDs of one replicate. Two means of 8 replicates differ by 0.5 SD by
 chance alone, so a run of the same bug is nearer than this, and a run of another is rarely."""
 APART = 2.0  # a signature that lies nearer to the sound numbers than this tells the bug from nothing
 

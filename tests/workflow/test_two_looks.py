@@ -14,7 +14,9 @@ def with_looks(claims_dir: Path, expect_more: float) -> None:
     suite.write_text(suite.read_text() + LOOK)
     for path in (claims_dir / "FC-6.yaml", claims_dir / "ST-2.yaml"):
         path.write_text(path.read_text().replace("replicates: 8", "replicates: 12"))
-    path.write_text(path.read_text().replace("delta: 0.5", f"delta: {expect_more}"))
+    path.write_text(
+        path.read_text().replace("delta: 0.5", f"delta: {expect_more}").replace("effect: 20", "effect: 60")
+    )
 
 
 def files(out: Path) -> tuple[bytes, ...]:
