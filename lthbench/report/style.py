@@ -63,6 +63,12 @@ LOOKS = {
     "untrained-constant": Look("#2f6f6f", "H", (0, (2, 4)), False),
     "edge-popup": Look("#b22222", "d", (0, (6, 1, 1, 1))),
     "supermask": Look("#808080", "8", (0, (6, 1, 2, 1, 1, 1))),
+    "transferred": Look("#00688b", "x", (0, (10, 2))),
+    "transferred-reinit": Look("#a0522d", "+", (0, (10, 2, 1, 2)), False),
+    "reinit-signs": Look("#8b5f8b", "1", (0, (1, 1.2, 3, 1.2)), False),
+    "constant": Look("#556b2f", "2", (0, (3, 3)), False),
+    "pruned-at-init-shuffled": Look("#6a5acd", "3", (0, (2, 1, 1, 1))),
+    "pruned-at-init-reinit": Look("#483d8b", "4", (0, (2, 1, 1, 1, 1, 1)), False),
 }
 UNKNOWN = Look(GREY, "h", (0, (2, 2)), False)
 
