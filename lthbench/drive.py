@@ -70,8 +70,18 @@ def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str
         config.append(f"claims_dir={claims_dir.resolve()}")
     return [
         sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()), "--cores", str(cores),
-        "--scheduler", "greedy", "--rerun-incomplete", "--keep-going", "--config", *config, "--", target,
+        "--scheduler", "greedy", "--rerun-incomplete", "--keep-going", *long_ones_first(run),
+        "--config", *config, "--", target,
     ]  # fmt: skip
+
+
+def long_ones_first(run: Run) -> list[str]:
+    """Ask for the chunks of more than average length first, so that no core waits for one at the end."""
+    chunks = run.first_chunks()
+    mean = sum(chunk.iterations for chunk in chunks) / max(1, len(chunks))
+    long = [chunk for chunk in chunks if chunk.iterations > mean]
+    folder = run.scope_folder.relative_to(run.out)
+    return ["--prioritize", *(f"{folder.as_posix()}/{chunk.id}.done.json" for chunk in long)] if long else []
 
 
 def unlock(run: Run, command: list[str], log: Path) -> None:
