@@ -125,7 +125,7 @@ def test_explain_says_rule_and_numbers(call) -> None:
     for words in (
         "FC-1 (primary)",
         "We consistently find winning tickets",
-        "12 paired replicates",
+        "first look at 8, where that is inconclusive 20 paired replicates",
         "d = ticket@9 − dense@0",
         "non-inferiority",
         "one Holm family at 5 % with FC-1, FC-6, FC-8, ST-2",
