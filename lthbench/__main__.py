@@ -5,7 +5,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from lthbench.errors import INTERRUPTED, Terminated, quiet, stopped, terminate
+from lthbench.errors import INTERRUPTED, Terminated, quiet, sent_again, stopped, terminate
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
     code: object = 0
     try:
         signal.signal(signal.SIGTERM, terminate)
+        sys.unraisablehook = sent_again
         from lthbench.cli import main as command_line
 
         command_line()

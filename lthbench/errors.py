@@ -1,8 +1,10 @@
 """Exit codes, the exceptions a user sees as a line instead of a traceback, and signals."""
 
+import os
 import re
 import signal
 import sys
+from threading import Timer
 
 PASS, FAIL, USAGE, INCONCLUSIVE, BLOCKED = 0, 1, 2, 3, 4
 INTERRUPTED, TERMINATED = 130, 143
@@ -27,6 +29,15 @@ class Terminated(BaseException):
 def terminate(*_: object) -> None:
     """What SIGTERM does, so that children are ended and half-written files removed, as with Ctrl-C."""
     raise Terminated
+
+
+def sent_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Python ignores exceptions in some callbacks (of a fork, say): a signal that met one comes again."""
+    for error, number in ((Terminated, signal.SIGTERM), (KeyboardInterrupt, signal.SIGINT)):
+        if lost.exc_type is error:
+            Timer(0.05, os.kill, (os.getpid(), number)).start()
+            return
+    sys.__unraisablehook__(lost)
 
 
 def quiet() -> None:
