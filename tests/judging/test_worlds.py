@@ -21,6 +21,7 @@ from lthbench.results.tidy import read
 REFERENCE = Path(__file__).parents[2] / "reports/reference/quick"
 MLP, DEEP = "mnist1d-mlp", "mnist1d-deep-bn"
 STRUCTURE = ("mask_crc32", "nonzero:")  # what gates look at; everything else is a number the claims are about
+STARTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
 EVERY = ("FC-1", "FC-6", "FC-8", "ST-2", "ST-1", "FC-7", "LMC-1")
 Cell = tuple[str, str, int]
 
@@ -37,7 +38,8 @@ def registry() -> Registry:
 @pytest.fixture(scope="module")
 def tables() -> list[pd.DataFrame]:
     whole = [read(REFERENCE / f"seed-{seed}" / "tidy.csv.gz") for seed in (0, 1, 2)]
-    return [table[table["replicate"] < N] for table in whole]
+    # Without the facts on starts, whose gates see an exchanged arm at once: here the numbers have to.
+    return [table[(table["replicate"] < N) & ~table["metric"].str.startswith(STARTS)] for table in whole]
 
 
 def verdicts(registry: Registry, table: pd.DataFrame) -> dict[str, ClaimVerdict]:

@@ -178,7 +178,7 @@ def with_other_leaves(draw: st.DrawFn, content: object) -> object:
             if isinstance(at[key], dict | list) and at[key] and draw(st.integers(0, 5)):
                 at = at[key]
                 continue
-            at[key] = draw(LEAVES)
+            at[key] = copy.deepcopy(draw(LEAVES))  # a list of its own: the next value may go into it
             break
     return content
 

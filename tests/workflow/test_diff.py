@@ -128,7 +128,7 @@ def test_explain_says_rule_and_numbers(call) -> None:
         "first look at 8, where that is inconclusive 20 paired replicates",
         "d = ticket@9 − dense@0",
         "non-inferiority",
-        "one Holm family at 5 % with FC-1, FC-6, FC-8, ST-2",
+        "one Holm family at 2.5 % at the first look with FC-1, FC-6, FC-8, ST-2",
         "VERDICT PASS (master seed 0)",
         "It would have failed if this had been shown: H1 below −1.5 pp",
         "Also decided by suite full-core",
