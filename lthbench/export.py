@@ -27,6 +27,7 @@ from lthbench.results import store
 from lthbench.results.atomic import write_bytes
 from lthbench.stages import Run
 from lthbench.tickets import folds as block_data
+from lthbench.tickets.arms import ARMS
 from lthbench.tickets.networks import part, state_for
 from lthbench.training.reference import module_of
 from lthbench.training.run import Folds, Model
@@ -121,7 +122,8 @@ def ticket(
         worn = filters.find(model, folds.shape, pruning).with_companions(mask)
     content = {f"mask/{name}": torch.from_numpy(kept) for name, kept in layout(model, worn).items()}
     start = state_for(unit, model, mask, above, index, draw)
-    content |= state_dict("start", model, masks.apply(worn, start))
+    frozen = ARMS[unit.arm].pruned == "frozen"
+    content |= state_dict("start", model, start if frozen else masks.apply(worn, start))
     if final:
         trained = part(own, "final", s)
         if not trained:

@@ -15,7 +15,7 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 |                       |            | fine-tuned, continued, rewound, one-shot, pruned-at-init,      |
 |                       |            | shuffled, random-mask, constant, reinit-signs (signs),         |
 |                       |            | transferred, pruned-at-init-shuffled, untrained,               |
-|                       |            | untrained-constant, edge-popup, supermask                      |
+|                       |            | untrained-constant, frozen, edge-popup, supermask              |
 | labels                | experiment | the permutation of a shuffled-labels experiment                |
 | .../copy              | experiment | dense-copy's own order, augment, dropout (SGD noise of LMC)    |
 | criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                          |

@@ -18,7 +18,7 @@ from lthbench.errors import UNPRINTABLE, shown
 from lthbench.recipe import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
-from lthbench.tickets.arms import ARMS, check_cell
+from lthbench.tickets.arms import ARMS, check_cell, check_frozen
 
 T = TypeVar("T", Claim, Suite, GivenSuite, Experiment, Popular)
 LARGEST_FILE = 200_000
@@ -343,6 +343,7 @@ def check_registration(
             raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
         experiment = registry.experiments[cell.experiment]
         check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
+        check_frozen(cell.arm, experiment.training.weight_decay, experiment.pruning.unit)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")
         if cell.experiment not in suite.dense_bands and not suite.exploratory:

@@ -35,6 +35,7 @@ def start_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n: 
         where_gate(experiment, every, table, n),
         *fresh_gates(experiment, every, table, n),
         *pruned_gates(experiment, every, table, n),
+        *frozen_gates(experiment, every, table, n),
         rates_gate(experiment, every, table, n),
         *rewind_gates(experiment, every, table, n),
     ]
@@ -103,6 +104,19 @@ def pruned_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n:
     none = {label(cell): per_run(table, cell, "wrongly_pruned", n) == 0 for cell in masks}
     good, bad = "are of masks that took the smallest weights", "took larger weights than they left"
     return [titled(experiment, every_value("the smallest weights were pruned", none, good, bad))]
+
+
+def frozen_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n: int) -> list[GateResult]:
+    """Where pruned weights are frozen, they end where the replicate's initial weights are."""
+    kept = {
+        label(cell): per_run(table, cell, "pruned_moved", n) == 0
+        for cell in every
+        if ARMS[cell.arm].pruned == "frozen"
+    }
+    if not kept:
+        return []
+    good, bad = "are of networks whose pruned weights are the initial ones", "moved weights that are frozen"
+    return [titled(experiment, every_value("frozen weights", kept, good, bad))]
 
 
 def rates_gate(experiment: Experiment, every: Sequence[Cell], table: Table, n: int) -> GateResult:

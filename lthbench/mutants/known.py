@@ -32,7 +32,7 @@ KNOWN = (
         id="M2b",
         says="the same, and nothing at the end of the training looks",
         seen_in="as M2",
-        patches=(MASKED, Patch(LOOP, "    assert_masked(course.state.net, course.mask)\n", "")),
+        patches=(MASKED, Patch(LOOP, "    assert_masked(course.state.net, course.mask, course.pruned)\n", "")),
         tests=(f"{SCIENCE}/test_engines.py::test_pruned_weights_stay_exactly_zero",),
         claims=("ST-1",),
     ),

@@ -66,6 +66,7 @@ LOOKS = {
     "transferred": Look("#00688b", "x", (0, (10, 2))),
     "transferred-reinit": Look("#a0522d", "+", (0, (10, 2, 1, 2)), False),
     "reinit-signs": Look("#8b5f8b", "1", (0, (1, 1.2, 3, 1.2)), False),
+    "frozen": Look("#3f7f9f", "|", (0, (4, 1, 1, 1))),
     "constant": Look("#556b2f", "2", (0, (3, 3)), False),
     "pruned-at-init-shuffled": Look("#6a5acd", "3", (0, (2, 1, 1, 1))),
     "pruned-at-init-reinit": Look("#483d8b", "4", (0, (2, 1, 1, 1, 1, 1)), False),

@@ -24,6 +24,7 @@ class Arm:
     `fresh-signed` (its magnitudes with the initial weights' signs),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
     times the standard deviation of each matrix).
+    pruned: pruned weights are `zero`, or `frozen` where they start.
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
     but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     """
@@ -35,6 +36,7 @@ class Arm:
     ]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm
+    pruned: Literal["zero", "frozen"] = "zero"
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
     follows: str | None = None  # the arm whose levels its masks are found along
@@ -73,6 +75,12 @@ ARMS: dict[str, Arm] = {
         "ticket",
         "fresh-signed",
         stream="reinit",
+    ),
+    "frozen": Arm(
+        "the ticket's mask and initial weights, the pruned ones frozen at theirs instead of zero",
+        "ticket",
+        "init",
+        pruned="frozen",
     ),
     "constant": Arm("the ticket's mask on constants with the initial weights' signs", "ticket", "constant"),
     "shuffled": Arm(
@@ -159,6 +167,12 @@ def closure(cells: set[Cell]) -> list[Cell]:
     for cell in sorted(cells):
         visit(cell)
     return list(ordered)
+
+
+def check_frozen(arm: str, weight_decay: float, unit: str) -> None:
+    """Refuse recipes under which frozen weights would not stay where they are."""
+    if ARMS[arm].pruned == "frozen" and (weight_decay or unit != "weight"):
+        raise ValueError(f"arm '{arm}' needs an experiment without weight_decay that prunes single weights")
 
 
 def check_cell(arm: str, level: int, rewind: int, source: str = "") -> None:

@@ -127,7 +127,7 @@ def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index:
 def state_for(
     unit: Unit, model: Model, mask: Mask, above: Mapping[Cell, Tensors], index: int, draw: int
 ) -> Arrays:
-    """The weights and buffers one network starts from, pruned weights zero."""
+    """The weights and buffers one network starts from; pruned weights are zero unless the arm freezes them."""
     kind = ARMS[unit.arm].weights
     if kind == "trained":
         return masks.apply(mask, part(above_level(unit, above), "final", index))
@@ -146,6 +146,8 @@ def state_for(
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):
             state[name][mask[name]] = generator.permutation(state[name][mask[name]])
+    if ARMS[unit.arm].pruned == "frozen":
+        return state
     return masks.apply(mask, state)
 
 

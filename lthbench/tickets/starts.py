@@ -97,6 +97,15 @@ def wrongly_pruned(unit: Unit, trained: Arrays, worn: Arrays, mask: Arrays) -> i
     return count
 
 
+def frozen_facts(unit: Unit, task: Task, ended: list[Arrays]) -> Iterator[Fact]:
+    """`pruned_moved`: pruned weights that at the end of training are not the replicate's initial ones."""
+    for s, owner in enumerate(task.owners):
+        place = stream(unit.master, unit.experiment.streams, unit.replicates[owner], "init")
+        initial = task.model.initial_state(place)
+        moved = (differ(ended[s][name], initial[name]) & ~mask for name, mask in task.masks[s].items())
+        yield s, "pruned_moved", sum(int(one.sum()) for one in moved)
+
+
 def rewind_facts(unit: Unit, model: Model, folds: Folds, kept: list[Arrays]) -> Iterator[Fact]:
     """`rewind_validation_loss` of the rewind points, where the dense curve has a value to compare with."""
     rewind, every = unit.experiment.pruning.rewind, unit.experiment.training.evaluate_every

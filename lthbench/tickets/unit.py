@@ -22,7 +22,7 @@ from lthbench.tickets import supermasks
 from lthbench.tickets.arms import ARMS, Cell
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
-from lthbench.tickets.starts import Fact, rewind_facts, start_facts
+from lthbench.tickets.starts import Fact, frozen_facts, rewind_facts, start_facts
 from lthbench.training import loop
 from lthbench.training.checkpoint import Checkpoint
 from lthbench.training.run import Folds, Model, Task, Trained
@@ -53,7 +53,8 @@ def make_task(
         for draw in range(unit.draws):
             mask = mask_for(unit, model, folds, above, index, draw, whole)
             network_masks.append(mask if whole is None else whole.with_companions(mask))
-            states.append(masks.apply(network_masks[-1], state_for(unit, model, mask, above, index, draw)))
+            start = state_for(unit, model, mask, above, index, draw)
+            states.append(start if arm.pruned == "frozen" else masks.apply(network_masks[-1], start))
             orders.append(order)
             augmentations += [augmented] if augmented is not None else []
             seeds.append(dropout)
@@ -69,6 +70,7 @@ def make_task(
         seeds=seeds,
         start=unit.start,
         keep_at=rewind if unit.arm == "dense" else None,
+        frozen=arm.pruned == "frozen",
     )
 
 
@@ -99,8 +101,9 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
         add(None, "early_stop_iteration", stop)
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
         add(last, "final_train_accuracy", trained.final_train_accuracy[s])
-        for name in sorted(own_mask(task, s)):
-            add(last, f"nonzero:{name}", np.count_nonzero(trained.states[s][name]))
+        for name, mask in sorted(own_mask(task, s).items()):
+            ended = trained.states[s][name]
+            add(last, f"nonzero:{name}", np.count_nonzero(ended[mask] if task.frozen else ended))
         add(None, "mask_crc32", masks.fingerprint(own_mask(task, s)))
     return rows
 
@@ -195,6 +198,8 @@ def run_unit(
     else:
         trained = loop.train(task, folds, checkpoint)
     rows = rows_of(unit, task, trained) + facts
+    if task.frozen:
+        rows += fact_rows(unit, frozen_facts(unit, task, trained.states))
     if trained.kept:
         rows += fact_rows(unit, rewind_facts(unit, model, folds, trained.kept))
     if ARMS[unit.arm].own_order:

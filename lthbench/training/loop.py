@@ -208,6 +208,7 @@ class Course:
     engine: Engine
     state: State
     mask: Tensor
+    pruned: Tensor  # what pruned weights are throughout: 0, or all weights as they start
     owners: Tensor
     step: Callable[[int], None]
     validation: Callable[[], Iterable[tuple[Tensor, Tensor]]]
@@ -222,7 +223,7 @@ def train(task: Task, folds: Folds, checkpoint: Checkpoint | None = None) -> Tra
     course = begin(task, folds)
     begun = resume(checkpoint, course.state, task.start)
     advance(course, begun, task.training.iterations, checkpoint)
-    assert_masked(course.state.net, course.mask)
+    assert_masked(course.state.net, course.mask, course.pruned)
     return result(task, folds, course.engine, course.state, course.owners)
 
 
@@ -235,7 +236,9 @@ def begin(task: Task, folds: Folds) -> Course:
     zeros = torch.zeros_like(net.flat)
     gradient = Stack(zeros, view_names(task.model, zeros, size), {})
     mask = flatten(task.model, task.masks, device, missing=1.0)
-    net.flat.mul_(mask)
+    if not task.frozen:
+        net.flat.mul_(mask)
+    pruned = net.flat.clone() if task.frozen else torch.zeros((), device=device)
     engine = engine_for(task.model, net, tuple(task.seeds))
     state = fresh_state(task, net, getattr(engine, "random", torch.empty(0)))
     data = batches(task, folds)
@@ -248,7 +251,7 @@ def begin(task: Task, folds: Folds) -> Course:
     if device.type == "cuda" and data.examples.resident:
         step = captured(one, task.rates, device, lambda: engine.capturable)
     validation = kept_parts(engine, folds.examples, folds.validation[owners])
-    return Course(task, folds, engine, state, mask, owners, step, validation)
+    return Course(task, folds, engine, state, mask, pruned, owners, step, validation)
 
 
 @torch.no_grad()

@@ -78,7 +78,8 @@ def train_one(task: Task, folds: Folds, s: int) -> Trained:
     module = module_of(task.model, task.states[s]).to(folds.device)
     masks = masked(module, task, s)
     for weight, mask in masks:
-        weight.data.mul_(mask)
+        if not task.frozen:
+            weight.data.mul_(mask)
     optimizer = optimizer_for(module, training)
     evaluations = evaluation_iterations(training, task.start)
     if task.seeds:

@@ -84,7 +84,8 @@ class Folds:
 class Task:
     """S networks to train side by side with one recipe.
 
-    Network s starts from `states[s]` at iteration `start`, wears `masks[s]`, and sees the data of replicate
+    Network s starts from `states[s]` at iteration `start`, wears `masks[s]` (pruned weights are zero, or `frozen`
+    where they start), and sees the data of replicate
     `owners[s]` in the order `orders[s]`, shape (iterations, batch). `rates` (iterations,) are the learning rates.
     `augmentation[s]`, where the recipe augments, holds (iterations, batch, 3) small integers: vertical and
     horizontal offset of the crop, and whether to flip. `seeds[s]` feeds random layers (dropout). `keep_at` asks
@@ -102,6 +103,7 @@ class Task:
     seeds: Sequence[int] = ()
     start: int = 0
     keep_at: int | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True)

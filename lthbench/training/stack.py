@@ -103,7 +103,10 @@ class Optimizer:
             )  # fmt: skip
 
 
-def assert_masked(net: Stack, mask: Tensor) -> None:
-    """Pruned weights are still exactly zero (or not a number, in a network that diverged)."""
-    if ((net.flat != 0) & (mask == 0) & torch.isfinite(net.flat)).any():
+def assert_masked(net: Stack, mask: Tensor, pruned: Tensor) -> None:
+    """Pruned weights are still exactly what they are to be: zero, or where frozen ones started.
+
+    (Or not a number, in a network that diverged.)
+    """
+    if ((net.flat != pruned) & (mask == 0) & torch.isfinite(net.flat)).any():
         raise AssertionError("pruned weights moved during training: the mask was not enforced")

@@ -180,10 +180,10 @@ def test_tampering_with_pruned_weights_is_noticed() -> None:
     net = stack(t.model, t.states, lab.CPU)
     mask = flatten(t.model, t.masks, lab.CPU, missing=1.0)
     net.flat.mul_(mask)
-    assert_masked(net, mask)
+    assert_masked(net, mask, torch.zeros(()))
     net.flat[torch.nonzero(mask == 0)[3]] = 1e-30
     with pytest.raises(AssertionError, match="mask was not enforced"):
-        assert_masked(net, mask)
+        assert_masked(net, mask, torch.zeros(()))
 
 
 def test_a_training_that_revives_pruned_weights_does_not_return(monkeypatch) -> None:

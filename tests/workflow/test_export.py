@@ -38,7 +38,7 @@ LEARNED = {("edge-popup", 2), ("supermask", 1)}
 CELLS = {
     ("dense", 0), ("ticket", 2), ("rewound", 2), ("fine-tuned", 1), ("lr-rewound", 2), ("one-shot", 2),
     ("pruned-at-init", 2), ("reinit", 2), ("reinit-rescaled", 2), ("shuffled", 2), ("random-mask", 2),
-    ("untrained", 2), ("untrained-constant", 2), ("dense-copy", 0), *LEARNED,
+    ("untrained", 2), ("untrained-constant", 2), ("dense-copy", 0), ("frozen", 2), *LEARNED,
 }  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def ran(request, tmp_path_factory) -> Ran:
     data = DataSpec("digits", test=400, validation=100)
     draws = {"reinit": 2, "shuffled": 2}
     experiment = Experiment("tiny", "", network, data, training, pruning, draws, barrier_points=3)
-    cells = CELLS - LEARNED if pruning.unit == "filter" else CELLS
+    cells = CELLS - LEARNED - {("frozen", 2)} if pruning.unit == "filter" else CELLS
     root, units = tmp_path_factory.mktemp(request.param), plan_experiment(experiment, cells, 2, 2, 0)
     starts: dict = {}
     train, step = loop.train, loop.train_step
@@ -108,7 +108,7 @@ def test_the_start_is_what_training_started_from_bit_for_bit(ran) -> None:
 
 def test_arms_do_differ(ran) -> None:
     first = {arm: part(ran.ticket(arm), "start")["fc1.weight"].numpy().tobytes() for arm in ran.arms}
-    same = [{"dense", "dense-copy"}, {"ticket", "untrained"}]
+    same = [{"dense", "dense-copy", "frozen"} & set(ran.arms), {"ticket", "untrained"}]
     for arm, content in first.items():
         twins = {other for other in first if first[other] == content}
         assert twins == next((pair for pair in same if arm in pair), {arm})
