@@ -10,8 +10,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-VERSION = 1
-SOURCE = "6cb4f89468e3"
+VERSION = 2
+SOURCE = "abdc6d4fd168"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 

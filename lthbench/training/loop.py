@@ -126,7 +126,7 @@ def train_step(
 
 @dataclass(frozen=True)
 class Batches:
-    """Which examples each iteration trains on, resident on the device: rows (T, batch, S), augmentation beside."""
+    """Which examples each iteration trains on, resident on the device: rows (T, S, batch), augmentation beside."""
 
     examples: Examples
     rows: Tensor
@@ -134,14 +134,14 @@ class Batches:
     pad: int
 
     def at(self, t: int | Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (batch, S, ...) and labels (batch, S) of iteration t (from 0)."""
+        """Inputs (batch, S, ...) and labels (batch, S) of iteration t (from 0), in memory network by network."""
         rows = pick(self.rows, t)
         raw = self.examples.raw(rows)
         if self.augmentation is not None:
             dy, dx, flipped = pick(self.augmentation, t).reshape(-1, 3).unbind(1)
             flat = pad_crop(raw.flatten(0, 1), dy.long(), dx.long(), self.pad) if self.pad else raw.flatten(0, 1)
             raw = flip(flat, flipped.bool()).view(raw.shape)
-        return self.examples.ready(raw), self.examples.labels(rows)
+        return self.examples.ready(raw).transpose(0, 1), self.examples.labels(rows).T
 
 
 def pick(table: Tensor, t: int | Tensor) -> Tensor:
@@ -153,17 +153,17 @@ def batches(task: Task, folds: Folds) -> Batches:
     """The batches of a task."""
     device = folds.device
     train = folds.train.cpu().numpy()
-    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis=-1)
+    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis=1)
     wanted = None
     if task.augmentation:
-        wanted = torch.from_numpy(np.stack(task.augmentation, axis=2)).to(device)
+        wanted = torch.from_numpy(np.stack(task.augmentation, axis=1)).to(device)
     return Batches(folds.examples, torch.from_numpy(rows).to(device), wanted, task.training.pad_crop)
 
 
 def parts(engine: Engine, examples: Examples, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs as stored (part, S, ...) and labels (part, S) of rows (S, examples), one part at a time."""
-    for part in rows.T.split(EVALUATION_BATCH[type(engine)]):  # type: ignore[index]
-        yield examples.raw(part), examples.labels(part)
+    for part in rows.split(EVALUATION_BATCH[type(engine)], dim=1):  # type: ignore[index]
+        yield examples.raw(part).transpose(0, 1), examples.labels(part).T
 
 
 def kept_parts(engine: Engine, examples: Examples, rows: Tensor) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:

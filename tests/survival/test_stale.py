@@ -1,6 +1,7 @@
 """Results of another engine, recipe or library: said, not used, never mixed with new ones."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,31 +10,33 @@ from pathlib import Path
 import pytest
 from survival_lab import PATIENCE, ROOT, records, scope
 
+from lthbench.engine_version import VERSION
+
 
 @pytest.fixture
 def other_engine(tmp_path: Path) -> Path:
-    """A copy of the package that declares engine 2."""
-    copy = tmp_path / "engine-2"
+    """A copy of the package that declares engine 999."""
+    copy = tmp_path / "engine-999"
     for name in ("lthbench", "claims"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "pyproject.toml"):
         shutil.copy(ROOT / name, copy / name)
     file = copy / "lthbench/engine_version.py"
     text = file.read_text()
-    assert "\nVERSION = 1\n" in text
-    file.write_text(text.replace("\nVERSION = 1\n", "\nVERSION = 2\n"))
+    now = re.search(r"^VERSION = (\d+)$", text, re.M)[0]
+    file.write_text(text.replace(now, "VERSION = 999"))
     return copy
 
 
 @pytest.fixture
-def with_engine_2(other_engine: Path, claims_dir: Path, environment: dict[str, str]):
+def with_engine_999(other_engine: Path, claims_dir: Path, environment: dict[str, str]):
     """Call `lthbench ...` of the copy."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lthbench", *map(str, arguments), "--claims-dir", str(claims_dir)]
-        environment_2 = environment | {"PYTHONPATH": str(other_engine)}
+        environment_999 = environment | {"PYTHONPATH": str(other_engine)}
         return subprocess.run(
-            command, env=environment_2, cwd=other_engine, capture_output=True, text=True, timeout=PATIENCE
+            command, env=environment_999, cwd=other_engine, capture_output=True, text=True, timeout=PATIENCE
         )
 
     return call
@@ -44,19 +47,22 @@ def engines(out: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [[], ["--no-snakemake"]])
-def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_2, plain_run: Path) -> None:
+def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_999, plain_run: Path) -> None:
     before = records(plain_run)
     results = plain_run / "results/tiny/seed-0"
-    why = "10, made by engine 1, this is 2; they are not used, and `lthbench plan tiny --stale` lists the files"
+    why = f"10, made by engine {VERSION}, this is 999; they are not used, and `lthbench plan tiny --stale` lists the files"
     stale = f"stale units in {results}: {why}"
 
-    judged = with_engine_2("judge", "tiny", "--out", plain_run)
-    assert "the table is stale: made by engine 1, this is 2; `lthbench run tiny` trains again" in judged.stdout
+    judged = with_engine_999("judge", "tiny", "--out", plain_run)
+    assert (
+        f"the table is stale: made by engine {VERSION}, this is 999; `lthbench run tiny` trains again"
+        in judged.stdout
+    )
     assert stale in judged.stdout
-    assert stale in with_engine_2("plan", "tiny", "--out", plain_run).stdout
-    assert json.loads((scope(plain_run) / "verdicts.json").read_text())["engine"] == "1"
+    assert stale in with_engine_999("plan", "tiny", "--out", plain_run).stdout
+    assert json.loads((scope(plain_run) / "verdicts.json").read_text())["engine"] == str(VERSION)
 
-    done = with_engine_2("run", "tiny", "--out", plain_run, *how)
+    done = with_engine_999("run", "tiny", "--out", plain_run, *how)
     assert done.returncode in (0, 1, 3), done.stderr
     assert stale in done.stdout
     assert "10 units (56 networks, 3,320 iterations), 0 finished before" in done.stdout
@@ -64,18 +70,18 @@ def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_2, 
     after = records(plain_run)
     assert before.items() <= after.items(), "older records stay as they are"
     assert len(after) == 20
-    assert engines(plain_run) == ["2"] * 10
-    assert json.loads((scope(plain_run) / "verdicts.json").read_text())["engine"] == "2"
+    assert engines(plain_run) == ["999"] * 10
+    assert json.loads((scope(plain_run) / "verdicts.json").read_text())["engine"] == "999"
 
 
-def test_stale_files_are_listed_to_be_deleted(with_engine_2, lthbench, plain_run: Path) -> None:
+def test_stale_files_are_listed_to_be_deleted(with_engine_999, lthbench, plain_run: Path) -> None:
     assert lthbench("plan", "tiny", "--stale", "--out", plain_run).stdout == ""
-    listed = with_engine_2("plan", "tiny", "--stale", "--out", plain_run).stdout.splitlines()
+    listed = with_engine_999("plan", "tiny", "--stale", "--out", plain_run).stdout.splitlines()
     units = plain_run / "results/tiny/seed-0/units"
     assert sorted(listed) == sorted(str(path) for path in units.rglob("*.*"))
     for name in listed:
         Path(name).unlink()
-    assert "stale" not in with_engine_2("plan", "tiny", "--out", plain_run).stdout
+    assert "stale" not in with_engine_999("plan", "tiny", "--out", plain_run).stdout
 
 
 def test_an_edited_recipe_makes_units_stale_and_one_claim_alone_does_not(
