@@ -1,4 +1,4 @@
-"""A campaign: run the most valuable pending units of a suite in one process until a budget of time is spent.
+"""A campaign: run the most valuable pending units of a suite until a budget of time is spent.
 
 The order (`order` below is the rule):
 
@@ -10,14 +10,15 @@ The order (`order` below is the rule):
    arithmetic of its networks (multiply-adds) stands in for hours. Units that one claim trained are free for the
    next one.
 
-Before the budget ends the unit under way is saved as a checkpoint and a report of what is there is written; the
-next campaign, or `lthbench run`, goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
+On several cores each worker takes the first unit whose parents are finished. Before the budget ends the units
+under way are saved as checkpoints and a report of what is there is written; the next campaign, or `lthbench run`,
+goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
 """
 
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -32,6 +33,7 @@ from lthbench.execute import missing
 from lthbench.plan import Unit, with_sources
 from lthbench.stages import Run
 from lthbench.tickets.arms import closure
+from lthbench.workers import Deadline, workers
 
 BUDGET = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
 RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 0.15, 5.0, 60.0  # of the budget, for saving and the report (seconds)
@@ -47,27 +49,6 @@ def parse_budget(text: str) -> float:
     if seconds <= 0:
         raise UserError(f"--budget {text!r} is no length of time; write 90s, 25m, 6h or 1h30m")
     return float(seconds)
-
-
-class Deadline(float):
-    """A `time.monotonic()` value that a signal can bring forward.
-
-    It is a float, so that whoever asks `now >= deadline` needs to know nothing about signals; Python asks the
-    subclass first.
-    """
-
-    stopped = False
-
-    def __le__(self, now: float) -> bool:
-        return self.stopped or float.__le__(self, now)
-
-    def stop(self, *_: object) -> None:
-        """From now on the deadline has passed."""
-        self.stopped = True
-
-    def passed(self) -> bool:
-        """Whether it is time to stop."""
-        return self <= time.monotonic()
 
 
 def training_time(budget: float) -> float:
@@ -180,17 +161,17 @@ def arithmetic(units: Sequence[Unit], cache: Path | None) -> Cost:
 # Running
 
 
-def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell) -> None:
+def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int = 1) -> None:
     """Train pending units until none is left or the deadline passes. What is finished or saved stays.
 
     Where a first look is complete, what it leaves open follows.
     """
-    conduct_known(run, deadline, device, cache, tell)
+    conduct_known(run, deadline, device, cache, tell, cores)
     if run.looks_twice and not deadline.passed() and missing(run.units(), run.results):
-        conduct_known(run, deadline, device, cache, tell)
+        conduct_known(run, deadline, device, cache, tell, cores)
 
 
-def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell) -> None:
+def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int) -> None:
     """Train the pending units that are known now."""
     units = run.units()
     pending = missing(units, run.results)
@@ -204,7 +185,7 @@ def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None,
         rate = rates.get((unit.experiment.id, device))
         return f", about {duration(rate.seconds(unit))}" if rate else ""
 
-    left = train(run, units, queue, deadline, cache, expected, tell)
+    left = train(run, units, queue, deadline, cache, expected, tell, cores)
     tell(f"{left} units to do" if left else "nothing is left to do")
 
 
@@ -216,34 +197,49 @@ def train(
     cache: Path | None,
     expected: Callable[[Unit], str],
     announce: Tell,
+    cores: int = 1,
 ) -> int:
-    """Train the queue's units one after the other, as long as there is time; how many are left.
+    """Train the queue's units in their order, as long as there is time; how many are left.
 
     Experiments whose data cannot be had, or that need more memory than there is, are left out, and said so.
     """
-    from lthbench.execute import run_chunk
     from lthbench.training.checkpoint import OutOfTime
 
-    by_key, left = {unit.key: unit for unit in units}, len(queue)
+    by_key, waiting, left = {unit.key: unit for unit in units}, list(queue), len(queue)
+    working: dict[Future[None], Unit] = {}
     left_out: set[str] = set()
-    with stopping(deadline):
-        for unit in queue:
-            if deadline.passed():
+    with stopping(deadline), workers(run, cache, deadline, cores) as start:
+        while True:
+            while len(working) < cores and not deadline.passed():
+                unit = first_ready(waiting, working.values(), left_out)
+                if unit is None:
+                    break
+                waiting.remove(unit)
+                announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
+                working[start([*(by_key[key] for key in unit.parents.values()), unit])] = unit
+            if not working:
                 return left
-            if unit.experiment.id in left_out:
-                continue
-            announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
-            block = [*(by_key[key] for key in unit.parents.values()), unit]
-            try:
-                run_chunk(block, run.results, cache, run.device, lambda unit, how: None, deadline)
-            except OutOfTime:  # saved under way
-                return left
-            except (DataError, OutOfMemory) as error:  # the other experiments go on
-                left_out.add(unit.experiment.id)
-                announce(f"{unit.experiment.id} is left out: {error}")
-                continue
-            left -= 1
-    return left
+            for future in wait(working, return_when=FIRST_COMPLETED).done:
+                unit = working.pop(future)
+                try:
+                    future.result()
+                except OutOfTime:  # saved under way
+                    continue
+                except (DataError, OutOfMemory) as error:  # the other experiments go on
+                    if unit.experiment.id not in left_out:
+                        announce(f"{unit.experiment.id} is left out: {error}")
+                    left_out.add(unit.experiment.id)
+                    continue
+                left -= 1
+
+
+def first_ready(waiting: Sequence[Unit], working: Collection[Unit], left_out: Collection[str]) -> Unit | None:
+    """The first unit that waits for no other one to be trained."""
+    to_come = {unit.key for unit in [*waiting, *working]}
+    for unit in waiting:
+        if unit.experiment.id not in left_out and to_come.isdisjoint(unit.parents.values()):
+            return unit
+    return None
 
 
 def finish(run: Run) -> None:

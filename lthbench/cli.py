@@ -481,11 +481,14 @@ def campaign_command(
     claim: Claims = "all",
     out: Out = Path("."),
     device: Device = "auto",
+    cores: Annotated[
+        int, typer.Option(min=1, help="units at a time, one thread each; on a GPU leave it at 1")
+    ] = 1,
     data: Data = None,
     deterministic: Deterministic = False,
     claims_dir: ClaimsDir = None,
 ) -> None:
-    """Run the most valuable pending units in one process until the budget is spent; then judge what is there."""
+    """Run the most valuable pending units until the budget is spent; then judge what is there."""
     started = time.monotonic()
     surroundings(data, deterministic)
     from lthbench import campaign, drive
@@ -502,7 +505,7 @@ def campaign_command(
 
     with drive.exclusive(out):
         print_stale(what)
-        campaign.conduct(what, deadline, campaign.device_name(device), cache_root(), tell)
+        campaign.conduct(what, deadline, campaign.device_name(device), cache_root(), tell, cores)
         campaign.finish(what)
     print_origin(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())

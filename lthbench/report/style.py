@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from typing import Any
+from zlib import crc32
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from lthbench.report.numbers import plain
 WIDTH = 6.6  # inches; shown about 630 px wide
 INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
 RC: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same glyphs everywhere
+    "font.family": "DejaVu Sans",  # ships with matplotlib: figures are laid out alike everywhere
     "font.size": 9.5,
     "axes.labelsize": 9.5,
     "xtick.labelsize": 9,
@@ -31,7 +32,7 @@ RC: dict[Any, Any] = {
     "ytick.color": INK,
     "legend.frameon": False,
     "text.parse_math": False,  # a $ in a name is a dollar sign
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",  # text stays text: half the bytes, and it can be searched and copied
     "svg.hashsalt": "lthbench",
 }
 
@@ -115,10 +116,12 @@ def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
     svg = re.sub(r' [dxy]="[^"]*"|translate\([^)]*\)', _rounded, svg)
     svg = re.sub(r"\n\s*", "\n", svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif", svg)  # widths as Verdana's
     # Many figures share one page: the ids that are referred to must not meet.
-    svg = re.sub(r'\bid="', f'id="{name}.', svg)
-    svg = re.sub(r'href="#', f'href="#{name}.', svg)
-    svg = re.sub(r"url\(#", f"url(#{name}.", svg)
+    key = f"f{crc32(name.encode()):08x}"
+    svg = re.sub(r'\bid="', f'id="{key}.', svg)
+    svg = re.sub(r'href="#', f'href="#{key}.', svg)
+    svg = re.sub(r"url\(#", f"url(#{key}.", svg)
     described = (
         f'<svg role="img" aria-labelledby="{name}.title {name}.desc" '
         f'xmlns:xlink="http://www.w3.org/1999/xlink" xmlns="http://www.w3.org/2000/svg"'

@@ -50,7 +50,8 @@ def engines(out: Path) -> list[str]:
 def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_999, plain_run: Path) -> None:
     before = records(plain_run)
     results = plain_run / "results/tiny/seed-0"
-    why = f"10, made by engine {VERSION}, this is 999; they are not used, and `lthbench plan tiny --stale` lists the files"
+    engines_named = f"made by engine {VERSION}, this is 999"
+    why = f"10, {engines_named}; they are not used, and `lthbench plan tiny --stale` lists the files"
     stale = f"stale units in {results}: {why}"
 
     judged = with_engine_999("judge", "tiny", "--out", plain_run)

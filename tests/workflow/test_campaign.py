@@ -138,6 +138,48 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(lthbench, plain_run:
     assert records(out) == before
 
 
+def test_two_workers_end_as_one_process_does(lthbench, plain_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    done = lthbench("campaign", "tiny", "--budget", "10m", "--cores", 2, "--out", out)
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    assert "nothing is left to do" in done.stdout
+    assert (scope(out) / "tidy.csv").read_bytes() == (scope(plain_run) / "tidy.csv").read_bytes()
+
+
+def test_a_unit_waits_for_its_parents_and_for_nothing_else(claims_dir: Path) -> None:
+    units = Run(load(claims_dir), "tiny").units()
+    dense = [unit for unit in units if unit.arm == "dense"]
+    waiting, working = list(units), []
+    for unit in dense:  # of both blocks: they wait for nothing
+        assert campaign.first_ready(waiting, working, ()) == unit
+        waiting.remove(unit)
+        working.append(unit)
+    assert campaign.first_ready(waiting, working, ()) is None
+    child = campaign.first_ready(waiting, working[1:], ())
+    assert child is not None
+    assert set(child.parents.values()) == {dense[0].key}
+    assert campaign.first_ready(waiting, [], {"tiny"}) is None
+
+
+def test_a_worker_that_is_killed_is_said(tmp_path: Path, claims_dir: Path, environment) -> None:
+    out = tmp_path / "killed"
+    command = [sys.executable, "-m", "lthbench", "campaign", "tiny", "--budget", "10m", "--cores", "2"]
+    process = subprocess.Popen(
+        [*command, "--out", str(out), "--claims-dir", str(claims_dir)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (out.exists() and records(out)) and process.poll() is None:
+        time.sleep(0.005)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(int(workers[0]), signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 4
+    assert "a worker was killed from outside" in said
+    assert "Traceback" not in said
+    assert records(out)
+
+
 def test_the_arithmetic_of_a_network_stands_in_for_hours(claims_dir: Path) -> None:
     units = Run(load(claims_dir), "tiny").units()
     price = campaign.arithmetic(units, None)
@@ -192,11 +234,13 @@ def test_a_unit_under_way_is_saved_and_gone_on_with(
         assert (ours.rows, ours.tensors) == (theirs.rows, theirs.tensors)
 
 
+@pytest.mark.parametrize("cores", [1, 2])
 def test_a_signal_ends_a_campaign_as_its_deadline_does(
-    lthbench, tmp_path: Path, claims_dir: Path, environment
+    lthbench, tmp_path: Path, claims_dir: Path, environment, cores: int
 ) -> None:
     out = tmp_path / "stopped"
     command = [sys.executable, "-m", "lthbench", "campaign", "tiny", "--budget", "10m", "--out", str(out)]
+    command += ["--cores", str(cores)]
     process = subprocess.Popen(
         [*command, "--claims-dir", str(claims_dir)], env=environment, stdout=subprocess.PIPE, text=True
     )
