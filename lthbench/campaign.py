@@ -77,11 +77,23 @@ def stopping(deadline: Deadline) -> Iterator[None]:
 
 
 def order(
-    registry: Registry, suite: str, units: Sequence[Unit], pending: Sequence[Unit], cost: Cost
+    registry: Registry,
+    suite: str,
+    units: Sequence[Unit],
+    pending: Sequence[Unit],
+    cost: Cost,
+    only: Collection[str] = (),
 ) -> list[Unit]:
-    """The pending units in the order of the rule above; `cost` of a unit in any one unit of measure."""
+    """The pending units in the order of the rule above; `cost` of a unit in any one unit of measure.
+
+    `units` are those of the claims named by `only`, or of all.
+    """
     left = {unit.key: unit for unit in pending}
-    claims = {claim.id: (claim.kind != "primary", r) for claim, r in registry.registrations(suite)}
+    claims = {
+        claim.id: (claim.kind != "primary", registration)
+        for claim, registration in registry.registrations(suite)
+        if not only or claim.id in only
+    }
     waiting = {
         (secondary, block, name): needed(registration, units, block)
         for name, (secondary, registration) in claims.items()
@@ -178,7 +190,7 @@ def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None,
     rates = known_rates(run.results, units, cache)
     known = measured(rates, device, units)
     price = cost_of(rates, device, units) if known else arithmetic(units, cache)
-    queue = order(run.registry, run.suite, units, pending, price)
+    queue = order(run.registry, run.suite, units, pending, price, run.claims)
     tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
 
     def expected(unit: Unit) -> str:
@@ -257,7 +269,8 @@ def preview(
     measured if the preview ends there, and how many units would be left.
     """
     units = run.units()
-    queue = order(run.registry, run.suite, units, missing(units, run.results), cost_of(rates, device, units))
+    cost, pending = cost_of(rates, device, units), missing(units, run.results)
+    queue = order(run.registry, run.suite, units, pending, cost, run.claims)
     left, found = training_time(budget), list[tuple[Unit, float]]()
     for number, unit in enumerate(queue):
         rate = rates.get((unit.experiment.id, device))

@@ -89,6 +89,13 @@ def test_parents_come_before_children(registry: Registry, suite: str) -> None:
         seen.add(unit.key)
 
 
+def test_one_claim_asks_for_nothing_of_the_others(registry: Registry) -> None:
+    """MO-1 of the same suite wears masks of an experiment that ZH-2 does not have."""
+    units = [unit for chunk in plan_suite(registry, "cpu-long", 0, ("ZH-2",)) for unit in chunk.units]
+    found = campaign.order(registry, "cpu-long", units, units, lambda unit: 1.0, ("ZH-2",))
+    assert sorted(unit.key for unit in found) == sorted(unit.key for unit in units)
+
+
 def test_n_grows_evenly_over_the_claims(registry: Registry) -> None:
     found = order(registry, "full-core")
     assert [unit.block for unit in found] == sorted(unit.block for unit in found)
