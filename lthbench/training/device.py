@@ -1,6 +1,7 @@
 """What a process does to its device before training, and says about it."""
 
 import os
+from functools import cache
 from typing import Any
 
 import torch
@@ -14,18 +15,16 @@ DETERMINISTIC = "LTHBENCH_DETERMINISTIC"  # an environment variable, so that chi
 def prepare(name: str) -> torch.device:
     """The device called `auto`, `cpu` or `cuda`, set up for training.
 
-    CPU: one thread, so that sums do not depend on how many there are; same inputs, same bits; products by oneDNN
-    where it keeps to float32. GPU: float32 with TF32 products (10 bits of mantissa, sums in float32) and the
-    fastest kernels, whose sums may come in any order; with LTHBENCH_DETERMINISTIC=1, deterministic kernels and no
-    TF32, which cost time. Raises UserError for a GPU that is not there.
+    CPU: one thread, so that sums do not depend on how many there are; same inputs, same bits. GPU: float32 with
+    TF32 products (10 bits of mantissa, sums in float32) and the fastest kernels, whose sums may come in any order;
+    with LTHBENCH_DETERMINISTIC=1, deterministic kernels and no TF32, which cost time. Raises UserError for a GPU
+    that is not there.
     """
     torch.set_num_threads(1)
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: no CUDA device (or a CPU build of torch); use --device cpu")
-    if name == "cpu":
-        onednn_products()
     if name == "cuda":
         exact = deterministic()
         if exact:
@@ -36,18 +35,25 @@ def prepare(name: str) -> torch.device:
     return torch.device(name)
 
 
-def onednn_products() -> None:
-    """Let oneDNN multiply float32 matrices instead of MKL, if it does so in float32.
-
-    PyTorch hands over at the precision "medium", which would also permit bfloat16 (processors with matrix tiles
-    use it): so a product is tried, and where it is less exact than float32 the default is restored.
+def choose_products(device: torch.device, onednn: bool) -> None:
+    """CPU: from now on multiply float32 matrices by oneDNN, where it keeps to float32, or by the default, MKL.
 
     Evidence (EPYC, Zen 5, one thread, torch 2.13, GFLOP/s of MKL and oneDNN): 60x784 by 784x300 88 and 196, its
     weight gradient 92 and 177, 6 stacked 100x300 by 300x100 84 and 163. Error against float64 2.5e-7 and 3.7e-7.
     """
+    if device.type == "cpu":
+        torch.set_float32_matmul_precision("medium" if onednn and onednn_keeps_to_float32() else "highest")
+
+
+@cache
+def onednn_keeps_to_float32() -> bool:
+    """Whether oneDNN is as exact as float32 here, by trying.
+
+    PyTorch hands over to it at the precision "medium", which would also permit bfloat16 (processors with matrix
+    tiles use it).
+    """
     torch.set_float32_matmul_precision("medium")
-    if product_error() > FLOAT32:
-        torch.set_float32_matmul_precision("highest")
+    return product_error() <= FLOAT32
 
 
 def product_error() -> float:

@@ -17,6 +17,7 @@ from torch import Tensor
 from lthbench.data.images import flip, pad_crop
 from lthbench.models.mlp import Mlp
 from lthbench.training.checkpoint import Checkpoint
+from lthbench.training.device import choose_products
 from lthbench.training.graph import Step, captured
 from lthbench.training.module import Modules
 from lthbench.training.perceptron import Perceptrons
@@ -48,6 +49,10 @@ class Engine(Protocol):
     def capturable(self) -> bool:
         """Whether a step can be recorded as a CUDA graph (asked after the first steps)."""
 
+    @property
+    def network_first(self) -> bool:
+        """Whether inputs (batch, S, ...) shall lie in memory network by network."""
+
     def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
         """Write the gradients of the mean cross-entropies; x (batch, S, ...), y (batch, S)."""
 
@@ -59,7 +64,12 @@ class Engine(Protocol):
 
 
 def engine_for(model: Model, net: Stack, seeds: tuple[int, ...] = ()) -> Engine:
-    """The engine of a kind of network."""
+    """The engine of a kind of network, and matrix products as suit it.
+
+    Networks with batch norm keep the default products: oneDNN would gain them a tenth to a quarter, and their
+    confirmed results stay reproducible bit for bit.
+    """
+    choose_products(net.flat.device, onednn=isinstance(model, Mlp) and not model.batch_norm)
     return Perceptrons(model) if isinstance(model, Mlp) else Modules.over(model, net, seeds)
 
 
@@ -126,22 +136,27 @@ def train_step(
 
 @dataclass(frozen=True)
 class Batches:
-    """Which examples each iteration trains on, resident on the device: rows (T, S, batch), augmentation beside."""
+    """Which examples each iteration trains on, resident on the device.
+
+    Rows (T, S, batch) if they shall lie in memory `network_first`, else (T, batch, S); augmentation beside.
+    """
 
     examples: Examples
     rows: Tensor
     augmentation: Tensor | None
     pad: int
+    network_first: bool
 
     def at(self, t: int | Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (batch, S, ...) and labels (batch, S) of iteration t (from 0), in memory network by network."""
+        """Inputs (batch, S, ...) and labels (batch, S) of iteration t (from 0)."""
         rows = pick(self.rows, t)
         raw = self.examples.raw(rows)
         if self.augmentation is not None:
             dy, dx, flipped = pick(self.augmentation, t).reshape(-1, 3).unbind(1)
             flat = pad_crop(raw.flatten(0, 1), dy.long(), dx.long(), self.pad) if self.pad else raw.flatten(0, 1)
             raw = flip(flat, flipped.bool()).view(raw.shape)
-        return self.examples.ready(raw).transpose(0, 1), self.examples.labels(rows).T
+        x, y = self.examples.ready(raw), self.examples.labels(rows)
+        return (x.transpose(0, 1), y.T) if self.network_first else (x, y)
 
 
 def pick(table: Tensor, t: int | Tensor) -> Tensor:
@@ -149,21 +164,26 @@ def pick(table: Tensor, t: int | Tensor) -> Tensor:
     return table[t] if isinstance(t, int) else table.index_select(0, t)[0]
 
 
-def batches(task: Task, folds: Folds) -> Batches:
+def batches(task: Task, folds: Folds, network_first: bool = True) -> Batches:
     """The batches of a task."""
-    device = folds.device
+    device, axis = folds.device, 1 if network_first else 2
     train = folds.train.cpu().numpy()
-    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis=1)
+    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis)
     wanted = None
     if task.augmentation:
-        wanted = torch.from_numpy(np.stack(task.augmentation, axis=1)).to(device)
-    return Batches(folds.examples, torch.from_numpy(rows).to(device), wanted, task.training.pad_crop)
+        wanted = torch.from_numpy(np.stack(task.augmentation, axis)).to(device)
+    return Batches(
+        folds.examples, torch.from_numpy(rows).to(device), wanted, task.training.pad_crop, network_first
+    )
 
 
 def parts(engine: Engine, examples: Examples, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs as stored (part, S, ...) and labels (part, S) of rows (S, examples), one part at a time."""
     for part in rows.split(EVALUATION_BATCH[type(engine)], dim=1):  # type: ignore[index]
-        yield examples.raw(part).transpose(0, 1), examples.labels(part).T
+        if engine.network_first:
+            yield examples.raw(part).transpose(0, 1), examples.labels(part).T
+        else:
+            yield examples.raw(part.T), examples.labels(part.T)
 
 
 def kept_parts(engine: Engine, examples: Examples, rows: Tensor) -> Callable[[], Iterable[tuple[Tensor, Tensor]]]:
@@ -241,7 +261,7 @@ def begin(task: Task, folds: Folds) -> Course:
     pruned = net.flat.clone() if task.frozen else torch.zeros((), device=device)
     engine = engine_for(task.model, net, tuple(task.seeds))
     state = fresh_state(task, net, getattr(engine, "random", torch.empty(0)))
-    data = batches(task, folds)
+    data = batches(task, folds, engine.network_first)
 
     def one(t: int | Tensor, rate: float | Tensor) -> None:
         x, y = data.at(t)

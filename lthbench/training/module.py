@@ -48,6 +48,11 @@ class Modules:
         """Random layers draw from generators that are exchanged between networks, which a graph cannot do."""
         return not self.draws
 
+    @property
+    def network_first(self) -> bool:
+        """Each module gets its own examples."""
+        return True
+
     def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
         """Gradients of the mean cross-entropies; x (batch, S, ...), y (batch, S)."""
         drawn = False

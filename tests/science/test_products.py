@@ -1,9 +1,16 @@
 """Matrix products on the CPU: oneDNN's where they are float32's, in any stack the same bits."""
 
+import numpy as np
 import pytest
+import science_lab as lab
 import torch
 
+from lthbench.models import registry
 from lthbench.training import device
+from lthbench.training.loop import engine_for
+from lthbench.training.stack import stack
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -11,23 +18,35 @@ def restored():
     before = torch.get_float32_matmul_precision()
     yield
     torch.set_float32_matmul_precision(before)
+    device.onednn_keeps_to_float32.cache_clear()
 
 
 def test_products_are_as_exact_as_float32() -> None:
-    torch.set_float32_matmul_precision("highest")
-    default = device.product_error()
-    device.prepare("cpu")
+    device.choose_products(CPU, onednn=False)
     assert 0 < device.product_error() <= device.FLOAT32
-    assert default <= device.FLOAT32
-    on = torch.get_float32_matmul_precision() == "medium"
-    assert device.described(torch.device("cpu"))["products"] == ("oneDNN" if on else "default")
+    assert device.described(CPU)["products"] == "default"
+    device.choose_products(CPU, onednn=True)
+    assert 0 < device.product_error() <= device.FLOAT32
+    assert device.described(CPU)["products"] == ("oneDNN" if device.onednn_keeps_to_float32() else "default")
 
 
 def test_a_processor_that_takes_bfloat16_keeps_the_default(monkeypatch) -> None:
     monkeypatch.setattr(device, "product_error", lambda: 2e-3)
-    device.prepare("cpu")
+    device.onednn_keeps_to_float32.cache_clear()
+    device.choose_products(CPU, onednn=True)
     assert torch.get_float32_matmul_precision() == "highest"
-    assert device.described(torch.device("cpu"))["products"] == "default"
+    assert device.described(CPU)["products"] == "default"
+
+
+@pytest.mark.parametrize("network", [lab.plain, lab.normed, lab.module])
+def test_every_engine_sets_its_own_products_whatever_ran_before(network) -> None:
+    model = registry.model(network().network, (40,), 10)
+    states = [model.initial_state(np.random.default_rng(0))]
+    for before in ("highest", "medium"):
+        torch.set_float32_matmul_precision(before)
+        engine_for(model, stack(model, states, CPU), (0,))
+        onednn = network is lab.plain and device.onednn_keeps_to_float32()
+        assert torch.get_float32_matmul_precision() == ("medium" if onednn else "highest")
 
 
 def test_the_error_tells_bfloat16_from_float32() -> None:
@@ -39,7 +58,7 @@ def test_the_error_tells_bfloat16_from_float32() -> None:
 
 @pytest.mark.parametrize(("batch", "width", "out"), [(60, 784, 300), (60, 300, 100), (20, 100, 10)])
 def test_a_network_has_the_same_bits_in_every_stack(batch, width, out) -> None:
-    device.prepare("cpu")
+    device.choose_products(CPU, onednn=True)
     x, w = torch.randn(6, batch, width), torch.randn(6, width, out)
     d = torch.randn(6, batch, out)
     for one, two in ((x, w), (x.transpose(1, 2), d), (d, w.transpose(1, 2))):
