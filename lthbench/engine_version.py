@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "4470eb4fcda5"
+SOURCE = "a6cb0a8fffd3"
 
 SCIENCE = ("recipe.py", "streams.py", "data", "models", "pruning", "training", "tickets")
 

@@ -280,13 +280,15 @@ def judging(setting: Setting) -> Prepared:
     from lthbench.stats.decision import weigh
 
     registry, tidy = load_claims(), read(TABLE)
-    table = Table(tidy)
+    look, table = registry.suites["quick"].first_look, Table(tidy)
     lines = []
     for _, registration in registry.registrations("quick"):
         for line in registration.lines():
-            sides = contrast(table, line, registration.experiment, registration.replicates)
+            n = look.replicates if look else registration.replicates  # as many as the table has
+            sides = contrast(table, line, registration.experiment, n)
             if sides is not None:
                 lines.append((sides[0] - sides[1], line.rule))
+    assert lines, f"{TABLE} has not the replicates that are judged"
     return Prepared(
         partial(judge, registry, "quick", 0, tidy), 1, lambda: [weigh(d, rule) for d, rule in lines], 1
     )

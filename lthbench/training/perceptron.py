@@ -4,9 +4,9 @@ Small networks are bound by the cost of calling an operation, not by arithmetic.
 that cost, and explicit backpropagation saves autograd's bookkeeping. tests/science/test_engines.py proves
 it equal to the serial reference (plain module, autograd, torch.optim).
 
-Evidence (two processes side by side, one thread each, EPYC (Zen 4), torch 2.13; ms per network and iteration,
-S = 6, against the serial reference, medians): 300-100 on 40 features, Adam, batch 100: 0.55 against 1.08 (2.0x);
-8 x 96 with batch norm, SGD, batch 32: 0.48 against 1.38 (2.9x). Matrix products alone take 0.27 and 0.18.
+Evidence (in turn, one thread, EPYC (Zen 5), torch 2.13; ms per network and iteration in a stack of 4, against the
+serial reference, medians): 300-100 on 40 features, Adam, batch 100: 0.27 against 0.84 (3.1x); 8 x 96 with batch
+norm, SGD, batch 32: 0.44 against 1.13 (2.5x). Matrix products alone take 0.23 and 0.22.
 
 Layout: activations have shape (batch, S, width), matrix products work on the transposed view (S, batch, width).
 Without batch norm that view is contiguous in memory, because oneDNN copies anything else. With batch norm the
