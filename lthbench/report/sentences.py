@@ -92,9 +92,10 @@ def overall(verdicts: Verdicts) -> str:
         which = {1: "The primary claim passes", 2: "Both primary claims pass"}
         return f"{which.get(len(primary), f'All {count(len(primary))} primary claims pass')} {code}."
     others = ", ".join(f"{claim.id} {claim.verdict}" for claim in primary if claim.verdict != "PASS")
-    passes = "passes" if len(passed) == 1 else "pass"
+    passes = "pass" if len(passed) > 1 else "passes"
+    number = count(len(passed)).capitalize() if passed else "None"
     return (
-        f"{count(len(passed)).capitalize()} of {count(len(primary))} primary claims {passes}; "
+        f"{number} of {count(len(primary))} primary claims {passes}; "
         f"not passed: {others} {code}."
     )
 

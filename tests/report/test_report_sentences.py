@@ -36,6 +36,10 @@ def test_overall(verdicts) -> None:
     assert sentences.overall(verdicts) == (
         "One of three primary claims passes; not passed: A-2 FAIL, A-3 INCONCLUSIVE (exit code 1)."
     )
+    missing = [replace(claim, verdict="NOT RUN") for claim in verdicts.claims[1:3]]
+    assert sentences.overall(replace(verdicts, claims=missing, exit_code=4)) == (
+        "None of two primary claims passes; not passed: A-2 NOT RUN, A-3 NOT RUN (exit code 4)."
+    )
     passing = [replace(claim, verdict="PASS") for claim in verdicts.claims]
     assert sentences.overall(replace(verdicts, claims=passing, exit_code=0)) == (
         "All three primary claims pass (exit code 0)."
