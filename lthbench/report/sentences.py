@@ -94,10 +94,7 @@ def overall(verdicts: Verdicts) -> str:
     others = ", ".join(f"{claim.id} {claim.verdict}" for claim in primary if claim.verdict != "PASS")
     passes = "pass" if len(passed) > 1 else "passes"
     number = count(len(passed)).capitalize() if passed else "None"
-    return (
-        f"{number} of {count(len(primary))} primary claims {passes}; "
-        f"not passed: {others} {code}."
-    )
+    return f"{number} of {count(len(primary))} primary claims {passes}; not passed: {others} {code}."
 
 
 def multiplicity(primaries: int, alpha: float) -> str:
