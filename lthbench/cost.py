@@ -190,10 +190,11 @@ def measure(experiment: Experiment, networks: int, device: str, cache: Path | No
     while long - short < ENOUGH_SECONDS and 9 * n <= most:
         n *= 3
         short, long = seconds(n, n), seconds(3 * n, 3 * n)
-    often = seconds(3 * n, n)
+    looks = 3 if n == FIRST_ITERATIONS else 27  # the more, the less a noisy moment counts; slow networks get few
+    often = seconds(3 * n, 3 * n // looks)
     # On a machine this noisy and a run this short, the whole run is the better estimate.
     step = (long - short) / (2 * n) if long > short else long / (3 * n)
-    evaluation = max(0.0, often - long) / 2
+    evaluation = max(0.0, often - long) / (looks - 1)
     ms = 1000 * (step + evaluation / experiment.training.evaluate_every) / networks
     day = strftime("%Y-%m-%d", gmtime())
     how = f"{day}, lthbench plan --measure, {3 * n} iterations of {networks} dense networks"
