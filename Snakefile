@@ -1,5 +1,5 @@
 # lthbench's workflow. `snakemake -c2 quick` decides the whole suite, `snakemake -c2 FC-1` one claim.
-# Rules are in lthbench/workflow/rules and only call the package.
+# Rules are in lthbench/drive/rules and only call the package.
 import os
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from snakemake.utils import min_version, validate
 
 min_version("9.11")
 
-from lthbench.workflow import dag
+from lthbench.drive.snakemake import dag
 
 validate(config, dag.SCHEMA)
 

@@ -14,7 +14,7 @@ def main() -> None:
     try:
         signal.signal(signal.SIGTERM, terminate)
         sys.unraisablehook = sent_again
-        from lthbench.cli import main as command_line
+        from lthbench.cli.app import main as command_line
 
         command_line()
     except (KeyboardInterrupt, Terminated) as error:

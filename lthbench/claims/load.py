@@ -15,10 +15,10 @@ from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registra
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
 from lthbench.errors import UNPRINTABLE, shown
-from lthbench.recipe import Experiment, canonical
+from lthbench.recipe.arms import ARMS, check_cell, check_frozen
+from lthbench.recipe.experiment import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
-from lthbench.tickets.arms import ARMS, check_cell, check_frozen
 
 T = TypeVar("T", Claim, Suite, GivenSuite, Experiment, Popular)
 LARGEST_FILE = 200_000

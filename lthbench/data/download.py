@@ -61,7 +61,7 @@ def _fetch(remote: Remote, folder: Path) -> None:
 
 def _download_url(url: str, folder: str, file: str, md5: str) -> None:
     """Download with torchvision; raises RuntimeError when the md5 is another one."""
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     try:
         import_torchvision().datasets.utils.download_url(url, folder, filename=file, md5=md5)

@@ -81,7 +81,7 @@ def load(path: str, size: int, train: int | None, test: int | None, seed: int, c
 @lru_cache(maxsize=4)  # listing a million files takes a while, and the replicates of a run share it
 def listing(folder: Path) -> Listing:
     """List the images in `<folder>/<class>/`. Raises DataError when there is none or a class is empty."""
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     if not folder.is_dir():
         raise DataError(f"image_folder: {folder} is no folder; path must hold train/<class>/* and val/<class>/*")
@@ -158,7 +158,7 @@ def _write(images: Listing, size: int, target: Path) -> None:
 
 def _transform(size: int) -> Any:
     """Return the function from an image's path to its bytes, 3 x size x size."""
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     torchvision = import_torchvision()
     steps: Sequence[Any] = (

@@ -60,7 +60,7 @@ def _download_missing(name: str, folder: Path) -> None:
 
 def published(name: str) -> list[Remote]:
     """Return the four .gz files with torchvision's addresses and checksums."""
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     source = getattr(import_torchvision().datasets, FOLDERS[name])
     return [Remote(file, tuple(mirror + file for mirror in source.mirrors), md5) for file, md5 in source.resources]

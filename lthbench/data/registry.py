@@ -3,9 +3,7 @@
 import difflib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 
@@ -15,28 +13,7 @@ from lthbench.data.cache import cache_root, cached
 from lthbench.data.errors import DataError
 from lthbench.data.root import data_root
 from lthbench.data.subset import subset
-from lthbench.declaration import STRICT, later
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """Which data set, how many examples of it, and how images are normalised.
-
-    train and test count examples; None is the data set's own size, fewer training examples are a random draw.
-    validation counts the examples that the run splits off the training set (`train_validation_split`). path is the
-    file of "npz" or the folder of "image_folder"; size the side that its images are scaled and cropped to.
-    mean and std, one number per channel, normalise images: (pixel / 255 - mean) / std.
-    """
-
-    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    name: str
-    train: int | None = None
-    test: int | None = None
-    validation: int = 0
-    path: str | None = None
-    mean: tuple[float, ...] = later(())
-    std: tuple[float, ...] = later(())
-    size: int | None = later(None)
+from lthbench.recipe.data import DataSpec
 
 
 def names() -> list[str]:

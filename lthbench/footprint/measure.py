@@ -7,18 +7,18 @@ import torch
 
 from lthbench.data.cache import cache_root
 from lthbench.errors import UserError
-from lthbench.export import Ticket
-from lthbench.export import ticket as ticket_of
 from lthbench.footprint import latency, storage
 from lthbench.footprint.format import SAYS, Footprint, Latency, Measured, Rung, Sizes
 from lthbench.models import registry
 from lthbench.models.mlp import MlpModule
-from lthbench.plan import Unit
-from lthbench.recipe import Experiment
+from lthbench.plan.run import Run
+from lthbench.plan.unit import Unit
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.experiment import Experiment
 from lthbench.results import store
 from lthbench.results.provenance import processor
-from lthbench.stages import Run
-from lthbench.tickets.arms import ARMS
+from lthbench.tickets.export import Ticket
+from lthbench.tickets.export import ticket as ticket_of
 from lthbench.training.reference import module_of
 
 BATCHES = (1, 256)

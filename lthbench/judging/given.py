@@ -13,14 +13,14 @@ import numpy as np
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, GivenHypothesis, Line, Reanalysis, Registration, parse_place
 from lthbench.errors import UserError, shown
-from lthbench.judging.given_gates import given_gates
+from lthbench.judging.gates.checks import GateResult
+from lthbench.judging.gates.given import given_gates
+from lthbench.judging.gates.known_cases import known_cases
 from lthbench.judging.judge import exit_code, family_levels, judged, registered_part, rounded
-from lthbench.judging.known_cases import known_cases
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import magnitude, settle, why
 from lthbench.results.given import GivenTable, Measured
 from lthbench.stats.decision import Evidence, Rule, claim_p_fail, claim_p_pass, decide, weigh
-from lthbench.stats.gates import GateResult
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
 from lthbench.stats.location import SIGN_FLIP_MAX_N
 from lthbench.stats.power import floor_n

@@ -14,16 +14,16 @@ import pandas as pd
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
-from lthbench.engine_version import engine
-from lthbench.judging.gates import cells_and_parents, claim_gates, device_gates, not_looked_at
-from lthbench.judging.known_cases import known_cases
+from lthbench.judging.gates.checks import GateResult
+from lthbench.judging.gates.claim import cells_and_parents, claim_gates, device_gates, not_looked_at
+from lthbench.judging.gates.known_cases import known_cases
 from lthbench.judging.looks import Look, goes_on, looks, settled
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
 from lthbench.judging.words import look_words, magnitude, settle, why
+from lthbench.recipe.engine import engine
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine, decide, weigh
-from lthbench.stats.gates import GateResult
 from lthbench.stats.multiplicity import holm_levels, settled_level
 
 WORST_FIRST = (4, 1, 3, 0)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Cell, Line, Registration, parse_cell
-from lthbench.judging.gates import cells_and_parents
+from lthbench.judging.gates.claim import cells_and_parents
 from lthbench.judging.table import Table
 from lthbench.judging.words import signed
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lthbench.claims.schema import Claim, Line, Published, Registration
+from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import LineResult
 from lthbench.stats.decision import Evidence, decide
-from lthbench.stats.gates import GateResult
 from lthbench.stats.groups import GroupEvidence
 from lthbench.stats.power import settling_n
 

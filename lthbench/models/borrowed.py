@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from lthbench.data.torchvision_ops import import_torchvision
 from lthbench.models.errors import ModelError, told
 from lthbench.models.parts import image
-from lthbench.recipe import Network
-from lthbench.torchvision_ops import import_torchvision
+from lthbench.recipe.experiment import Network
 
 
 def borrowed(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import nn
 
 from lthbench.models.parts import activation, image, scaled
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 PAIRS = (64, 128, 256)  # channels of each pair of convolutions
 HIDDEN = (256, 256)

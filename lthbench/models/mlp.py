@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 Arrays = dict[str, np.ndarray]
 

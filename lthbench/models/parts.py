@@ -3,7 +3,7 @@
 from torch import nn
 
 from lthbench.models.errors import ModelError
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
 

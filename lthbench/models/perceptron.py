@@ -6,7 +6,7 @@ from math import prod
 from torch import nn
 
 from lthbench.models.parts import activation, scaled
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 
 def perceptron(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:

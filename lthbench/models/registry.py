@@ -17,7 +17,7 @@ from lthbench.models.parts import scaled
 from lthbench.models.perceptron import perceptron
 from lthbench.models.resnet import resnet
 from lthbench.models.vgg import vgg
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 FAMILIES = {"mlp": perceptron, "conv": conv, "resnet": resnet, "vgg": vgg}
 

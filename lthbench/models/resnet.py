@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lthbench.models.parts import activation, image, scaled
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 STAGES = (16, 32, 64)
 

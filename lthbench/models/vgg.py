@@ -5,7 +5,7 @@ from collections import OrderedDict
 from torch import nn
 
 from lthbench.models.parts import activation, image, scaled
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 CHANNELS = (64, 128, 256, 512, 512)
 CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}

@@ -7,7 +7,7 @@ training and the gates compare what a run really had with them.
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from lthbench.recipe import Pruning
+from lthbench.recipe.experiment import Pruning
 
 
 def pruned_count(survivors: int, rate: float) -> int:

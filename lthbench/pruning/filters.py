@@ -20,7 +20,7 @@ from lthbench.models.shrink import by_filter, output_axis, shrink
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept
 from lthbench.pruning.masks import Mask
-from lthbench.recipe import Pruning
+from lthbench.recipe.experiment import Pruning
 
 Companion = tuple[str, np.ndarray, np.ndarray]  # a parameter's name, entries of it, the filter each belongs to
 

@@ -17,15 +17,16 @@ from lthbench.claims.schema import (
     Suite,
     endpoint_words,
 )
-from lthbench.engine_version import engine
 from lthbench.footprint.format import Footprint
+from lthbench.judging.diagnosis import UNWELL
+from lthbench.judging.diagnosis import of as diagnose
 from lthbench.judging.given import registered
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
-from lthbench.mutants.diagnosis import UNWELL
-from lthbench.mutants.diagnosis import of as diagnose
-from lthbench.recipe import Experiment
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.engine import engine
+from lthbench.recipe.experiment import Experiment
 from lthbench.report import numbers, sentences
 from lthbench.report.calibration import CalibrationPart, calibration_part
 from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
@@ -52,7 +53,6 @@ from lthbench.report.style import Picture, slug
 from lthbench.report.summaries import density_of, of_experiment
 from lthbench.report.ticket_cost import TicketCost, ticket_cost
 from lthbench.report.training import training_plot
-from lthbench.tickets.arms import ARMS
 
 VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry
-from lthbench.recipe import Experiment, digest
-from lthbench.tickets.arms import ARMS
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.experiment import Experiment, digest
 
 RUN = ["arm", "level", "replicate", "draw"]
 UNNAMED = "(all)"

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from lthbench.recipe.arms import ARMS
 from lthbench.report.numbers import fixed, percent, span
 from lthbench.report.style import INK, Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.summaries import final_accuracy, of_experiment
-from lthbench.tickets.arms import ARMS
 
 MOST_TICKS = 10
 SHIFT = 0.013  # of the axis a marker moves sideways, so that arms at one density stay apart

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-from lthbench.diff import Change, Diff
+from lthbench.judging.diff import Change, Diff
 from lthbench.report.junit import properties
 from lthbench.report.numbers import plain
 

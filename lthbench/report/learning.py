@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lthbench.recipe.arms import ARMS, Cell
 from lthbench.report.numbers import fixed, percent, span
 from lthbench.report.style import Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.summaries import density_of, learning_curve, of_experiment
-from lthbench.tickets.arms import ARMS, Cell
 
 MOST_PANELS = 3
 

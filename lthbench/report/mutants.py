@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lthbench.judging.verdict import Verdicts
-from lthbench.mutants import table
+from tools.mutants import table
 
 
 @dataclass(frozen=True)

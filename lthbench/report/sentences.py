@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 
 MEANINGS = {

@@ -9,12 +9,12 @@ from lthbench.claims.load import Registry
 from lthbench.claims.popular import Statement
 from lthbench.footprint.format import NETWORKS, SAYS, Footprint, Measured, Rung
 from lthbench.judging.verdict import Verdicts
-from lthbench.recipe import Experiment
+from lthbench.recipe.arms import ARMS, closure
+from lthbench.recipe.experiment import Experiment
 from lthbench.report.cost import iterations
 from lthbench.report.numbers import NOTHING, percent, whole
 from lthbench.report.popular import ids
 from lthbench.report.summaries import density_of, of_experiment
-from lthbench.tickets.arms import ARMS, closure
 
 SEARCHED = ("iterative", "one-shot", "at-init")
 

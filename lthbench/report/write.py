@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry
+from lthbench.files import write_text
 from lthbench.footprint.format import Footprint
 from lthbench.judging.verdict import Verdicts, to_json
 from lthbench.report.content import gather
 from lthbench.report.junit import junit
 from lthbench.report.render import html, markdown
-from lthbench.results.atomic import write_text
 
 
 def write_report(

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 import lthbench
-from lthbench.engine_version import engine
-from lthbench.plan import Unit
-from lthbench.recipe import digest
+from lthbench.plan.unit import Unit
+from lthbench.recipe.engine import engine
+from lthbench.recipe.experiment import digest
 from lthbench.training.device import described
 from lthbench.training.run import Folds
 

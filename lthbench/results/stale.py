@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from lthbench.engine_version import engine
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
+from lthbench.recipe.engine import engine
 from lthbench.results import store
 
 LIBRARIES = ("torch", "numpy")

@@ -18,9 +18,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from lthbench.plan import Unit
-from lthbench.recipe import canonical
-from lthbench.results.atomic import write_bytes, write_text
+from lthbench.files import write_bytes, write_text
+from lthbench.plan.unit import Unit
+from lthbench.recipe.experiment import canonical
 
 log = logging.getLogger("lthbench")
 LARGEST_RECORD = 500_000_000  # bytes, unpacked; thousands of times the quick suite's

@@ -6,7 +6,7 @@ Unit records carry their own hash; tables and verdicts are made from them, so a 
 import hashlib
 from pathlib import Path
 
-from lthbench.results.atomic import write_text
+from lthbench.files import write_text
 from lthbench.results.store import RecordError
 
 NAME = "SHA256SUMS"

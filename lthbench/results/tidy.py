@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
 from lthbench.results import store
 
 COLUMNS = ["experiment", "arm", "level", "density", "replicate", "draw", "iteration", "metric", "value"]

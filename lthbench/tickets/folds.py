@@ -9,8 +9,8 @@ from lthbench.data import registry
 from lthbench.data.arrays import Arrays
 from lthbench.data.images import normalise
 from lthbench.data.split import train_validation_split
-from lthbench.recipe import Experiment
-from lthbench.streams import seed, stream
+from lthbench.recipe.experiment import Experiment
+from lthbench.recipe.streams import seed, stream
 from lthbench.training.run import Examples, Folds
 
 LARGEST_RESIDENT = 8 * 2**30  # bytes; a larger data set stays in main memory

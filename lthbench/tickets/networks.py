@@ -7,14 +7,14 @@ import torch
 
 from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Arrays
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept, ladder
 from lthbench.pruning.criteria import Trace, scores
 from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
-from lthbench.streams import stream
-from lthbench.tickets.arms import ARMS, Cell, level_above, mask_origin
+from lthbench.recipe.arms import ARMS, Cell, level_above, mask_origin
+from lthbench.recipe.streams import stream
 from lthbench.training.loop import engine_for
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from lthbench.models.mlp import Arrays
-from lthbench.plan import Unit
-from lthbench.streams import stream
-from lthbench.tickets.arms import ARMS, Cell
+from lthbench.plan.unit import Unit
+from lthbench.recipe.arms import ARMS, Cell
+from lthbench.recipe.streams import stream
 from lthbench.training.loop import engine_for, tally
 from lthbench.training.run import Folds, Model, Task
 from lthbench.training.stack import stack

@@ -12,11 +12,11 @@ import numpy as np
 from lthbench.models import supermask
 from lthbench.models.mlp import Arrays, Mlp, MlpModule
 from lthbench.models.module import ModuleModel, load_state, module_model, state_of
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
 from lthbench.pruning.counts import kept, ladder
 from lthbench.pruning.masks import Mask
-from lthbench.recipe import Pruning
-from lthbench.tickets.arms import ARMS
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.experiment import Pruning
 from lthbench.tickets.networks import named
 from lthbench.training.run import Model, Task, Trained
 

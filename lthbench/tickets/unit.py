@@ -11,15 +11,15 @@ import numpy as np
 from lthbench.models import registry
 from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Arrays
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
 from lthbench.pruning import filters, masks
 from lthbench.pruning.masks import Mask
-from lthbench.recipe import check_patterns
+from lthbench.recipe.arms import ARMS, Cell
+from lthbench.recipe.experiment import check_patterns
 from lthbench.results import store
 from lthbench.results.provenance import provenance
 from lthbench.results.store import Row
 from lthbench.tickets import supermasks
-from lthbench.tickets.arms import ARMS, Cell
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
 from lthbench.tickets.starts import Fact, frozen_facts, rewind_facts, start_facts

@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from lthbench.results.atomic import write_bytes
+from lthbench.files import write_bytes
 
 log = logging.getLogger("lthbench")
 EVERY = 300.0  # seconds between savings: what a killed run can lose

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lthbench.models import module as modules
 from lthbench.models.mlp import Arrays, Mlp, MlpModule
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 from lthbench.training.run import Examples, Folds, Model, Task, Trained, evaluation_iterations, percent
 
 

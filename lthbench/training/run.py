@@ -10,7 +10,7 @@ from lthbench.data.images import normalise
 from lthbench.models.mlp import Arrays, Mlp
 from lthbench.models.module import ModuleModel
 from lthbench.pruning.masks import Mask
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 
 Model = Mlp | ModuleModel
 NONE = torch.empty(0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 
 
 def learning_rates(training: Training) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lthbench.models.mlp import Arrays
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 from lthbench.training.run import Model
 
 BETA1, BETA2, ADAM_EPS = 0.9, 0.999, 1e-8

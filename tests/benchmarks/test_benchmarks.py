@@ -9,13 +9,13 @@ import torch
 from rich.console import Console
 from sklearn.datasets import load_digits
 
-from lthbench.benchmarks import floors, setting, table
-from lthbench.benchmarks.baseline import Baseline, Images, Lenet, evaluate
-from lthbench.benchmarks.cases import CASES, available
-from lthbench.benchmarks.measure import Measured, Times, measure, ratio, summary
-from lthbench.benchmarks.setting import FULL, LENET, MEAN, STD, TINY, Setting
 from lthbench.errors import UserError
 from lthbench.training import loop
+from tools.benchmarks import floors, setting, table
+from tools.benchmarks.baseline import Baseline, Images, Lenet, evaluate
+from tools.benchmarks.cases import CASES, available
+from tools.benchmarks.measure import Measured, Times, measure, ratio, summary
+from tools.benchmarks.setting import FULL, LENET, MEAN, STD, TINY, Setting
 
 CPU = torch.device("cpu")
 HERE = [case for case in CASES if available(case, CPU)]

@@ -16,7 +16,7 @@ from lthbench.calibration.pvalues import p_fail, p_pass
 from lthbench.calibration.simulate import World, deviations, rates
 from lthbench.calibration.study import study
 from lthbench.claims.load import Registry, load
-from lthbench.cli import app
+from lthbench.cli.app import app
 from lthbench.errors import UserError
 from lthbench.results.tidy import read
 from lthbench.stats.decision import Rule, claim_p_fail, claim_p_pass, combine, decide, weigh

@@ -9,10 +9,10 @@ import yaml
 
 from lthbench.claims import load as loading
 from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
+from lthbench.plan.suite import plan_suite
 from lthbench.pruning.counts import density, ladder
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n
-from lthbench.suite_plan import plan_suite
 
 SHIPPED = load()
 SUITE = SHIPPED.suites["quick"]

@@ -9,7 +9,8 @@ import pytest
 
 from lthbench.data import cifar10, download
 from lthbench.data.errors import DataError
-from lthbench.data.registry import DataSpec, load
+from lthbench.data.registry import load
+from lthbench.recipe.data import DataSpec
 
 N = 4  # images in a batch
 

@@ -8,7 +8,8 @@ from PIL import Image
 from lthbench.data import image_folder
 from lthbench.data.arrays import Arrays
 from lthbench.data.errors import DataError
-from lthbench.data.registry import DataSpec, load
+from lthbench.data.registry import load
+from lthbench.recipe.data import DataSpec
 
 SIZE = 28
 

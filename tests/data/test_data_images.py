@@ -57,7 +57,7 @@ def test_leading_dimensions_are_batch_dimensions(batch):
 
 
 def test_normalise_equals_torchvisions_transforms():
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     transforms = import_torchvision().transforms
     mean, std = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

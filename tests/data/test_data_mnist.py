@@ -8,7 +8,8 @@ import pytest
 
 from lthbench.data import download, mnist
 from lthbench.data.errors import DataError
-from lthbench.data.registry import DataSpec, load
+from lthbench.data.registry import load
+from lthbench.recipe.data import DataSpec
 
 SHAPES = {
     "train-images-idx3-ubyte": (30, 28, 28),
@@ -168,7 +169,7 @@ def test_the_published_addresses_are_torchvisions():
 
 def test_a_wrong_md5_names_the_file(made, root, monkeypatch, tmp_path):
     """Through torchvision's own checks, with its transport replaced by one that sends other bytes."""
-    from lthbench.torchvision_ops import import_torchvision
+    from lthbench.data.torchvision_ops import import_torchvision
 
     utils = import_torchvision().datasets.utils
     monkeypatch.setattr(utils, "_get_redirect_url", lambda url, **_: url)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from lthbench.data import cifar10
-from lthbench.data.registry import DataSpec, load
+from lthbench.data.registry import load
+from lthbench.recipe.data import DataSpec
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 TOOL = SHARED / "tools" / "prepare_data.py"

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from lthbench.data import digits, mnist1d
 from lthbench.data.arrays import check
 from lthbench.data.errors import DataError
-from lthbench.data.registry import DataSpec, load, names
+from lthbench.data.registry import load, names
+from lthbench.recipe.data import DataSpec
 
 DIGITS = "8bdb5fa0cabe89bd1bc1ec0e5a226288578465b257d44f4b5e75dc656dfc96ed"
 

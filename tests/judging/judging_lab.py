@@ -8,11 +8,11 @@ import pandas as pd
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Cell, Claim, Suite
-from lthbench.data.registry import DataSpec
 from lthbench.pruning.counts import ladder
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.arms import ARMS, closure
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results.tidy import COLUMNS, ORDER
-from lthbench.tickets.arms import ARMS, closure
 
 N = 10
 SIZES = {"fc1.weight": 80, "out.weight": 20}

@@ -7,9 +7,9 @@ import pandas as pd
 from judging_lab import N, claim, line, registry, table, where
 
 from lthbench.claims.schema import Cell
-from lthbench.data.registry import DataSpec
-from lthbench.judging.measured_gates import measured_gates
+from lthbench.judging.gates.accuracy import measured_gates
 from lthbench.judging.table import Table
+from lthbench.recipe.data import DataSpec
 
 CELLS = [Cell("toy", "dense", 0), Cell("toy", "ticket", 1), Cell("toy", "reinit", 1)]
 LAB = registry(claim("A-1", line("ticket@1", "reinit@1")))

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from test_judging_gates import blocked, judged
 
-from lthbench.judging import known_cases as known
+from lthbench.judging.gates import known_cases as known
+from lthbench.judging.gates.starts import rate_total, rung
 from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
-from lthbench.judging.start_gates import rate_total, rung
 from lthbench.pruning.counts import ladder
-from lthbench.recipe import Pruning, Training
+from lthbench.recipe.experiment import Pruning, Training
 from lthbench.stats.decision import Rule
 from lthbench.training.schedule import last_rate, learning_rates
 

@@ -15,8 +15,8 @@ import pytest
 from lthbench.claims.load import Registry, load
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import ClaimVerdict
-from lthbench.mutants.reduced import reduced
 from lthbench.results.tidy import read
+from tools.mutants.reduced import reduced
 
 REFERENCE = Path(__file__).parents[2] / "reports/reference/quick"
 MLP, DEEP = "mnist1d-mlp", "mnist1d-deep-bn"

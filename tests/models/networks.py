@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 from torch import nn
 
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 IMAGE = (3, 32, 32)
 CLASSES = 10

@@ -8,7 +8,7 @@ from networks import IMAGE, PAPER
 from lthbench.models.module import ModuleModel
 from lthbench.models.registry import model
 from lthbench.pruning.counts import density, ladder
-from lthbench.recipe import Network, Pruning, check_patterns
+from lthbench.recipe.experiment import Network, Pruning, check_patterns
 
 DOWNSAMPLE = ["stage2.0.downsample.conv.weight", "stage3.0.downsample.conv.weight"]
 LENET = Pruning("layer-wise", 0.2, output_rate=0.1)

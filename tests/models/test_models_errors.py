@@ -9,7 +9,7 @@ from networks import CLASSES, IMAGE, needs
 
 from lthbench.models.errors import ModelError
 from lthbench.models.registry import build, model
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 MINE = """
     import torch

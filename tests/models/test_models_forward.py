@@ -13,7 +13,7 @@ from torch.nn.functional import conv2d, cross_entropy, linear, max_pool2d
 from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.models.module import ModuleModel
 from lthbench.models.registry import build, model
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 
 def kinds(module: nn.Module) -> list[str]:
@@ -134,10 +134,10 @@ def test_tanh_replaces_every_relu(network) -> None:
 
 def test_libraries_are_imported_only_when_asked_for() -> None:
     code = (
-        "import sys, lthbench.recipe\n"
+        "import sys, lthbench.recipe.experiment\n"
         "assert 'torch' not in sys.modules\n"
         "import lthbench.models.registry as r\n"
-        "r.model(lthbench.recipe.Network('conv-2'), (3, 32, 32), 10)\n"
+        "r.model(lthbench.recipe.experiment.Network('conv-2'), (3, 32, 32), 10)\n"
         "assert not {'torchvision', 'timm'} & sys.modules.keys()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

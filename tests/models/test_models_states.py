@@ -8,7 +8,7 @@ from torch import nn
 
 from lthbench.models.module import load_state, state_of
 from lthbench.models.registry import build, model
-from lthbench.recipe import Network
+from lthbench.recipe.experiment import Network
 
 GLOROT = ["conv-2", "conv-4", "resnet-20", "vgg-11"]
 

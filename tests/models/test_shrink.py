@@ -12,7 +12,7 @@ from lthbench.models.registry import build, model
 from lthbench.models.shrink import cost, shrink
 from lthbench.pruning import filters, masks
 from lthbench.pruning.counts import ladder
-from lthbench.recipe import Network, Pruning
+from lthbench.recipe.experiment import Network, Pruning
 
 
 class Concatenated(nn.Module):

@@ -8,12 +8,12 @@ import yaml
 
 from lthbench.claims.load import load
 from lthbench.errors import UserError
-from lthbench.mutants import copy
-from lthbench.mutants.catalogue import CATALOGUE, chosen
-from lthbench.mutants.copy import PatchError, apply, patched
-from lthbench.mutants.known import KNOWN
-from lthbench.mutants.mutant import Mutant, Patch
-from lthbench.mutants.plausible import PLAUSIBLE
+from tools.mutants import copy
+from tools.mutants.catalogue import CATALOGUE, chosen
+from tools.mutants.copy import PatchError, apply, patched
+from tools.mutants.known import KNOWN
+from tools.mutants.mutant import Mutant, Patch
+from tools.mutants.plausible import PLAUSIBLE
 
 ROOT = Path(__file__).parents[2]
 EVERY = pytest.mark.parametrize("mutant", CATALOGUE.values(), ids=CATALOGUE)

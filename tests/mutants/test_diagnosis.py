@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lthbench.judging.diagnosis import APART, NEAR, Signature, diagnose, distance, of, resembles, signatures
 from lthbench.judging.verdict import from_json
-from lthbench.mutants.diagnosis import APART, NEAR, Signature, diagnose, distance, of, resembles, signatures
-from lthbench.mutants.signatures import collected
+from tools.mutants.signatures import collected
 
 SOUND = {"A H1": (0.0, 1.0), "A H2": (10.0, 2.0)}
 FAR = Signature("M1", "far", {"A H1": 5.0, "A H2": 0.0}, SOUND)

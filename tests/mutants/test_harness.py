@@ -7,14 +7,14 @@ import pytest
 
 from lthbench.claims.load import load
 from lthbench.errors import UserError
-from lthbench.mutants import compare
-from lthbench.mutants.catalogue import CATALOGUE
-from lthbench.mutants.harness import REFERENCE, Harness, Result
-from lthbench.mutants.mutant import Mutant, Patch
-from lthbench.mutants.outcome import outcome
-from lthbench.mutants.reduced import least_replicates, reduced
-from lthbench.mutants.table import markdown, merged, scores, survivors
-from lthbench.mutants.unit_tests import first_failure
+from tools.mutants import compare
+from tools.mutants.catalogue import CATALOGUE
+from tools.mutants.harness import REFERENCE, Harness, Result
+from tools.mutants.mutant import Mutant, Patch
+from tools.mutants.outcome import outcome
+from tools.mutants.reduced import least_replicates, reduced
+from tools.mutants.table import markdown, merged, scores, survivors
+from tools.mutants.unit_tests import first_failure
 
 ROOT = Path(__file__).parents[2]
 COUNTS, KEEP = "lthbench/pruning/counts.py", "tests/pruning/test_keep_largest.py"

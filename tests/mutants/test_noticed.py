@@ -2,8 +2,8 @@
 
 import pytest
 
-from lthbench.mutants.catalogue import CATALOGUE
-from lthbench.mutants.harness import Harness
+from tools.mutants.catalogue import CATALOGUE
+from tools.mutants.harness import Harness
 
 
 @pytest.mark.mutants

@@ -7,7 +7,7 @@ from torch import nn
 from lthbench.models.registry import model
 from lthbench.models.shrink import by_filter
 from lthbench.pruning.filters import Filters
-from lthbench.recipe import Network, Pruning, Training
+from lthbench.recipe.experiment import Network, Pruning, Training
 from lthbench.training.run import Examples, Folds, Model, Task
 
 CLASSES = 4

@@ -7,17 +7,17 @@ import pytest
 from pruning_lab import IMAGE, SGD, TIED, filterwise, made, noise, random_scores, remaining, task_for
 
 from lthbench.claims.schema import Cell
-from lthbench.data.registry import DataSpec
-from lthbench.execute import run_chunk
-from lthbench.judging.gates import ladder_gate, mask_gates
+from lthbench.drive.execute import run_chunk
+from lthbench.judging.gates.claim import ladder_gate, mask_gates
 from lthbench.judging.table import Table
 from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Mlp
-from lthbench.plan import plan_experiment
+from lthbench.plan.unit import plan_experiment
 from lthbench.pruning import filters, masks
 from lthbench.pruning.counts import ladder
 from lthbench.pruning.filters import Filters
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results import store, tidy
 from lthbench.tickets.networks import part
 from lthbench.training import loop, reference

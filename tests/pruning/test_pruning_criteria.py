@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from lthbench.data.registry import DataSpec
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.models.module import load_state
-from lthbench.plan import plan_experiment
+from lthbench.plan.unit import plan_experiment
 from lthbench.pruning import masks
 from lthbench.pruning.counts import ladder
 from lthbench.pruning.criteria import BUILT_IN, CriterionError, Trace, criterion, scores
-from lthbench.recipe import CRITERIA, Experiment, Network, Pruning, Training
-from lthbench.streams import stream
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import CRITERIA, Experiment, Network, Pruning, Training
+from lthbench.recipe.streams import stream
 from lthbench.tickets.networks import mask_for
 from lthbench.training.run import Examples, Folds
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lthbench.pruning import masks
 from lthbench.pruning.counts import density, kept, ladder, layer_rate
-from lthbench.recipe import Pruning, check_patterns
+from lthbench.recipe.experiment import Pruning, check_patterns
 
 SIZES = {"conv1.weight": 100, "conv2.weight": 200, "down.0.weight": 40, "fc1.weight": 60, "out.weight": 20}
 SHAPES = {name: (n // 10, 10) for name, n in SIZES.items()}

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from lthbench.claims.schema import Claim
-from lthbench.data.registry import DataSpec
 from lthbench.judging.verdict import ClaimVerdict, LineResult
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 
 N = 8
 VERDICTS = {"A-1": "PASS", "A-2": "FAIL", "A-3": "INCONCLUSIVE", "A-4": "BLOCKED", "A-5": "NOT RUN"}

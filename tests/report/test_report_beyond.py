@@ -14,18 +14,18 @@ from report_sample import N
 from lthbench.claims.load import Registry, load
 from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Published
-from lthbench.cli import judge_folder
+from lthbench.cli.app import judge_folder
 from lthbench.errors import UserError
+from lthbench.judging.diagnosis import diagnose
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
-from lthbench.mutants import table as mutants
-from lthbench.mutants.diagnosis import diagnose
 from lthbench.report import early_stop, training
 from lthbench.report.popular import popular_part
 from lthbench.report.published import published_part
 from lthbench.report.ticket_cost import ticket_cost
 from lthbench.report.write import write_report
 from lthbench.results.foreign import foreign_kinds, read_foreign
+from tools.mutants import table as mutants
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick/seed-0"

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from lthbench.claims.load import load
-from lthbench.data.registry import DataSpec
-from lthbench.recipe import Network, Pruning
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Network, Pruning
 from lthbench.report import numbers, sentences
 from lthbench.report.render import markdown_text
 

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from lthbench import plan
-from lthbench.data.registry import DataSpec
-from lthbench.plan import blocks, plan_experiment
-from lthbench.recipe import Experiment, Network, Pruning, Training
-from lthbench.tickets.arms import ARMS, check_cell, closure, parents
+from lthbench.plan import unit as plan
+from lthbench.plan.unit import blocks, plan_experiment
+from lthbench.recipe.arms import ARMS, check_cell, closure, parents
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 
 EXPERIMENT = Experiment(
     "toy", "a title", Network("mlp", (4,)), DataSpec("digits", validation=10), Training("adam", 0.01, 10, 20, 10),
@@ -110,7 +110,7 @@ def test_blocks(replicates, size, wanted) -> None:
 def test_block_membership_and_parents_order_do_not_depend_on_hashing() -> None:
     """Sets of cells are iterated in another order in another process."""
     code = (
-        "from lthbench.plan import plan_experiment; from lthbench.recipe import *; "
+        "from lthbench.plan.unit import plan_experiment; from lthbench.recipe.experiment import *; "
         "from lthbench.data.registry import DataSpec; e = " + repr(EXPERIMENT) + "; "
         f"print([(u.name, u.replicates) for u in plan_experiment(e, {CELLS!r}, 4, 2, 0)])"
     )

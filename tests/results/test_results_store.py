@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lthbench.data.registry import DataSpec
-from lthbench.plan import Unit, plan_experiment
-from lthbench.recipe import Experiment, Network, Pruning, Training
-from lthbench.results import atomic, store
+from lthbench import files as atomic
+from lthbench.plan.unit import Unit, plan_experiment
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
+from lthbench.results import store
 from lthbench.results.store import RecordError
 
 EXPERIMENT = Experiment(

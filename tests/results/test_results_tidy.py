@@ -4,9 +4,9 @@ import random
 import pandas as pd
 import pytest
 
-from lthbench.data.registry import DataSpec
-from lthbench.plan import plan_experiment
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.plan.unit import plan_experiment
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results import store, tidy
 
 EXPERIMENT = Experiment(

@@ -8,15 +8,15 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from lthbench.data.registry import DataSpec
-from lthbench.execute import run_chunk
+from lthbench.drive.execute import run_chunk
 from lthbench.models import registry
 from lthbench.models.mlp import Arrays, Mlp
 from lthbench.models.module import load_state
-from lthbench.plan import Unit, plan_experiment
+from lthbench.plan.unit import Unit, plan_experiment
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results import store
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.networks import part

@@ -9,9 +9,9 @@ import torch
 
 from lthbench.pruning import masks
 from lthbench.pruning.counts import ladder
-from lthbench.streams import stream
+from lthbench.recipe.arms import ARMS, parents
+from lthbench.recipe.streams import stream
 from lthbench.tickets import folds as block_data
-from lthbench.tickets.arms import ARMS, parents
 from lthbench.tickets.networks import mask_for
 from lthbench.training.schedule import learning_rates
 

@@ -9,7 +9,7 @@ import torch
 
 from lthbench.models import registry
 from lthbench.models.errors import ModelError
-from lthbench.recipe import Network, Pruning, Training
+from lthbench.recipe.experiment import Network, Pruning, Training
 from lthbench.tickets.unit import run_unit
 from lthbench.training import loop, reference
 from lthbench.training.schedule import augmentation

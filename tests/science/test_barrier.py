@@ -8,8 +8,8 @@ import torch
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.pruning import masks
-from lthbench.recipe import Network
-from lthbench.streams import stream
+from lthbench.recipe.experiment import Network
+from lthbench.recipe.streams import stream
 from lthbench.tickets.barrier import barrier, between, errors_on_line
 from lthbench.training import loop
 from lthbench.training import module as module_engine

@@ -9,10 +9,10 @@ import pytest
 import science_lab as lab
 import torch
 
-from lthbench.execute import run_chunk
+from lthbench.drive.execute import run_chunk
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp
-from lthbench.recipe import Network, Training
+from lthbench.recipe.experiment import Network, Training
 from lthbench.results import store
 from lthbench.training import checkpoint as checkpoints
 from lthbench.training import loop

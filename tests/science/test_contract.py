@@ -11,11 +11,11 @@ import science_lab as lab
 from networks import CASES, CLASSES
 
 from lthbench.models import registry
-from lthbench.plan import Unit
+from lthbench.plan.unit import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept, ladder
-from lthbench.recipe import Experiment, Network, Pruning, Training
-from lthbench.streams import stream
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
+from lthbench.recipe.streams import stream
 from lthbench.tickets.networks import part
 from lthbench.tickets.unit import make_task, tensors_of
 from lthbench.training import loop, reference

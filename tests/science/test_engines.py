@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.pruning import masks
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 from lthbench.training import loop, reference
 from lthbench.training.perceptron import Perceptrons
 from lthbench.training.run import Folds, Task

@@ -7,11 +7,11 @@ import pytest
 import science_lab as lab
 
 from lthbench.claims.schema import Cell
-from lthbench.judging.start_gates import frozen_gates
+from lthbench.judging.gates.starts import frozen_gates
 from lthbench.judging.table import Table
+from lthbench.recipe.arms import check_frozen, parents
+from lthbench.recipe.streams import stream
 from lthbench.results.tidy import collect
-from lthbench.streams import stream
-from lthbench.tickets.arms import check_frozen, parents
 from lthbench.tickets.starts import frozen_facts
 from lthbench.training import loop, reference
 from lthbench.training.stack import assert_masked

@@ -14,7 +14,7 @@ from torch import nn
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp
 from lthbench.models.module import module_model
-from lthbench.recipe import Network, Training
+from lthbench.recipe.experiment import Network, Training
 from lthbench.training import checkpoint as checkpoints
 from lthbench.training import device as devices
 from lthbench.training import loop, reference

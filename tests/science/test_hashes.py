@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from lthbench.claims.load import default_folder, parse
-from lthbench.data.registry import DataSpec
-from lthbench.recipe import Experiment, Network, Pruning, Training, digest
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, digest
 
 PINNED = {
     "mnist1d-deep-bn-calm": "23c9bfd7cb6fbacc",

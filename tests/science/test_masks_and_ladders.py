@@ -13,7 +13,7 @@ from lthbench.models.mlp import Mlp, mlp
 from lthbench.pruning import masks
 from lthbench.pruning.counts import density, ladder, pruned_count, rate_per_round
 from lthbench.pruning.criteria import Trace, scores
-from lthbench.recipe import Network, Pruning
+from lthbench.recipe.experiment import Network, Pruning
 
 LENET = mlp(Network("mlp", (300, 100)), 784, 10)
 LENET_SIZES = masks.counts(masks.ones(LENET.prunable))

@@ -9,8 +9,8 @@ import torch
 
 from lthbench.models import registry
 from lthbench.pruning import masks
-from lthbench.recipe import Network, Pruning, Training
-from lthbench.streams import stream
+from lthbench.recipe.experiment import Network, Pruning, Training
+from lthbench.recipe.streams import stream
 from lthbench.tickets import networks
 from lthbench.tickets.barrier import errors_on_line
 from lthbench.tickets.unit import make_task

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import science_lab as lab
 
-from lthbench.streams import stream
+from lthbench.recipe.streams import stream
 from lthbench.training.schedule import learning_rates
 
 

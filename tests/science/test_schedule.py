@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lthbench.recipe import Training
+from lthbench.recipe.experiment import Training
 from lthbench.training.run import evaluation_iterations
 from lthbench.training.schedule import batch_order, learning_rates
 

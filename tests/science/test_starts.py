@@ -7,7 +7,7 @@ import pytest
 import science_lab as lab
 
 from lthbench.claims.schema import Cell
-from lthbench.judging.start_gates import start_gates
+from lthbench.judging.gates.starts import start_gates
 from lthbench.judging.table import Table
 from lthbench.results.tidy import collect
 from lthbench.tickets import networks, starts

@@ -10,8 +10,8 @@ from safetensors.numpy import load as safetensors_load
 
 from lthbench.models.mlp import weights
 from lthbench.pruning import masks
+from lthbench.recipe.streams import seed, stream
 from lthbench.results import store
-from lthbench.streams import seed, stream
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.unit import make_task
 from lthbench.training.schedule import batch_order

@@ -10,18 +10,18 @@ import torch
 from torch import nn
 
 from lthbench.claims.schema import Cell
-from lthbench.data.registry import DataSpec
-from lthbench.judging.gates import ladder_gate, mask_gates
+from lthbench.judging.gates.claim import ladder_gate, mask_gates
 from lthbench.judging.table import Table
 from lthbench.models import supermask
 from lthbench.models.module import module_model
 from lthbench.pruning import masks
 from lthbench.pruning.counts import ladder
-from lthbench.recipe import Experiment, Network, Pruning, Training
+from lthbench.recipe.arms import ARMS, check_cell, parents
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
+from lthbench.recipe.streams import stream
 from lthbench.results.tidy import collect
-from lthbench.streams import stream
 from lthbench.tickets import supermasks
-from lthbench.tickets.arms import ARMS, check_cell, parents
 from lthbench.tickets.unit import make_task
 from lthbench.training import loop, reference
 from lthbench.training.checkpoint import Checkpoint, OutOfTime

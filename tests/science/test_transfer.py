@@ -8,14 +8,14 @@ import pytest
 import science_lab as lab
 
 from lthbench.claims.load import ClaimFileError, Registry, default_folder, load, wrong_source
-from lthbench.execute import run_chunk
+from lthbench.drive.execute import run_chunk
 from lthbench.models.errors import ModelError
-from lthbench.plan import plan_experiment, with_sources
+from lthbench.plan.unit import plan_experiment, with_sources
 from lthbench.pruning import masks
+from lthbench.recipe.arms import ARMS, parents
+from lthbench.recipe.streams import stream
 from lthbench.results import store
-from lthbench.streams import stream
 from lthbench.tickets import folds as block_data
-from lthbench.tickets.arms import ARMS, parents
 from lthbench.tickets.networks import part, state_for
 
 TWO = dataclasses.replace(lab.ADAM, iterations=2, evaluate_every=1)

@@ -233,7 +233,7 @@ CASES: dict[str, dict[str, Case]] = {
 
 def run(case: Case, folder: Path) -> tuple[str, int, str, str]:
     """Type the command in the folder: the command, its exit code, stdout and stderr."""
-    from lthbench.cli import main
+    from lthbench.cli.app import main
 
     typed = case(folder)
     out, err = io.StringIO(), io.StringIO()

@@ -18,18 +18,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import TABLE_PIECES, YAML_PIECES, mutated
 
-from lthbench.check import Question, answer
 from lthbench.claims.load import ClaimFileError, claim_files, default_folder, load, validate, yaml_of
 from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Claim, GivenSuite, Suite
 from lthbench.data import npz
 from lthbench.data.errors import DataError
-from lthbench.diff import compare
+from lthbench.drive.check import Question, answer
 from lthbench.errors import UNPRINTABLE, UserError
-from lthbench.explain import explain
+from lthbench.judging.diff import compare
 from lthbench.judging.stored import verdicts_of
-from lthbench.recipe import Experiment
+from lthbench.recipe.experiment import Experiment
 from lthbench.report.diff_junit import diff_junit
+from lthbench.report.explain import explain
 from lthbench.results import store
 from lthbench.results.format import read_results
 
@@ -323,7 +323,7 @@ def test_titles_with_terminal_markup_are_printed_as_they_are(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "/etc", "..\\x", "x\x00y"])
 def test_a_suite_s_name_is_never_a_path(tmp_path, name) -> None:
-    from lthbench.diff import stored
+    from lthbench.judging.diff import stored
 
     (tmp_path / "out").mkdir()
     with pytest.raises((UserError, ValueError)):

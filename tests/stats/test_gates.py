@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lthbench.stats.gates import (
+from lthbench.judging.gates.checks import (
     GateResult,
     all_finite,
     exact_counts,

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from survival_lab import PATIENCE, processes_in, records, scope
 
+from lthbench.drive.execute import enough_memory
 from lthbench.errors import OutOfMemory
-from lthbench.execute import enough_memory
 
 # What the limit is measured against must be imported before it: address space, not what is used.
 LIMITED = """
 import resource, sys
 from lthbench.tickets import unit, folds
 from lthbench.data import registry
-from lthbench import campaign, cost
+from lthbench.drive import campaign
+from lthbench.drive import cost
 import sklearn.datasets, pandas, torch
 torch.ones(8, 8) @ torch.ones(8, 8)
 pages = int(open("/proc/self/statm").read().split()[0])

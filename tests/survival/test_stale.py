@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from survival_lab import PATIENCE, ROOT, records, scope
 
-from lthbench.engine_version import VERSION
+from lthbench.recipe.engine import VERSION
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def other_engine(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "pyproject.toml"):
         shutil.copy(ROOT / name, copy / name)
-    file = copy / "lthbench/engine_version.py"
+    file = copy / "lthbench/recipe/engine.py"
     text = file.read_text()
     now = re.search(r"^VERSION = (\d+)$", text, re.M)[0]
     file.write_text(text.replace(now, "VERSION = 999"))

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from lthbench import campaign, cost
 from lthbench.claims.load import Registry, load
-from lthbench.cost import Rate
 from lthbench.data.errors import DataError
-from lthbench.data.registry import DataSpec
+from lthbench.drive import campaign, cost
+from lthbench.drive.cost import Rate
 from lthbench.errors import UserError
-from lthbench.plan import Unit
+from lthbench.plan.run import Run
+from lthbench.plan.suite import plan_suite
+from lthbench.plan.unit import Unit
+from lthbench.recipe.data import DataSpec
 from lthbench.results import store
-from lthbench.stages import Run
-from lthbench.suite_plan import plan_suite
 
 
 def scope(out: Path) -> Path:
@@ -211,7 +211,7 @@ def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
             raise DataError("tiny: no such data")
         trained.append(block[-1].name)
 
-    monkeypatch.setattr("lthbench.execute.run_chunk", run_chunk)
+    monkeypatch.setattr("lthbench.drive.execute.run_chunk", run_chunk)
     later = campaign.Deadline(time.monotonic() + 1000)
     queue = [units[0], other[0], units[1]]
     assert campaign.train(run, [*units, *other], queue, later, None, silent, said.append) == 2

@@ -8,7 +8,7 @@ import pytest
 import typer
 import yaml
 
-from lthbench.cli import app
+from lthbench.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 OURS = (ROOT / ".github/workflows/ci.yml").read_text()

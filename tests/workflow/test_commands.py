@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lthbench.cli import app
+from lthbench.cli.app import app
 
 
 @pytest.mark.parametrize("kind", ["claim", "suite", "experiment"])

@@ -12,16 +12,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from test_errors import complains
 
-from lthbench import export
-from lthbench.cli import app
-from lthbench.data.registry import DataSpec
+from lthbench.cli.app import app
+from lthbench.drive.execute import run_chunk
 from lthbench.errors import UserError
-from lthbench.execute import run_chunk
 from lthbench.models import registry
 from lthbench.models.mlp import MlpModule, mlp
-from lthbench.plan import plan_experiment
-from lthbench.recipe import Experiment, Network, Pruning, Training, canonical
+from lthbench.plan.unit import plan_experiment
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, canonical
 from lthbench.results import store
+from lthbench.tickets import export
 from lthbench.training import loop
 from lthbench.training.reference import module_of
 from lthbench.training.stack import unstack

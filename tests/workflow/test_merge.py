@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lthbench.claims.load import load
-from lthbench.merge import merge, records
+from lthbench.plan.run import Run
 from lthbench.results import store
-from lthbench.stages import Run
+from lthbench.results.merge import merge, records
 
 
 def scope(out: Path) -> Path:
@@ -148,7 +148,7 @@ def test_a_slice_without_tensors_is_small_and_judged_alike(
 
 
 def test_tensors_are_made_again_where_a_child_needs_them(claims_dir: Path, slices, tmp_path: Path) -> None:
-    from lthbench.execute import missing
+    from lthbench.drive.execute import missing
 
     slim, out = tmp_path / "slim", tmp_path / "out"
     merge(slim, slices, without_tensors=True)

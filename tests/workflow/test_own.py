@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lthbench import own
+from lthbench.claims import own
 from lthbench.claims.load import load
 from lthbench.errors import UserError
 

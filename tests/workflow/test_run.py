@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lthbench.stages import Run
+from lthbench.plan.run import Run
 
 VERDICT_CODES = {0, 1, 3}
 
@@ -172,7 +172,7 @@ def test_a_damaged_record_is_named_and_made_again(lthbench, plain_run: Path, how
 def test_snakemake_itself_knows_a_target_per_suite_and_claim(
     claims_dir: Path, environment, tmp_path: Path
 ) -> None:
-    from lthbench.workflow.dag import snakefile
+    from lthbench.drive.dag import snakefile
 
     def dry_run(target: str) -> str:
         done = subprocess.run(

@@ -1,0 +1,172 @@
+"""Claims put to a network, data set or criterion of one's own: a folder of claim files to run and to edit.
+
+The suite it writes is exploratory: contrasts, tests and margins are taken over from a registered suite, but
+nothing was tuned or registered for this network: no accuracy band, no promised power, and the report says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lthbench.claims.load import Registry
+from lthbench.claims.schema import Claim, Hypothesis, Registration, parse_cell
+from lthbench.data.registry import load
+from lthbench.errors import UserError
+from lthbench.files import write_text
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, check_patterns
+
+SUITE = "own"
+VALIDATION_SHARE = 10  # one training example in so many is for validation
+DRAWS = 3  # of every control arm, inside a replicate
+
+
+def data_of(name: str) -> tuple[DataSpec, tuple[int, ...], int]:
+    """A data set by name or file, with the shape of one example and the number of classes.
+
+    A tenth of the training examples are for validation. Raises DataError for what cannot be loaded.
+    """
+    file = Path(name).expanduser()
+    spec = DataSpec("npz", path=str(file.resolve())) if file.suffix == ".npz" else DataSpec(name)
+    arrays = load(spec, 0, None)
+    spec = DataSpec(spec.name, path=spec.path, validation=len(arrays.x_train) // VALIDATION_SHARE)
+    return spec, arrays.x_train.shape[1:], arrays.classes
+
+
+def experiment_of(
+    dataset: str, network: Network, training: Training, pruning: Pruning
+) -> tuple[Experiment, float]:
+    """The experiment, its network built once to count the weights, and the accuracy of guessing in percent."""
+    from lthbench.models.registry import model  # here: torch
+
+    data, shape, classes = data_of(dataset)
+    prunable = model(network, shape, classes).prunable
+    check_patterns(pruning, list(prunable))
+    weights = sum(prod(shape) for shape in prunable.values())
+    title = f"{network.kind} on {dataset}"
+    draws = {"reinit": DRAWS, "reinit-rescaled": DRAWS, "random-mask": DRAWS, "shuffled": DRAWS}
+    return Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights), 100 / classes
+
+
+def options(pairs: Sequence[str]) -> dict[str, Any]:
+    """KEY=VALUE pairs as keywords; values are read as YAML (numbers, true, text)."""
+    found = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.isidentifier():
+            raise UserError(f"--option {pair}: write KEY=VALUE")
+        try:
+            found[key] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            raise UserError(f"--option {pair}: the value is no number, word or list") from None
+    return found
+
+
+def at_level(term: str | float, level: int | None) -> str | float:
+    """A side of a contrast at another level (dense arms stay at level 0)."""
+    if not isinstance(term, str) or level is None:
+        return term
+    cell = parse_cell(term, "")
+    return f"{cell.arm}@{level}" if cell.level else term
+
+
+def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> dict[str, Any]:
+    """The claim with one registration, for the suite `own`; raises UserError where it cannot be taken over."""
+    if source not in claim.suites:
+        raise UserError(f"{claim.id}: suite '{source}' does not register it; it is in {', '.join(claim.suites)}")
+    registered = claim.suites[source]
+    hypotheses = []
+    for line in registered.hypotheses:
+        if {cell.experiment for cell in line.contrast.cells(SUITE)} != {SUITE}:
+            raise UserError(
+                f"{claim.id}: hypothesis {line.id} compares several experiments; write its file by hand"
+            )
+        hypotheses.append(hypothesis_of(line, source, level))
+    known = [line.id for line in registered.hypotheses]
+    kept = [effect for effect in claim.published if effect.hypothesis is None or effect.hypothesis in known]
+    return claim.model_dump(exclude={"suites", "published"}, exclude_none=True) | {
+        "published": [effect.model_dump(exclude_none=True) for effect in kept],
+        "suites": {SUITE: registration_of(registered, claim, replicates, hypotheses)},
+    }
+
+
+def hypothesis_of(line: Hypothesis, source: str, level: int | None) -> dict[str, Any]:
+    """A hypothesis with its margin, at another level where one is given."""
+    sides = (line.contrast.minuend, line.contrast.subtrahend)
+    return {
+        "id": line.id,
+        "says": line.says,
+        "endpoint": line.endpoint,
+        "contrast": dict(zip(("minuend", "subtrahend"), (at_level(side, level) for side in sides), strict=True)),
+        "test": line.test,
+        "delta": line.delta,
+        "margin_from": f"taken over from suite {source}; nothing was measured for this network",
+    }
+
+
+def registration_of(
+    registered: Registration, claim: Claim, replicates: int, hypotheses: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The claim's entry for the suite."""
+    return {
+        "title": f"{claim.title} (exploratory: your network and data)",
+        "experiment": SUITE,
+        "reduced_scale": True,
+        "replicates": replicates,
+        "hypotheses": hypotheses,
+        "not_tested": list(registered.not_tested),
+    }
+
+
+def write_folder(
+    folder: Path,
+    registry: Registry,
+    claims: Sequence[str],
+    experiment: Experiment,
+    chance: float,
+    replicates: int,
+    source: str = "quick",
+    level: int | None = None,
+) -> None:
+    """Write the claim files, the suite and the experiment. Refuses a folder that is not empty."""
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder}: not empty; choose a new folder, or edit the files that are there")
+    suite = {
+        "id": SUITE,
+        "title": f"{', '.join(claims)} on {experiment.title}",
+        "says": "Exploratory: margins of a registered suite on a network that nothing was registered for.",
+        "claims": list(claims),
+        "exploratory": True,
+        "block": min(replicates, 4),
+        "chance": round(chance, 4),
+        "dense_bands": {},
+    }
+    files = {f"suites/{SUITE}.yaml": suite, f"experiments/{SUITE}.yaml": concise(experiment)}
+    for name in claims:
+        if name not in registry.claims:
+            raise UserError(f"there is no claim '{name}'; there are {', '.join(registry.claims)}")
+        files[f"{name}.yaml"] = claim_of(registry.claims[name], source, replicates, level)
+    for name, values in files.items():
+        write_text(folder / name, yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=110))
+
+
+def concise(declaration: Any) -> dict[str, Any]:
+    """A declaration as plain data, without the keys that have their default."""
+    found = {}
+    for key in fields(declaration):
+        value = getattr(declaration, key.name)
+        unset = key.default if key.default_factory is MISSING else key.default_factory()
+        if value != unset:
+            found[key.name] = concise(value) if is_dataclass(value) else value
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Tuples as lists, so that YAML can hold them."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Running things: stages, processes, Snakemake, campaigns, and what they cost."""

@@ -1,0 +1,293 @@
+"""A campaign: run the most valuable pending units of a suite until a budget of time is spent.
+
+The order (`order` below is the rule):
+
+1. A step is what one claim still lacks to have one block of replicates complete: all pending units of that block
+   behind its cells, controls beside the verdict included, parents before children.
+2. Primary claims come before the others, lower blocks before higher ones, so that n grows evenly over the claims.
+3. Among claims waiting for the same block, the one with the most replicates gained per hour goes first. Hours
+   come from measured rates (`lthbench.drive.cost`); where one of the suite's experiments was not measured on
+   this device, the arithmetic of its networks (multiply-adds) stands in for hours. Units that one claim trained
+   are free for the next one.
+
+On several cores each worker takes the first unit whose parents are finished. Before the budget ends the units
+under way are saved as checkpoints and a report of what is there is written; the next campaign, or `lthbench run`,
+goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
+"""
+
+import re
+import signal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Registration
+from lthbench.data.errors import DataError
+from lthbench.drive import stages
+from lthbench.drive.cost import Rates, duration, known_rates
+from lthbench.drive.execute import missing
+from lthbench.drive.workers import Deadline, workers
+from lthbench.errors import OutOfMemory, UserError
+from lthbench.plan.run import Run
+from lthbench.plan.unit import Unit, with_sources
+from lthbench.recipe.arms import closure
+
+BUDGET = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 0.15, 5.0, 60.0  # of the budget, for saving and the report (seconds)
+Cost = Callable[[Unit], float]
+Tell = Callable[[str], None]
+
+
+def parse_budget(text: str) -> float:
+    """Seconds of `90s`, `25m`, `6h` or `1h30m`. Raises UserError for anything else."""
+    found = BUDGET.match(text.strip())
+    parts = [int(part or 0) for part in found.groups()] if found else [0]
+    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False)) if found else 0
+    if seconds <= 0:
+        raise UserError(f"--budget {text!r} is no length of time; write 90s, 25m, 6h or 1h30m")
+    return float(seconds)
+
+
+def training_time(budget: float) -> float:
+    """Seconds of a budget that may be spent before saving and the report; at least half of a very short one."""
+    return budget - min(RESERVE_MOST, max(RESERVE_LEAST, RESERVE_SHARE * budget), budget / 2)
+
+
+@contextmanager
+def stopping(deadline: Deadline) -> Iterator[None]:
+    """SIGTERM and Ctrl-C stop the campaign as the deadline does; a second one interrupts as usual."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        deadline.stop()
+        for name, old in before.items():
+            signal.signal(name, old)
+
+    before = {name: signal.signal(name, handler) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, old in before.items():
+            signal.signal(name, old)
+
+
+# Order
+
+
+def order(
+    registry: Registry,
+    suite: str,
+    units: Sequence[Unit],
+    pending: Sequence[Unit],
+    cost: Cost,
+    only: Collection[str] = (),
+) -> list[Unit]:
+    """The pending units in the order of the rule above; `cost` of a unit in any one unit of measure.
+
+    `units` are those of the claims named by `only`, or of all.
+    """
+    left = {unit.key: unit for unit in pending}
+    claims = {
+        claim.id: (claim.kind != "primary", registration)
+        for claim, registration in registry.registrations(suite)
+        if not only or claim.id in only
+    }
+    waiting = {
+        (secondary, block, name): needed(registration, units, block)
+        for name, (secondary, registration) in claims.items()
+        for block in sorted({unit.block for unit in units})
+    }
+    found: list[Unit] = []
+    while left and waiting:
+        front = min((secondary, block) for secondary, block, _ in waiting)
+        steps = [step for step in waiting if step[:2] == front]
+
+        def price(step: tuple[bool, int, str]) -> float:
+            own = [unit for unit in waiting[step] if unit.key in left]
+            gained = replicates_of(waiting[step], claims[step[2]][1])
+            return sum(cost(unit) for unit in own) / max(1, gained)
+
+        best = min(steps, key=price)
+        for unit in waiting.pop(best):
+            if left.pop(unit.key, None):
+                found.append(unit)
+    return [*found, *left.values()]  # what only a gate asks for comes last
+
+
+def needed(registration: Registration, units: Sequence[Unit], block: int) -> list[Unit]:
+    """The units of one block behind the cells of a registration, parents before children."""
+    wanted: dict[str, set[tuple[str, int]]] = {}
+    for cell in cells(registration):
+        wanted.setdefault(cell.experiment, {("dense", 0)}).add((cell.arm, cell.level))
+    everywhere = with_sources(wanted, {unit.experiment.id: unit.experiment for unit in units})
+    behind = {name: set(closure(own)) for name, own in everywhere.items()}
+    return [
+        unit
+        for unit in units
+        if unit.block == block
+        and (unit.arm, unit.level) in behind.get(unit.experiment.id, ())
+        and unit.replicates[0] < registration.replicates
+    ]
+
+
+def replicates_of(units: Sequence[Unit], registration: Registration) -> int:
+    """How many of the registered replicates a block holds."""
+    return len({r for unit in units for r in unit.replicates if r < registration.replicates})
+
+
+def measured(rates: Rates, device: str, units: Sequence[Unit]) -> bool:
+    """Whether every experiment was measured on the device."""
+    return all((unit.experiment.id, device) in rates for unit in units)
+
+
+def cost_of(rates: Rates, device: str, units: Sequence[Unit]) -> Cost:
+    """Seconds where every experiment was measured on the device, else iterations."""
+    if measured(rates, device, units):
+        return lambda unit: rates[unit.experiment.id, device].seconds(unit)
+    return lambda unit: float(unit.iterations)
+
+
+def arithmetic(units: Sequence[Unit], cache: Path | None) -> Cost:
+    """Multiply-adds of forward passes: iterations x batch x those of one example; infinite without the data."""
+    import torch
+
+    from lthbench.data.registry import load
+    from lthbench.models.registry import build
+    from lthbench.models.shrink import cost
+
+    each = {}
+    for name, experiment in {unit.experiment.id: unit.experiment for unit in units}.items():
+        try:
+            data = load(experiment.data, 0, cache)
+        except DataError:
+            each[name] = float("inf")
+            continue
+        shape = data.x_train.shape[1:]
+        module = build(experiment.network, shape, data.classes)
+        each[name] = float(experiment.training.batch * cost(module, torch.zeros(1, *shape)).multiply_adds)
+    return lambda unit: unit.iterations * each[unit.experiment.id] if unit.iterations else 0.0
+
+
+# Running
+
+
+def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int = 1) -> None:
+    """Train pending units until none is left or the deadline passes. What is finished or saved stays.
+
+    Where a first look is complete, what it leaves open follows.
+    """
+    conduct_known(run, deadline, device, cache, tell, cores)
+    if run.looks_twice and not deadline.passed() and missing(run.units(), run.results):
+        conduct_known(run, deadline, device, cache, tell, cores)
+
+
+def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int) -> None:
+    """Train the pending units that are known now."""
+    units = run.units()
+    pending = missing(units, run.results)
+    rates = known_rates(run.results, units, cache)
+    known = measured(rates, device, units)
+    price = cost_of(rates, device, units) if known else arithmetic(units, cache)
+    queue = order(run.registry, run.suite, units, pending, price, run.claims)
+    tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
+
+    def expected(unit: Unit) -> str:
+        rate = rates.get((unit.experiment.id, device))
+        return f", about {duration(rate.seconds(unit))}" if rate else ""
+
+    left = train(run, units, queue, deadline, cache, expected, tell, cores)
+    tell(f"{left} units to do" if left else "nothing is left to do")
+
+
+def train(
+    run: Run,
+    units: Sequence[Unit],
+    queue: Sequence[Unit],
+    deadline: Deadline,
+    cache: Path | None,
+    expected: Callable[[Unit], str],
+    announce: Tell,
+    cores: int = 1,
+) -> int:
+    """Train the queue's units in their order, as long as there is time; how many are left.
+
+    Experiments whose data cannot be had, or that need more memory than there is, are left out, and said so.
+    """
+    from lthbench.training.checkpoint import OutOfTime
+
+    by_key, waiting, left = {unit.key: unit for unit in units}, list(queue), len(queue)
+    working: dict[Future[None], Unit] = {}
+    left_out: set[str] = set()
+    with stopping(deadline), workers(run, cache, deadline, cores) as start:
+        while True:
+            while len(working) < cores and not deadline.passed():
+                unit = first_ready(waiting, working.values(), left_out)
+                if unit is None:
+                    break
+                waiting.remove(unit)
+                announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
+                working[start([*(by_key[key] for key in unit.parents.values()), unit])] = unit
+            if not working:
+                return left
+            for future in wait(working, return_when=FIRST_COMPLETED).done:
+                unit = working.pop(future)
+                try:
+                    future.result()
+                except OutOfTime:  # saved under way
+                    continue
+                except (DataError, OutOfMemory) as error:  # the other experiments go on
+                    if unit.experiment.id not in left_out:
+                        announce(f"{unit.experiment.id} is left out: {error}")
+                    left_out.add(unit.experiment.id)
+                    continue
+                left -= 1
+
+
+def first_ready(waiting: Sequence[Unit], working: Collection[Unit], left_out: Collection[str]) -> Unit | None:
+    """The first unit that waits for no other one to be trained."""
+    to_come = {unit.key for unit in [*waiting, *working]}
+    for unit in waiting:
+        if unit.experiment.id not in left_out and to_come.isdisjoint(unit.parents.values()):
+            return unit
+    return None
+
+
+def finish(run: Run) -> None:
+    """Table, verdicts and report of what is there; cells that were not run are shown as such."""
+    for stage in (stages.tidy, stages.judge, stages.report):
+        stage(run)
+
+
+def preview(
+    run: Run, budget: float, rates: Rates, device: str
+) -> tuple[list[tuple[Unit, float]], Unit | None, int]:
+    """What a campaign of so many seconds would run on a device.
+
+    The units with their expected seconds (the last one perhaps saved under way), the first unit whose rate was not
+    measured if the preview ends there, and how many units would be left.
+    """
+    units = run.units()
+    cost, pending = cost_of(rates, device, units), missing(units, run.results)
+    queue = order(run.registry, run.suite, units, pending, cost, run.claims)
+    left, found = training_time(budget), list[tuple[Unit, float]]()
+    for number, unit in enumerate(queue):
+        rate = rates.get((unit.experiment.id, device))
+        if rate is None:
+            return found, unit, len(queue) - number
+        if left <= 0:
+            break
+        found.append((unit, rate.seconds(unit)))
+        left -= rate.seconds(unit)
+    return found, None, len(queue) - len(found) + (left < 0)
+
+
+def device_name(device: str) -> str:
+    """The name that rates and provenance know the device by."""
+    import torch
+
+    from lthbench.results.provenance import processor
+    from lthbench.training.device import prepare
+
+    return torch.cuda.get_device_name() if prepare(device).type == "cuda" else processor()

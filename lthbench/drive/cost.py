@@ -1,0 +1,219 @@
+"""What training will cost: milliseconds per network and iteration as measured, never guessed. Torch-free.
+
+A rate comes from the provenance of units finished in this results folder, else from `rates.yaml` in the cache
+folder (what `lthbench plan --measure` measured on this machine), else from the committed `rates.yaml` of the
+package. Rates are per experiment and per device, by the device's name; where none is known, the word is "not
+measured".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import gmtime, strftime
+
+import yaml
+
+from lthbench.errors import UserError
+from lthbench.files import write_text
+from lthbench.plan.unit import Unit, plan_experiment
+from lthbench.recipe.experiment import Experiment
+from lthbench.results import store
+
+SHIPPED = Path(__file__).parent / "rates.yaml"
+FIRST_ITERATIONS = 5  # of a measurement; three times as many until the difference is long enough to be timed
+ENOUGH_SECONDS = 2.0
+Rates = Mapping[tuple[str, str], "Rate"]  # by experiment and device
+
+
+@dataclass(frozen=True)
+class Rate:
+    """One measured rate: `ms` per network and iteration, evaluations included, networks trained side by side.
+
+    `networks` is the size of the stack it was measured with; `measured` says when and how.
+    """
+
+    experiment: str
+    device: str
+    ms: float
+    networks: int
+    measured: str
+
+    def seconds(self, unit: Unit) -> float:
+        """The expected duration of a unit."""
+        return unit.iterations * self.ms / 1000
+
+
+def read_rates(path: Path) -> list[Rate]:
+    """The rates of a file; none where there is no file. Raises UserError when it is no table of rates."""
+    if not path.exists():
+        return []
+    try:
+        return [Rate(**entry) for entry in yaml.safe_load(path.read_text()) or []]
+    except (yaml.YAMLError, TypeError) as error:
+        raise UserError(f"{path}: not a list of rates ({str(error).splitlines()[0]}); mend or delete it") from None
+
+
+def to_yaml(rates: Iterable[Rate]) -> str:
+    """Rates as the lines of a rates.yaml."""
+    lines = (
+        yaml.safe_dump(asdict(rate), default_flow_style=True, sort_keys=False, width=10_000) for rate in rates
+    )
+    return "".join(f"- {line}" for line in lines)
+
+
+def remember(rates: Sequence[Rate], path: Path) -> None:
+    """Put rates into a file in place of older ones of the same experiment and device."""
+    by_name = {(rate.experiment, rate.device): rate for rate in [*read_rates(path), *rates]}
+    write_text(path, to_yaml(by_name.values()))
+
+
+def from_records(root: Path, units: Iterable[Unit]) -> list[Rate]:
+    """Rates of the units finished below a results folder, from the seconds in their provenance."""
+    spent: dict[tuple[str, str], list[tuple[float, Unit]]] = {}
+    for unit in units:
+        path = store.path_of(root, unit)
+        if path.exists():
+            provenance = store.read(path).provenance
+            name = (unit.experiment.id, str(provenance.get("device", "unknown")))
+            spent.setdefault(name, []).append((float(provenance.get("seconds", 0)), unit))
+    return [
+        Rate(
+            *name,
+            ms=1000 * sum(seconds for seconds, _ in runs) / sum(unit.iterations for _, unit in runs),
+            networks=max(unit.networks for _, unit in runs),
+            measured=f"{len(runs)} units of this folder",
+        )
+        for name, runs in spent.items()
+        if any(unit.iterations for _, unit in runs)
+    ]
+
+
+def known_rates(root: Path, units: Sequence[Unit], cache: Path | None) -> dict[tuple[str, str], Rate]:
+    """All rates, the nearest source last so that it wins: shipped, cached, this folder's own units."""
+    cached = read_rates(cache / "rates.yaml") if cache else []
+    found = [*read_rates(SHIPPED), *cached, *from_records(root, units)]
+    return {(rate.experiment, rate.device): rate for rate in found}
+
+
+def devices(rates: Rates, experiments: Iterable[str]) -> list[str]:
+    """The devices on which at least one of the experiments was measured."""
+    wanted = set(experiments)
+    return sorted({device for experiment, device in rates if experiment in wanted})
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """One line of the cost table: iterations of all networks together; `seconds` None means not measured."""
+
+    experiment: str
+    device: str
+    iterations: int
+    to_do: int
+    rate: Rate | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Expected duration of what is to do, one unit after the other."""
+        return None if self.rate is None else self.to_do * self.rate.ms / 1000
+
+
+def cost_rows(units: Sequence[Unit], done: set[str], rates: Rates) -> list[CostRow]:
+    """A row per device and experiment; one per experiment with device "" where nothing was measured at all."""
+    names = list(dict.fromkeys(unit.experiment.id for unit in units))
+    rows = []
+    for device in devices(rates, names) or [""]:
+        for name in names:
+            mine = [unit for unit in units if unit.experiment.id == name]
+            rows.append(
+                CostRow(
+                    experiment=name,
+                    device=device,
+                    iterations=sum(unit.iterations for unit in mine),
+                    to_do=sum(unit.iterations for unit in mine if unit.key not in done),
+                    rate=rates.get((name, device)),
+                )
+            )
+    return rows
+
+
+def total(rows: Sequence[CostRow]) -> float | None:
+    """Seconds of all rows together; None when one that has something to do was not measured."""
+    seconds = [row.seconds for row in rows if row.to_do]
+    return (
+        None if any(value is None for value in seconds) else sum(value for value in seconds if value is not None)
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """`3:05` (minutes and seconds), `2 h 05 min`, or "not measured"."""
+    if seconds is None:
+        return "not measured"
+    if seconds >= 3600:
+        return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02d} min"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def table_rows(rows: Sequence[CostRow]) -> list[tuple[str, ...]]:
+    """The cost table as text, with a total per device."""
+    found: list[tuple[str, ...]] = []
+    for device in dict.fromkeys(row.device for row in rows):
+        mine = [row for row in rows if row.device == device]
+        for row in mine:
+            ms, source = (f"{row.rate.ms:.3g}", row.rate.measured) if row.rate else ("not measured", "")
+            counts = (f"{row.iterations:,}", f"{row.to_do:,}")
+            found.append((row.device or "no device", row.experiment, *counts, ms, duration(row.seconds), source))
+        to_do = sum(row.to_do for row in mine)
+        whole = sum(row.iterations for row in mine)
+        found.append(
+            (device or "no device", "together", f"{whole:,}", f"{to_do:,}", "", duration(total(mine)), "")
+        )
+    return found
+
+
+def measure(experiment: Experiment, networks: int, device: str, cache: Path | None) -> Rate:
+    """Train a handful of iterations of so many dense networks side by side and time them.
+
+    The difference between a short and a longer run leaves out what is paid once (building, compiling, loading); a
+    run that evaluates more often gives the price of an evaluation, counted at the experiment's own cadence.
+    """
+    name = ""
+
+    def seconds(iterations: int, evaluate_every: int) -> float:
+        nonlocal name
+        spent, name = time_dense(experiment, iterations, evaluate_every, networks, device, cache)
+        return spent
+
+    n, most = FIRST_ITERATIONS, experiment.training.iterations
+    seconds(n, n)  # the first run warms caches up
+    short, long = seconds(n, n), seconds(3 * n, 3 * n)
+    while long - short < ENOUGH_SECONDS and 9 * n <= most:
+        n *= 3
+        short, long = seconds(n, n), seconds(3 * n, 3 * n)
+    looks = 3 if n == FIRST_ITERATIONS else 27  # the more, the less a noisy moment counts; slow networks get few
+    often = seconds(3 * n, 3 * n // looks)
+    # On a machine this noisy and a run this short, the whole run is the better estimate.
+    step = (long - short) / (2 * n) if long > short else long / (3 * n)
+    evaluation = max(0.0, often - long) / (looks - 1)
+    ms = 1000 * (step + evaluation / experiment.training.evaluate_every) / networks
+    day = strftime("%Y-%m-%d", gmtime())
+    how = f"{day}, lthbench plan --measure, {3 * n} iterations of {networks} dense networks"
+    return Rate(experiment.id, name, float(f"{ms:.3g}"), networks, how)
+
+
+def time_dense(
+    experiment: Experiment, iterations: int, evaluate_every: int, networks: int, device: str, cache: Path | None
+) -> tuple[float, str]:
+    """Seconds that a short training of dense networks takes, and the name of the device."""
+    from lthbench.drive.execute import run_chunk
+
+    variant = replace(
+        experiment,
+        training=replace(experiment.training, iterations=iterations, evaluate_every=evaluate_every),
+        pruning=replace(experiment.pruning, rewind=0),
+    )
+    units = plan_experiment(variant, {("dense", 0)}, networks, networks, master=1000)
+    with TemporaryDirectory() as folder:
+        run_chunk(units, Path(folder), cache, device, lambda unit, how: None)
+        provenance = store.read(store.path_of(Path(folder), units[0])).provenance
+    return float(provenance["seconds"]), str(provenance["device"])

@@ -1,0 +1,85 @@
+"""What the Snakefile needs to know: targets, chunks, and what each job depends on. Torch-free and quick.
+
+A *scope* is what one target asks for: a whole suite (`all`) or one claim. Scopes share the unit records, so
+a claim decided alone reuses what the suite has trained and the other way round.
+"""
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+from lthbench.claims.load import Registry, load
+from lthbench.plan.suite import Chunk, first_chunks, second_chunks
+from lthbench.recipe.experiment import digest
+
+PACKAGE = Path(__file__).parents[1]
+RULES = Path(__file__).parent / "rules"
+SCHEMA = str(Path(__file__).parent / "config.schema.yaml")
+JUDGING = ("claims", "stats", "judging", "results")
+COLLECTING = ("results", "published")
+REPORTING = ("report", "footprint", "mutants")
+
+
+def snakefile() -> Path:
+    """The root Snakefile of the checkout, or the copy inside the installed package."""
+    checkout = PACKAGE.parent / "Snakefile"
+    return checkout if (PACKAGE.parent / "pyproject.toml").is_file() else PACKAGE / "_bundled" / "Snakefile"
+
+
+@cache
+def registry(folder: str = "") -> Registry:
+    """The claims, read once per process."""
+    return load(Path(folder) if folder else None)
+
+
+@cache
+def chunks(suite: str, seed: int, scope: str, replicates: int = 0, folder: str = "") -> dict[str, Chunk]:
+    """The chunks of a scope that are trained in any case, by id."""
+    claims = () if scope == "all" else (scope,)
+    return {c.id: c for c in first_chunks(registry(folder), suite, seed, claims, replicates or None)}
+
+
+def looks_twice(suite: str, replicates: int = 0, folder: str = "") -> bool:
+    """Whether what is trained depends on a first look."""
+    trained = registry(folder).suites.get(suite)
+    return trained is not None and trained.first_look is not None and not replicates
+
+
+def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[str, Chunk]:
+    """The chunks that a first look (its file) asks for, by id; none before it was taken."""
+    if not Path(looked).is_file():
+        return {}
+    left_open = json.loads(Path(looked).read_text())["left_open"]
+    return {c.id: c for c in second_chunks(registry(folder), suite, seed, left_open)}
+
+
+def chunk_key(chunk: Chunk) -> str:
+    """Changes when a recipe, the training code or the plan of the chunk changes; nothing else."""
+    return digest([unit.key for unit in chunk.units])
+
+
+@cache
+def source(rooms: tuple[str, ...]) -> str:
+    """A hash of the source of some rooms of the package: code changes that Snakemake should see."""
+    hashed = hashlib.sha256()
+    for room in rooms:
+        for file in sorted((PACKAGE / room).rglob("*")):
+            if file.is_file() and file.suffix != ".pyc":
+                hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:12]
+
+
+def popular(folder: str = "") -> str:
+    """Changes when the sentences of popular accounts do, which reports answer."""
+    found = registry(folder).popular
+    return digest(found.model_dump()) if found else ""
+
+
+def claim_files(suite: str, folder: str = "") -> list[str]:
+    """The files a suite's verdicts are judged by."""
+    from lthbench.claims.load import default_folder
+
+    root = Path(folder) if folder else default_folder()
+    claims = [root / f"{claim}.yaml" for claim in registry(folder).every_suite[suite].claims]
+    return [str(path) for path in (root / "suites" / f"{suite}.yaml", *claims)]

@@ -1,0 +1,134 @@
+"""What a person sees while a suite runs: how much is done, how long it will take, verdicts as they fall."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from lthbench.drive import stages
+from lthbench.judging.verdict import SYMBOLS
+from lthbench.plan.run import Run
+from lthbench.report.numbers import plain
+
+COLOURS = {
+    "PASS": "green",
+    "FAIL": "red",
+    "INCONCLUSIVE": "yellow",
+    "NOT DECIDABLE": "cyan",
+    "BLOCKED": "magenta",
+    "NOT RUN": "dim",
+}
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Watch:
+    """Counts finished units and announces verdicts that can no longer change."""
+
+    def __init__(self, run: Run, console: Console) -> None:
+        self.run, self.console = run, console
+        self.chunks = run.chunks()
+        self.looked = not run.looks_twice or len(self.chunks) > len(run.first_chunks())
+        self.total = sum(chunk.iterations for chunk in self.chunks)
+        self.pending = [unit for chunk in self.chunks for unit in chunk.units]
+        self.announced: set[str] = set()
+        self.complete: set[str] = set()
+        self.started = time.monotonic()
+        self.done = 0
+        self.update()
+        self.reused = self.done
+
+    def update(self) -> None:
+        """Look at the disk."""
+        done = stages.finished(self.run, self.pending)
+        self.done += sum(unit.iterations for unit in done)
+        self.pending = [unit for unit in self.pending if unit not in done]
+        if not self.pending and not self.looked:
+            self.go_on()
+
+    def go_on(self) -> None:
+        """The first look is complete: what it leaves open is trained further."""
+        self.looked = True
+        more = self.run.chunks()[len(self.chunks) :]
+        self.chunks += more
+        self.total += sum(chunk.iterations for chunk in more)
+        self.pending = [unit for chunk in more for unit in chunk.units]
+        if more:
+            self.console.print(
+                f"second look: {len(self.pending)} more units, because the first left a claim inconclusive",
+                highlight=False,
+            )
+
+    def remaining(self) -> float | None:
+        """Seconds to go at the speed seen so far; None before anything was trained."""
+        trained = self.done - self.reused
+        return None if not trained else (time.monotonic() - self.started) * (self.total - self.done) / trained
+
+    def text(self) -> str:
+        """One line of progress."""
+        left = self.remaining()
+        eta = "estimating the time left" if left is None else f"about {clock(left)} left"
+        share = 100 * self.done / max(1, self.total)
+        return f"{share:3.0f} % trained, {len(self.pending)} units to go, {eta}"
+
+    def announce(self) -> None:
+        """Print the verdicts that the chunks finished so far decide for good."""
+        waiting = {unit.experiment.id for unit in self.pending}
+        complete = {name for chunk in self.chunks for name in chunk.experiments} - waiting
+        if complete == self.complete or not complete or self.run.replicates:
+            return  # tuning runs announce nothing: they decide nothing
+        from lthbench.judging.judge import judge, settled_early
+        from lthbench.results.store import RecordError
+        from lthbench.results.tidy import collect, device_kinds
+
+        try:
+            table, provenance = collect(self.run.results, self.run.units())
+        except RecordError:
+            return  # a damaged record is about to be made again
+        self.complete = complete
+        kinds = device_kinds(provenance)
+        verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims, devices=kinds)
+        for claim, verdict in settled_early(self.run.registry, self.run.suite, verdicts).items():
+            if claim not in self.announced:
+                self.announced.add(claim)
+                title = self.run.registry.claims[claim].suites[self.run.suite].title
+                word = (verdict, f"bold {COLOURS[verdict]}")
+                self.console.print(Text.assemble(f"  {SYMBOLS[verdict]} ", word, f" {claim}  {plain(title)}"))
+
+
+@contextmanager
+def shown(watch: Watch) -> Iterator:
+    """Yield the function to call now and then: a bar on a terminal, a line every ten seconds elsewhere."""
+    if watch.console.is_terminal:
+        columns = [BarColumn(bar_width=30), TextColumn("{task.description}")]
+        with Progress(*columns, console=watch.console, transient=True) as progress:
+            task = progress.add_task("starting", total=watch.total)
+
+            def tick() -> None:
+                watch.update()
+                progress.update(task, completed=watch.done, description=watch.text())
+                watch.announce()
+
+            yield tick
+        return
+
+    last = [0.0]
+
+    def tick_line() -> None:
+        watch.update()
+        now = time.monotonic()
+        if watch.total and now - last[0] >= SECONDS_BETWEEN_LINES:
+            last[0] = now
+            watch.console.print(f"[{clock(now - watch.started)}] {watch.text()}", highlight=False, markup=False)
+            sys.stdout.flush()
+        watch.announce()
+
+    yield tick_line

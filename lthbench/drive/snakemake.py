@@ -1,0 +1,271 @@
+"""Drive a run: start Snakemake (or, without it, the stages themselves), and follow what happens.
+
+What is finished is read from the unit records on disk, so progress is the same for every way of running.
+"""
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lthbench.drive import dag, stages
+from lthbench.drive.execute import PARENT, die_with_parent
+from lthbench.errors import BLOCKED, UserError
+from lthbench.plan.run import Run
+from lthbench.plan.suite import Chunk
+from lthbench.results import store, sums
+from lthbench.results.store import RecordError
+
+words = logging.getLogger("lthbench")
+POLL_SECONDS = 0.25
+Tick = Callable[[], None]
+TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
+CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
+
+
+@contextmanager
+def exclusive(out: Path) -> Iterator[None]:
+    """One run per folder at a time. The kernel frees the lock when a run is killed."""
+    folder = out / ".snakemake"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lthbench.lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{out.resolve()}: another run works in this folder; wait for it, or use --out") from None
+    except OSError as error:
+        raise UserError(f"{out.resolve()}: cannot write here ({error.strerror}); use --out FOLDER") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def environment() -> dict[str, str]:
+    """Jobs run with one thread each and find this python and this package."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    paths = [str(dag.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | dict.fromkeys(names, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
+    """The command a reader can repeat by hand."""
+    # By file, not by the claim's name: that is a target of the first suite which registers it.
+    report = run.report.relative_to(run.out) / "index.html"
+    target = run.suite if run.scope == "all" else report.as_posix()
+    config = [f"seed={run.seed}", f"device={run.device}"]
+    if run.replicates:
+        config.append(f"replicates={run.replicates}")
+    if claims_dir:
+        config.append(f"claims_dir={claims_dir.resolve()}")
+    return [
+        sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()), "--cores", str(cores),
+        "--scheduler", "greedy", "--rerun-incomplete", "--keep-going", *long_ones_first(run),
+        "--config", *config, "--", target,
+    ]  # fmt: skip
+
+
+def long_ones_first(run: Run) -> list[str]:
+    """Ask for the chunks of more than average length first, so that no core waits for one at the end."""
+    chunks = run.first_chunks()
+    mean = sum(chunk.iterations for chunk in chunks) / max(1, len(chunks))
+    long = [chunk for chunk in chunks if chunk.iterations > mean]
+    folder = run.scope_folder.relative_to(run.out)
+    return ["--prioritize", *(f"{folder.as_posix()}/{chunk.id}.done.json" for chunk in long)] if long else []
+
+
+def unlock(run: Run, command: list[str], log: Path) -> None:
+    """Take over the lock of a run that was killed (we hold the folder, so its owner is gone).
+
+    A Snakemake that was started by hand leaves no mark of ours, and may be alive.
+    """
+    if any(locks(run)):
+        if not mark(run).exists():
+            raise UserError(
+                f"{run.out.resolve()}: locked by a Snakemake that was started by hand; wait for it, or, where it "
+                "was killed, remove .snakemake/locks there"
+            )
+        words.warning("%s: taking over the lock of a run that was killed", run.out.resolve())
+        at = command.index("--config")
+        with log.open("ab") as file:
+            subprocess.run(
+                [*command[:at], "--unlock", *command[at:]],
+                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False, preexec_fn=child(),
+            )  # fmt: skip
+
+
+def locks(run: Run) -> Iterator[Path]:
+    """Snakemake's locks in the folder."""
+    return (run.out / ".snakemake" / "locks").glob("*")
+
+
+def mark(run: Run) -> Path:
+    """The file that is there while a Snakemake of ours works in the folder, or was killed there."""
+    return run.out / ".snakemake" / "lthbench.drives"
+
+
+def forget_damaged(run: Run) -> None:
+    """Let Snakemake see that a chunk is not done any more: records may have been damaged or deleted."""
+    for chunk in run.chunks():
+        manifest = run.scope_folder / f"{chunk.id}.done.json"
+        if manifest.exists() and not all(store.measured(run.results, unit) for unit in chunk.units):
+            manifest.unlink()
+            # Snakemake does not miss an input while what was made from it is there.
+            (run.scope_folder / "tidy.csv").unlink(missing_ok=True)
+    forget_damaged_tables(run)
+
+
+def forget_damaged_tables(run: Run) -> None:
+    """Remove tables and verdicts that are not what was written, and what was made from them."""
+    made = [run.scope_folder / name for name in TABLES]
+    for number, path in enumerate(made):
+        try:
+            if path.exists():
+                sums.check(path)
+        except RecordError as error:
+            words.warning("%s; it is made again", error)
+            for file in [*made[number:], run.report / "index.html"]:
+                file.unlink(missing_ok=True)
+
+
+def follow(process: subprocess.Popen, tick: Tick) -> int:
+    """Wait for a child process, calling `tick` now and then; never leave it behind."""
+    try:
+        while process.poll() is None:
+            tick()
+            time.sleep(POLL_SECONDS)
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    tick()
+    return process.returncode
+
+
+def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) -> None:
+    """Let Snakemake run whatever is missing."""
+    command = snakemake_command(run, cores, claims_dir)
+    log = run.results / "snakemake.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    unlock(run, command, log)
+    forget_damaged(run)
+    forget_logs(run)
+    mark(run).touch()
+    with log.open("ab") as file:
+        file.write(f"$ {' '.join(command)}\n".encode())
+        file.flush()
+        process = subprocess.Popen(
+            command, cwd=run.out, env=environment(), stdout=file, stderr=file, preexec_fn=child()
+        )
+        try:
+            code = follow(process, tick)
+        finally:
+            if not any(locks(run)):
+                mark(run).unlink(missing_ok=True)
+    if code:
+        raise UserError(failure(run, log), BLOCKED)
+
+
+def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, report: bool = True) -> None:
+    """The same line in this process, chunks in up to `cores` child processes."""
+    train_chunks(run, run.first_chunks(), cores, claims_dir, tick)
+    if run.looks_twice:
+        train_chunks(run, run.chunks()[len(run.first_chunks()) :], cores, claims_dir, tick)
+    last = (stages.judge, stages.report) if report else ()
+    for stage in (stages.tidy, *last):
+        stage(run)
+
+
+def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, claims_dir: Path | None, tick: Tick) -> None:
+    """Chunks in up to `cores` child processes."""
+    waiting = sorted(chunks, key=lambda chunk: -chunk.iterations)  # the longest first, so that they end together
+    working: list[subprocess.Popen] = []
+    failed = False
+    forget_logs(run)
+    try:
+        while waiting or working:
+            while waiting and len(working) < cores and not failed:
+                working.append(start_chunk(run, waiting.pop(0), claims_dir))
+            if failed:
+                waiting = []
+            tick()
+            time.sleep(POLL_SECONDS)
+            for process in [p for p in working if p.poll() is not None]:
+                working.remove(process)
+                failed |= process.returncode != 0
+    finally:
+        for process in working:  # there only after an interruption
+            process.kill()
+            process.wait()
+    tick()
+    if failed:
+        raise UserError(failure(run, run.scope_folder), BLOCKED)
+
+
+def child() -> Callable[[], None]:
+    """What a child process does first."""
+    return partial(die_with_parent, os.getpid())
+
+
+def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.Popen:
+    """One chunk in a process of its own."""
+    log = run.scope_folder / f"{chunk.id}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.with_suffix(".done.json").unlink(missing_ok=True)  # as Snakemake does: a job that is killed leaves none
+    command = [
+        sys.executable, "-m", "lthbench", "stage", "chunk", run.suite, "--scope", run.scope, "--chunk", chunk.id,
+        "--seed", str(run.seed), "--device", run.device,
+    ]  # fmt: skip
+    if run.replicates:
+        command += ["--replicates", str(run.replicates)]
+    if claims_dir:
+        command += ["--claims-dir", str(claims_dir.resolve())]
+    with log.open("wb") as file:
+        return subprocess.Popen(
+            command, cwd=run.out, env=environment() | {PARENT: str(os.getpid())},
+            stdout=file, stderr=file, preexec_fn=child(),
+        )  # fmt: skip
+
+
+def forget_logs(run: Run) -> None:
+    """Remove logs of earlier runs, so that a failure is explained by this one's; finished chunks keep theirs."""
+    for log in run.scope_folder.glob("*.log"):
+        if not log.with_suffix(".done.json").exists():
+            log.unlink()
+
+
+def failure(run: Run, log: Path) -> str:
+    """One or two lines on what went wrong: the last words of the newest log that has any."""
+    kept = "finished units are kept, the same command goes on"
+    logs = sorted(run.scope_folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in logs:
+        reason = reason_of(path)
+        if reason:
+            return f"a job failed: {reason}\nits log is {path}; {kept}"
+    for path in [*logs, log] if log.is_file() else logs:  # a full disk may leave a job no log
+        if "No space left on device" in path.read_text(errors="replace").rpartition("\n$ ")[2]:  # of this run
+            return f"{run.out.resolve()}: No space left on device; free space, {kept}"
+    return f"the workflow failed; its log is {log}; {kept}"
+
+
+def reason_of(log: Path) -> str:
+    """Why a job failed, from its log; nothing when it did not. A job without last words was killed."""
+    text = log.read_text(errors="replace").strip()
+    last = text.splitlines()[-1].strip() if text else ""
+    if last.startswith("lthbench: ") or "Traceback" in text:
+        return last.removeprefix("lthbench: ")
+    if log.with_suffix(".done.json").exists() or not CHUNK_LOG.fullmatch(log.name):
+        return ""
+    return f"{log.stem} was killed from outside, perhaps because memory ran out; use fewer --cores"

@@ -1,0 +1,140 @@
+"""The stages of the line, each reading only what the stage before it wrote.
+
+chunk (train) -> tidy -> judge -> report. Snakemake's rules call these through `python -m lthbench stage`;
+`lthbench run --no-snakemake` calls them itself. Heavy imports happen inside the stage that needs them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lthbench.files import write_text
+from lthbench.plan.run import FIRST_LOOK, Run
+from lthbench.plan.suite import Chunk, first_chunks, plan_suite
+from lthbench.plan.unit import Unit
+from lthbench.results import store
+from lthbench.results.sums import check, write_summed
+
+
+def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
+    """Train what is missing of a chunk and write its manifest."""
+    from lthbench.data.cache import cache_root
+    from lthbench.drive.execute import run_chunk
+
+    def report(unit: Unit, how: str) -> None:
+        tell(f"{how} {unit.name} ({unit.networks} networks)")
+
+    run_chunk(chunk.units, run.results, cache_root(), run.device, report)
+    manifest = {"chunk": chunk.id, "units": [unit.name for unit in chunk.units]}
+    write_text(run.scope_folder / f"{chunk.id}.done.json", json.dumps(manifest, indent=1) + "\n")
+
+
+def left_open(run: Run, first: Sequence[Chunk]) -> list[str]:
+    """Claims that the first look leaves inconclusive; none as long as its results are not all there."""
+    units = [unit for chunk in first for unit in chunk.units]
+    if len(finished(run, units)) < len(units):
+        return []
+    from lthbench.judging import judge
+    from lthbench.results.store import RecordError
+    from lthbench.results.tidy import collect, device_kinds
+
+    try:
+        table, provenance = collect(run.results, units)
+    except RecordError:
+        return []  # a damaged record is about to be made again
+    return judge.left_open(run.registry, run.suite, run.seed, table, run.claims, devices=device_kinds(provenance))
+
+
+def first_look(run: Run) -> None:
+    """Write which claims go on to the second look."""
+    opened = left_open(run, run.first_chunks())
+    write_summed(run.scope_folder / FIRST_LOOK, json.dumps({"left_open": opened}, indent=1) + "\n")
+
+
+def tidy(run: Run) -> None:
+    """Collect the finished units of the scope into tidy.csv; who measured them goes to provenance.json.
+
+    A suite without training starts here, with the released results that ship with the package.
+    """
+    from lthbench.results.tidy import collect, to_csv
+
+    table: Any
+    provenance: list[Any]
+    if run.given:
+        from lthbench.published.adapters import published, sources
+
+        table, provenance = published(), sources()
+    else:
+        table, provenance = collect(run.results, run.units())
+    write_summed(run.scope_folder / "tidy.csv", to_csv(table))
+    write_summed(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
+
+
+def judge(run: Run) -> None:
+    """Judge tidy.csv and write verdicts.json."""
+    from lthbench.judging.verdict import to_json
+
+    write_summed(run.scope_folder / "verdicts.json", to_json(judged(run)))
+
+
+def judged(run: Run) -> Any:
+    """The verdicts on tidy.csv."""
+    from lthbench.judging.judge import judge as decide
+    from lthbench.results.tidy import device_kinds, read
+
+    for name in ("tidy.csv", "provenance.json"):
+        check(run.scope_folder / name)
+    if run.given:
+        return judge_released(run)
+    table = read(run.scope_folder / "tidy.csv")
+    provenance = json.loads((run.scope_folder / "provenance.json").read_text())
+    return decide(
+        run.registry, run.suite, run.seed, table, run.claims, engines(provenance), device_kinds(provenance)
+    )
+
+
+def judge_released(run: Run) -> Any:
+    """The verdicts on the table of a suite without training."""
+    from lthbench.judging.given import judge_given
+    from lthbench.results.format import read_results
+    from lthbench.results.given import GivenTable
+
+    table = GivenTable(read_results(run.scope_folder / "tidy.csv").table)
+    return judge_given(run.registry, run.suite, table, run.claims, run.registry.given_suites[run.suite].given)
+
+
+def engines(provenance: list[dict[str, Any]]) -> str:
+    """The engines that results were trained with; one, unless results were mixed by hand."""
+    return ", ".join(sorted({str(entry.get("engine", "unknown")) for entry in provenance}))
+
+
+def report(run: Run) -> None:
+    """Draw the report from verdicts, tables and provenance."""
+    from lthbench.footprint import format as footprint
+    from lthbench.judging.verdict import from_json
+    from lthbench.report.write import write_report
+    from lthbench.results.format import read_results
+    from lthbench.results.tidy import read
+
+    for name in ("tidy.csv", "provenance.json", "verdicts.json"):
+        check(run.scope_folder / name)
+    path = run.scope_folder / "tidy.csv"
+    write_report(
+        folder=run.report,
+        registry=run.registry,
+        verdicts=from_json((run.scope_folder / "verdicts.json").read_text()),
+        tidy=read_results(path).table if run.given else read(path),
+        provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
+        footprint=footprint.read(run.scope_folder / footprint.FILE),
+    )
+
+
+def whole_plan(run: Run) -> list[Unit]:
+    """The units of all claims and looks, whatever the scope: a record that is not among them is stale."""
+    asked = (run.registry, run.suite, run.seed, (), run.replicates)
+    return [unit for chunk in (*first_chunks(*asked), *plan_suite(*asked)) for unit in chunk.units]
+
+
+def finished(run: Run, units: list[Unit]) -> list[Unit]:
+    """Units whose record is there (its content is verified when it is read)."""
+    return [unit for unit in units if store.path_of(run.results, unit).exists()]

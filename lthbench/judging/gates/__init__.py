@@ -1,0 +1,1 @@
+"""Structural gates: what must hold before the numbers of a claim mean anything. Torch-free."""

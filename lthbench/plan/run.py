@@ -1,0 +1,80 @@
+"""A run of a suite: what is asked for, where its files go, and what has to be trained."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from lthbench.claims.load import Registry
+from lthbench.plan.suite import Chunk, first_chunks, second_chunks
+from lthbench.plan.unit import Unit
+
+FIRST_LOOK = "first-look.json"  # in the scope's folder: which claims go on to the second look
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a suite: what is asked for and where its files go.
+
+    `scope` is `all` or one claim's id. `replicates` overrides the registered number, for tuning seeds only.
+    """
+
+    registry: Registry
+    suite: str
+    seed: int = 0
+    scope: str = "all"
+    out: Path = Path(".")
+    device: str = "auto"
+    replicates: int | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether the suite judges results that are there, without training."""
+        return self.suite in self.registry.given_suites
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claims of the scope; empty means all."""
+        return () if self.scope == "all" else (self.scope,)
+
+    @property
+    def results(self) -> Path:
+        """Folder of the unit records, shared by all scopes of the suite and seed."""
+        return self.out / "results" / self.suite / f"seed-{self.seed}"
+
+    @property
+    def scope_folder(self) -> Path:
+        """Folder of the scope's tables and verdicts."""
+        return self.results / "scopes" / self.scope
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report; master seed 0 is the suite's report proper."""
+        suite = self.suite if self.seed == 0 else f"{self.suite}-seed-{self.seed}"
+        folder = self.out / "reports" / suite
+        return folder if self.scope == "all" else folder / self.scope
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether a first look decides what is trained after it; tuning runs have none."""
+        suite = self.registry.suites.get(self.suite)
+        return suite is not None and suite.first_look is not None and not self.replicates
+
+    def first_chunks(self) -> list[Chunk]:
+        """What is trained in any case."""
+        return first_chunks(self.registry, self.suite, self.seed, self.claims, self.replicates)
+
+    def chunks(self) -> list[Chunk]:
+        """What has to be trained; the second look's chunks are there once the first's results are."""
+        first = self.first_chunks()
+        if not self.looks_twice:
+            return first
+        return first + second_chunks(self.registry, self.suite, self.seed, self.left_open())
+
+    def left_open(self) -> list[str]:
+        """The claims that the first look left inconclusive, as the stage of that name wrote them; none before."""
+        file = self.scope_folder / FIRST_LOOK
+        return json.loads(file.read_text(encoding="utf-8"))["left_open"] if file.is_file() else []
+
+    def units(self) -> list[Unit]:
+        """All units of all chunks."""
+        return [unit for chunk in self.chunks() for unit in chunk.units]

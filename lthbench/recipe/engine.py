@@ -1,0 +1,56 @@
+"""The declared version of everything that can change a number, and the check that the code still is it.
+
+Results belong to an engine. Changing the code of the rooms in SCIENCE without declaring it here gives the changed
+code a name of its own (`1+3f9c2a...`), so its results are computed afresh and never mixed with older ones.
+When the change cannot alter a number, put the new source hash here; when it can, raise VERSION as well.
+`lthbench engine` prints both, and a test fails while they disagree.
+"""
+
+import ast
+import hashlib
+import io
+import tokenize
+from functools import cache
+from pathlib import Path
+
+VERSION = 2
+SOURCE = "516ba8f63f56"
+
+PACKAGE = Path(__file__).parents[1]
+SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
+
+
+@cache
+def source_hash() -> str:
+    """sha256 (12 digits) over the code of the science rooms, without what comments and docstrings say."""
+    digest = hashlib.sha256()
+    for file in science_files():
+        digest.update(file.relative_to(PACKAGE).as_posix().encode())
+        digest.update(code_of(file.read_text(encoding="utf-8")).encode())
+    return digest.hexdigest()[:12]
+
+
+def science_files() -> list[Path]:
+    """The modules that can change a number, but for this one, which holds the hash."""
+    files = [file for room in SCIENCE for file in sorted((PACKAGE / room).rglob("*.py"))]
+    return [file for file in files if file != Path(__file__)]
+
+
+def code_of(source: str) -> str:
+    """The lines of a module without comments, docstrings and blank lines. The same text on every Python."""
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            said = node.body[0]
+            for row in range(said.lineno, (said.end_lineno or said.lineno) + 1):
+                lines[row - 1] = ""
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+def engine() -> str:
+    """The engine's name: the version, with the source hash appended when the source is not the declared."""
+    return str(VERSION) if source_hash() == SOURCE else f"{VERSION}+{source_hash()}"

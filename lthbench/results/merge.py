@@ -1,0 +1,139 @@
+"""Join the unit records of several machines into one results folder.
+
+A *slice* is any folder that holds `results/<suite>/seed-<m>/units/...` (what `--out` was on that machine), or such
+a `results` folder's contents themselves. Records are content-addressed, so slices never have to agree on who
+trains what; checkpoints of units under way stay where they are.
+
+Nothing is copied before everything was looked at: each record must verify, two records of one name must hold the
+same numbers (both files are named if not), and all units of one experiment must come from one kind of device
+(`cpu`, or one GPU's name), because replicates of one contrast do.
+
+A slice to be committed is made with `without_tensors`: records only, packed as `<name>.json.gz`. That is all that
+tidy tables and verdicts need. Merged again, its units count as measured; only where a unit still to be trained is
+made from one of them, that one is trained once more.
+"""
+
+import gzip
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lthbench.errors import BLOCKED, UserError, shown
+from lthbench.files import write_bytes
+from lthbench.results import store
+from lthbench.results.store import Record
+from lthbench.results.tidy import device_kind
+
+PACKED = ".json.gz"
+PLACE = re.compile(r"[a-z][a-z0-9-]*/seed-[0-9]{1,9}/units/[A-Za-z0-9][A-Za-z0-9_-]*/b[0-9]+-[a-z0-9-]+\.json")
+
+
+@dataclass(frozen=True)
+class Found:
+    """One verified record: where it lies, and where below `results` it belongs (with the ending .json)."""
+
+    file: Path
+    place: Path
+    record: Record
+
+    @property
+    def experiment(self) -> Path:
+        """Suite, seed and experiment: what must come from one kind of device."""
+        return self.place.parent
+
+    @property
+    def tensors(self) -> Path:
+        """The tensors beside the record; they may be absent."""
+        return self.file.with_name(self.place.stem + ".safetensors")
+
+
+def records(folder: Path) -> Iterator[Found]:
+    """The records of a slice, verified. Raises RecordError for a damaged one, UserError where there is none."""
+    root = folder / "results" if (folder / "results").is_dir() else folder
+    files = sorted(file for ending in (".json", PACKED) for file in root.glob(f"*/seed-*/units/*/*{ending}"))
+    if not files:
+        raise UserError(f"{folder}: no unit records in results/SUITE/seed-N/units; name the folder given as --out")
+    for file in files:
+        name = file.name.removesuffix(PACKED).removesuffix(".json") + ".json"
+        yield checked(Found(file, file.relative_to(root).with_name(name), store.read(file)))
+
+
+def checked(found: Found) -> Found:
+    """A record lies where its name and content say: somebody else's slice cannot put it elsewhere."""
+    place, record = found.place, found.record
+    address = f"-{record.arm}-{record.level}-{record.key}"
+    if not PLACE.fullmatch(place.as_posix()):
+        raise UserError(f"{found.file}: not results/SUITE/seed-N/units/EXPERIMENT/RECORD; rename or remove it")
+    if record.experiment != place.parent.name or not place.stem.endswith(address):
+        raise UserError(f"{found.file}: holds the record of {shown(record.experiment)}{shown(address)}; remove it")
+    return found
+
+
+def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> list[tuple[str, int]]:
+    """Copy what OUT lacks from the slices; the suites and seeds that now have records there.
+
+    Raises UserError, before anything is copied, where records contradict one another or devices are mixed.
+    """
+    there = {found.place: found for found in records(out)} if has_records(out) else {}
+    joined = dict(there)
+    for folder in slices:
+        for found in records(folder):
+            joined[found.place] = same(joined.get(found.place), found)
+    one_kind(joined.values())
+    for place, found in joined.items():
+        copy(found, out / "results" / place, without_tensors)
+    return sorted({(place.parts[0], int(place.parts[1].removeprefix("seed-"))) for place in joined})
+
+
+def has_records(folder: Path) -> bool:
+    """Whether there is anything to merge with."""
+    return any((folder / "results").glob("*/seed-*/units/*/*.json*"))
+
+
+def same(first: Found | None, second: Found) -> Found:
+    """Of two records of one unit, the one with tensors; refuses two with different numbers."""
+    if first is None:
+        return second
+    if content(first.record) != content(second.record):
+        raise UserError(
+            f"{first.file} and {second.file}: the same unit with different numbers; keep one of them "
+            "(two machines trained it: their bits differ)",
+            BLOCKED,
+        )
+    return first if first.tensors.exists() or not second.tensors.exists() else second
+
+
+def content(record: Record) -> tuple[object, ...]:
+    """What two records of one unit must agree on: everything but who measured it and when."""
+    return (record.key, record.experiment, record.arm, record.level, record.rows, record.tensors)
+
+
+def one_kind(found: Iterable[Found]) -> None:
+    """Refuse an experiment whose units come from several kinds of device."""
+    first: dict[Path, Found] = {}
+    for each in found:
+        other = first.setdefault(each.experiment, each)
+        kinds = device_kind(other.record.provenance), device_kind(each.record.provenance)
+        if kinds[0] != kinds[1]:
+            raise UserError(
+                f"{other.file} is from {kinds[0]}, {each.file} from {kinds[1]}: replicates of one contrast come "
+                "from one kind of device;\nmerge each kind into a folder of its own",
+                BLOCKED,
+            )
+
+
+def copy(found: Found, target: Path, without_tensors: bool) -> None:
+    """Put one record into its place, tensors first, so that a record that is there is complete."""
+    text = gzip.decompress(found.file.read_bytes()) if found.file.suffix == ".gz" else found.file.read_bytes()
+    if without_tensors:
+        packed = target.with_name(target.stem + PACKED)
+        if not packed.exists():
+            write_bytes(packed, gzip.compress(text, mtime=0))
+        return
+    tensors = target.with_suffix(".safetensors")
+    if found.tensors.exists() and not tensors.exists():
+        store.read_tensors(found.tensors.with_suffix(".json"), found.record)
+        write_bytes(tensors, found.tensors.read_bytes())
+    if not target.exists():
+        write_bytes(target, text)

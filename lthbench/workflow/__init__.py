@@ -1,1 +1,0 @@
-"""The Snakemake workflow: thin rules over lthbench.stages."""

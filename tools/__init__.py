@@ -1,0 +1,1 @@
+"""Development tools: they need a checkout, and are in no wheel."""
