@@ -89,7 +89,7 @@ def run_chunk(
                 folds = None  # free the old ones first
                 folds = block_data.load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
                 of = unit.experiment.id
-            above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
+            above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
             run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
 
@@ -106,9 +106,3 @@ def enough_memory(what: str) -> Iterator[None]:
         raise OutOfMemory(
             f"{what}: out of memory; use fewer --cores, a smaller `block` in the suite's file, or a larger machine"
         ) from None
-
-
-def tensors(unit: Unit, root: Path) -> dict:
-    """The stored tensors of a finished unit."""
-    path = store.path_of(root, unit)
-    return store.read_tensors(path, store.read(path))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from math import prod
 
 import torch
@@ -9,17 +10,12 @@ from torch import nn
 
 from lthbench.data.errors import one_line
 from lthbench.models.borrowed import borrowed
-from lthbench.models.conv import conv
 from lthbench.models.errors import ModelError, told
 from lthbench.models.mlp import Mlp, mlp
 from lthbench.models.module import ModuleModel, module_model, state_of
 from lthbench.models.parts import scaled
-from lthbench.models.perceptron import perceptron
-from lthbench.models.resnet import resnet
-from lthbench.models.vgg import vgg
 from lthbench.recipe.experiment import Network
-
-FAMILIES = {"mlp": perceptron, "conv": conv, "resnet": resnet, "vgg": vgg}
+from lthbench.recipe.families import family_of
 
 
 def build(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -27,8 +23,10 @@ def build(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
 
     `shape` is one example's. Raises ModelError for what cannot be built.
     """
-    family = FAMILIES[network.kind.partition("-")[0]] if network.is_paper else borrowed
-    return family(network, shape, classes)
+    family = family_of(network.kind)
+    if family is None:
+        return borrowed(network, shape, classes)
+    return getattr(import_module(f"lthbench.models.{family}"), family)(network, shape, classes)
 
 
 def model(network: Network, shape: tuple[int, ...], classes: int) -> Mlp | ModuleModel:

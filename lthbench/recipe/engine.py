@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "516ba8f63f56"
+SOURCE = "fed09e365188"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Literal
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.declaration import STRICT, content, later
+from lthbench.recipe.families import FAMILIES, family_of
 
 FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")  # package.module:function
-PAPER = re.compile(r"^(mlp|conv-[246]|resnet-[1-9]\d*|vgg-(11|13|16|19))$")
 LIBRARY = re.compile(r"^(torchvision|timm)/[\w.\-/]+$")
 CRITERIA = (
     "magnitude", "random", "snip", "small-final", "large-init", "small-init", "large-init-large-final",
@@ -53,10 +53,11 @@ class Network:
     options: dict[str, Any] = later(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not any(known.match(self.kind) for known in (PAPER, LIBRARY, FUNCTION)):
+        if not self.is_paper and not any(known.match(self.kind) for known in (LIBRARY, FUNCTION)):
+            ours = ", ".join(family.says for family in FAMILIES.values())
             raise ValueError(
-                f"kind '{self.kind}' is no network; use mlp, conv-2/4/6, resnet-20, vgg-16, torchvision/NAME, "
-                "timm/NAME or package.module:function"
+                f"kind '{self.kind}' is no network; use {ours}, torchvision/NAME, timm/NAME or "
+                "package.module:function"
             )
         depth = self.kind.removeprefix("resnet-")
         if depth.isdigit() and (int(depth) < 8 or (int(depth) - 2) % 6):
@@ -67,15 +68,21 @@ class Network:
             raise ValueError("batch_norm: is a choice of mlp only")
         if not 0 <= self.dropout < 1 or not 0 < self.width < math.inf:
             raise ValueError("dropout lies between 0 and 1, width is positive")
-        if not PAPER.match(self.kind) and (self.width != 1 or self.dropout or self.activation != "relu"):
+        if not self.is_paper and (self.width != 1 or self.dropout or self.activation != "relu"):
             raise ValueError(f"width, dropout, activation: not for '{self.kind}'; pass its own names in options")
-        if PAPER.match(self.kind) and self.options:
+        if self.is_paper and self.options:
             raise ValueError("options: keywords for torchvision, timm or a function, not for the paper's networks")
 
     @property
     def is_paper(self) -> bool:
         """Whether this project builds the network itself."""
-        return bool(PAPER.match(self.kind))
+        return family_of(self.kind) is not None
+
+    @property
+    def normed(self) -> bool:
+        """Whether a network of this project's has batch norm."""
+        family = family_of(self.kind)
+        return self.batch_norm or (family is not None and FAMILIES[family].normed)
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,12 @@ def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
         raise RecordError(f"{file}: not a safetensors file ({error.__class__.__name__})") from None
 
 
+def tensors_of(root: Path, unit: Unit) -> dict[str, np.ndarray]:
+    """The tensors of a finished unit, verified."""
+    path = path_of(root, unit)
+    return read_tensors(path, read(path))
+
+
 def measured(root: Path, unit: Unit) -> bool:
     """Whether the unit's numbers are there: its record verifies, and its tensors do or are absent."""
     path = path_of(root, unit)

@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import save
 
 from lthbench.claims.schema import parse_cell
-from lthbench.drive.execute import tensors
 from lthbench.errors import UserError
 from lthbench.files import write_bytes
 from lthbench.models import registry
@@ -112,9 +111,9 @@ def ticket(
     if record.provenance["data_sha256"][index] != folds.sha256[0]:
         raise UserError(f"{unit.experiment.data.name}: the data are others than those the ticket was trained on")
     model = registry.model(unit.experiment.network, folds.shape, folds.classes)
-    own = tensors(unit, root)
+    own = store.tensors_of(root, unit)
     names = {other.key: other for other in units}
-    above = {cell: tensors(names[key], root) for cell, key in unit.parents.items()}
+    above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
     s = index * unit.draws + draw
     mask = part(own, "mask", s) or masks.ones(model.prunable)
     worn, pruning = mask, unit.experiment.pruning

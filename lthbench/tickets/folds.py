@@ -10,7 +10,7 @@ from lthbench.data.arrays import Arrays
 from lthbench.data.images import normalise
 from lthbench.data.split import train_validation_split
 from lthbench.recipe.experiment import Experiment
-from lthbench.recipe.streams import seed, stream
+from lthbench.recipe.streams import stream, stream_seed
 from lthbench.training.run import Examples, Folds
 
 LARGEST_RESIDENT = 8 * 2**30  # bytes; a larger data set stays in main memory
@@ -31,7 +31,7 @@ def drawn(experiment: Experiment) -> bool:
 
 def replicate_arrays(experiment: Experiment, master: int, replicate: int, cache: Path | None) -> Arrays:
     """The data set of one replicate."""
-    draw = seed(master, data_scope(experiment), replicate, "data") % 2**32
+    draw = stream_seed(master, data_scope(experiment), replicate, "data") % 2**32
     return registry.load(experiment.data, draw, cache)
 
 

@@ -10,7 +10,7 @@ from safetensors.numpy import load as safetensors_load
 
 from lthbench.models.mlp import weights
 from lthbench.pruning import masks
-from lthbench.recipe.streams import seed, stream
+from lthbench.recipe.streams import stream, stream_seed
 from lthbench.results import store
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.unit import make_task
@@ -36,7 +36,7 @@ def small(tmp_path_factory, cache):
 def test_a_stream_is_named_by_master_scope_replicate_and_name() -> None:
     base = (0, "plain", 1, "init")
     others = [(1, "plain", 1, "init"), (0, "plain2", 1, "init"), (0, "plain", 2, "init"), (0, "plain", 1, "order")]
-    seeds = [seed(*address) for address in [base, *others]]
+    seeds = [stream_seed(*address) for address in [base, *others]]
     assert len(set(seeds)) == 5
     assert all(0 <= s < 2**64 for s in seeds)
     first, again = (stream(*base).standard_normal(8) for _ in range(2))

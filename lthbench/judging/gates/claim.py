@@ -109,7 +109,7 @@ def barrier_gates(experiment: Experiment, every: Sequence[Cell], table: Table, n
     (Of 24 sound ends on 20,000 test examples all moved, by 0.035 to 2.2 pp.) A pass leaves no trace.
     """
     network, found = experiment.network, []
-    normed = network.batch_norm or network.kind.startswith(("resnet-", "vgg-"))
+    normed = network.normed
     if not network.is_paper or not {("dense-copy", 0), ("dense", 0)} <= {(c.arm, c.level) for c in every}:
         return []
     for arm, end in (("dense", "line_error:0"), ("dense-copy", "line_error:1")):
