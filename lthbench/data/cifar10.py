@@ -79,17 +79,17 @@ def _from_folder(folder: Path) -> dict[str, bytes]:
 
 def _from_archive(path: Path) -> dict[str, bytes]:
     """Read the batches out of the archive; nothing is unpacked to the disk."""
-    found = {}
+    batches = {}
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 file = member.name.rpartition("/")[2]
                 content = archive.extractfile(member)
                 if file in BATCHES and content is not None:
-                    found[file] = content.read()
+                    batches[file] = content.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
         raise _unreadable(path, error) from error
-    return found
+    return batches
 
 
 def _unreadable(place: Path, error: Exception) -> DataError:
@@ -111,10 +111,10 @@ def _published(batches: dict[str, bytes], place: Path) -> Arrays:
 def _own(path: Path) -> Arrays:
     raw = npz.read(path)
     train, test = (_records(raw[f"x_{part}"], raw[f"y_{part}"], path, part) for part in ("train", "test"))
-    found = tuple(hashlib.sha256(records.data).hexdigest() for records in (train, test))
-    if found == WITH_JPEG_COPIES:
+    hashes = tuple(hashlib.sha256(records.data).hexdigest() for records in (train, test))
+    if hashes == WITH_JPEG_COPIES:
         _log.warning("cifar10: %s is not quite the published data: %s", path, JPEG_COPIES)
-    elif found != PUBLISHED:
+    elif hashes != PUBLISHED:
         _log.warning("cifar10: %s is not the published data; its results stand for these data only", path)
     return _arrays(train, test)
 

@@ -86,11 +86,11 @@ def listing(folder: Path) -> Listing:
     if not folder.is_dir():
         raise DataError(f"image_folder: {folder} is no folder; path must hold train/<class>/* and val/<class>/*")
     try:
-        found = import_torchvision().datasets.ImageFolder(str(folder))
-        files = tuple(_identity(folder, file) for file, _ in found.samples)
+        images = import_torchvision().datasets.ImageFolder(str(folder))
+        files = tuple(_identity(folder, file) for file, _ in images.samples)
     except OSError as error:  # also torchvision's FileNotFoundError for a folder or class without images
         raise DataError(f"image_folder: {folder} cannot be used: {one_line(error)}") from error
-    return Listing(folder, tuple(found.classes), files, np.array(found.targets, dtype=np.int64))
+    return Listing(folder, tuple(images.classes), files, np.array(images.targets, dtype=np.int64))
 
 
 def _identity(folder: Path, file: str) -> tuple[str, int, int]:

@@ -126,12 +126,12 @@ def _image_folder(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
 
 def _check_size(spec: DataSpec, arrays: Arrays) -> None:
     """Refuse a size that the data set does not have, rather than silently use another."""
-    for field, asked, found in (
+    for field, asked, size in (
         ("train", spec.train, len(arrays.x_train)),
         ("test", spec.test, len(arrays.x_test)),
     ):
-        if asked is not None and asked != found:
-            raise DataError(f"{spec.name}: {field} is {asked}, but the data has {found}; correct it")
+        if asked is not None and asked != size:
+            raise DataError(f"{spec.name}: {field} is {asked}, but the data has {size}; correct it")
 
 
 _LOADERS: dict[str, Callable[[DataSpec, int, Path | None], Arrays]] = {

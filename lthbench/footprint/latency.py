@@ -69,22 +69,22 @@ def smaller(module: nn.Module, masks: Mapping[str, np.ndarray], example: torch.T
 
 def variants(module: nn.Module, masks: Mapping[str, np.ndarray], example: torch.Tensor) -> dict[str, nn.Module]:
     """The dense network and what a mask can make of it. `masks` of biases and norms follow those of filters."""
-    found = {
+    made = {
         "dense": deepcopy(module).eval(),
         "masked": masked(module, masks),
         "csr": sparse(module, masks) if all(mask.ndim > 1 for mask in masks.values()) else None,
         "smaller": smaller(module, masks, example),
     }
     with torch.inference_mode():
-        wanted = found["masked"](example)  # type: ignore[misc]
+        wanted = made["masked"](example)  # type: ignore[misc]
         for name in ("csr", "smaller"):
-            one = found[name]
+            network = made[name]
             if (
-                one is not None
-                and not functional.mse_loss(one(example), wanted) <= (CLOSE * wanted.abs().max()) ** 2
+                network is not None
+                and not functional.mse_loss(network(example), wanted) <= (CLOSE * wanted.abs().max()) ** 2
             ):
                 raise RuntimeError(f"{name}: does not compute what the masked network does")
-    return {name: one for name, one in found.items() if one is not None}
+    return {name: network for name, network in made.items() if network is not None}
 
 
 def medians(networks: Mapping[str, nn.Module], x: torch.Tensor, repetitions: int) -> dict[str, tuple[float, ...]]:

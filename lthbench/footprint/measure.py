@@ -33,10 +33,12 @@ def measure(run: Run, tell: Callable[[str], None], repetitions: int = latency.RE
     try:
         units = run.units()
         experiments = {unit.experiment.id: unit.experiment for unit in units}
-        found = [one_experiment(run, units, one, tell, repetitions) for one in experiments.values()]
+        measured = [
+            one_experiment(run, units, experiment, tell, repetitions) for experiment in experiments.values()
+        ]
     finally:
         torch.set_num_threads(threads)
-    kept = [one for one in found if one is not None]
+    kept = [experiment for experiment in measured if experiment is not None]
     if not kept:
         raise UserError(
             f"{run.results}: no ticket with its tensors is there; train first: lthbench run {run.suite}"
@@ -49,8 +51,8 @@ def measure(run: Run, tell: Callable[[str], None], repetitions: int = latency.RE
 def tickets_of(run: Run, units: list[Unit], experiment: Experiment) -> list[Unit]:
     """The finished units of replicate 0 of the first pruned arm that has any, by level."""
     for arm, made in ARMS.items():
-        mine = [u for u in units if (u.experiment.id, u.arm) == (experiment.id, arm) and 0 in u.replicates]
-        there = [u for u in mine if store.finished(run.results, u)]
+        of_arm = [u for u in units if (u.experiment.id, u.arm) == (experiment.id, arm) and 0 in u.replicates]
+        there = [u for u in of_arm if store.finished(run.results, u)]
         if made.mask in MASKS and there:
             return sorted(there, key=lambda unit: unit.level)
     return []

@@ -16,25 +16,25 @@ COMPRESSION = 6  # of zip, its usual level
 
 def arrays(name: str, weights: Matrices, masks: Matrices) -> dict[str, np.ndarray]:
     """The arrays of a format. Filters lie flattened: (outputs, the rest); 16-bit columns need at most 65,536."""
-    found: dict[str, np.ndarray] = {}
+    stored: dict[str, np.ndarray] = {}
     for layer, weight in weights.items():
         values = weight.reshape(len(weight), -1).astype(np.float32)
         mask = masks[layer].reshape(values.shape)
         if name == "dense":
-            found[layer] = values * mask
+            stored[layer] = values * mask
         elif name == "bitmask":
-            found |= {f"{layer}.bits": np.packbits(mask), f"{layer}.values": values[mask]}
+            stored |= {f"{layer}.bits": np.packbits(mask), f"{layer}.values": values[mask]}
         else:
             index = np.uint16 if name == "csr16" else np.int32
             if values.shape[1] > np.iinfo(index).max + 1:
                 raise ValueError(f"{layer}: {values.shape[1]} columns need more than 16 bits")
             pointers = np.concatenate([[0], np.cumsum(mask.sum(1))]).astype(np.int32)
-            found |= {
+            stored |= {
                 f"{layer}.values": values[mask],
                 f"{layer}.columns": np.nonzero(mask)[1].astype(index),
                 f"{layer}.rows": pointers,
             }
-    return found
+    return stored
 
 
 def exact_bytes(name: str, masks: Matrices) -> int:

@@ -64,15 +64,15 @@ def follow(module: nn.Module, example: torch.Tensor) -> Parts:
 
 def parts_of(graph: Any, layer: nn.Module, names: dict[Any, str]) -> list[Part]:
     """The parts of one layer, as torch-pruning's graph tells; additions, reshapings and the like are left out."""
-    found = []
+    parts = []
     every = list(range(len(layer.weight)))  # type: ignore[arg-type]
     for item in graph.get_pruning_group(layer, graph.get_pruner_of_module(layer).prune_out_channels, every):
         inside, cut = item.dep.target.module, item.dep.handler
         if inside in names or isinstance(inside, nn.Parameter):
             reads = isinstance(inside, WEIGHTED) and cut.__name__ == "prune_in_channels"
             name = names.get(inside, "a parameter")
-            found.append(Part(name, inside, reads, np.array(item.idxs), np.array(item.root_idxs), cut))
-    return found
+            parts.append(Part(name, inside, reads, np.array(item.idxs), np.array(item.root_idxs), cut))
+    return parts
 
 
 def are_classes(parts: Iterable[Part]) -> bool:

@@ -62,10 +62,11 @@ def check_output(network: Network, module: nn.Module, shape: tuple[int, ...], cl
             raise ModelError(
                 f"{network.kind}: cannot take examples of shape {shape} ({told(error)}){hint}"
             ) from error
-        found = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        if found != (2, classes):
+        returned = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        if returned != (2, classes):
             when = "training" if training else "evaluation"
-            raise ModelError(f"{network.kind}: in {when} the output for 2 examples is {found}, not {(2, classes)}")
+            wanted = (2, classes)
+            raise ModelError(f"{network.kind}: in {when} the output for 2 examples is {returned}, not {wanted}")
 
 
 def check_fresh(network: Network, maker: partial[nn.Module]) -> None:

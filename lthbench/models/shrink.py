@@ -79,8 +79,9 @@ def cost(module: nn.Module, example_input: torch.Tensor) -> Cost:
 
     def count(layer: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         nonlocal total
-        one = inputs[0] if getattr(layer, "transposed", False) else output  # every number of these meets a filter
-        total += one[0].numel() * prod(layer.weight.shape[1:])
+        # Every number of these meets a filter.
+        positions = inputs[0] if getattr(layer, "transposed", False) else output
+        total += positions[0].numel() * prod(layer.weight.shape[1:])
 
     hooks = [
         layer.register_forward_hook(count)

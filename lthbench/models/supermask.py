@@ -106,14 +106,14 @@ def start(model: ModuleModel, state: Arrays, generator: np.random.Generator | No
     +-1/sqrt(fan in), in the order of the weights' names: torch's kaiming_uniform_ with a = sqrt(5), as in
     Ramanujan et al.'s code.
     """
-    found = {frozen(name): value for name, value in state.items()}
+    started = {frozen(name): value for name, value in state.items()}
     for name, shape in sorted(model.prunable.items()):
         first = np.zeros(shape, np.float32)
         if generator is not None:
             bound = np.float32(1 / np.sqrt(np.prod(shape[1:])))
             first = bound * (2 * generator.random(shape, dtype=np.float32) - 1)
-        found[score(name)] = first
-    return found
+        started[score(name)] = first
+    return started
 
 
 @torch.no_grad()

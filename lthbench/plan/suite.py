@@ -72,8 +72,8 @@ def plan_suite(
         # Nothing is made from what wears another experiment's mask, so it comes last.
         units.sort(key=lambda unit: ARMS[unit.arm].of == "source")
         for block in sorted({unit.block for unit in units}):
-            mine = tuple(unit for unit in units if unit.block == block)
-            chunks.append(Chunk(together[0], block, mine))
+            of_block = tuple(unit for unit in units if unit.block == block)
+            chunks.append(Chunk(together[0], block, of_block))
     return chunks
 
 

@@ -101,12 +101,12 @@ def _file_digest(path: str, size: int, modified: int) -> str:
 
 def with_sources(cells: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> dict[str, set[Cell]]:
     """Cells by experiment, and the tickets of other experiments whose masks some of them wear."""
-    found = {name: set(own) for name, own in cells.items()}
+    everything = {name: set(own) for name, own in cells.items()}
     for name, own in cells.items():
         for arm, level in own:
             if ARMS[arm].of == "source":
-                found.setdefault(experiments[name].mask_from, {("dense", 0)}).add(("ticket", level))
-    return found
+                everything.setdefault(experiments[name].mask_from, {("dense", 0)}).add(("ticket", level))
+    return everything
 
 
 def plan_experiment(

@@ -93,12 +93,12 @@ def movement(trace: Trace) -> Arrays:
 def ranks(trace: Trace, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Ranks of |w initial| and |w trained| among a layer's surviving weights; pruned weights rank 0."""
     alive = trace.mask[name]
-    found = []
+    both = []
     for weights in (trace.initial[name], trace.trained[name]):
         rank = np.zeros(alive.shape)
         rank[alive] = rankdata(np.abs(weights[alive]))
-        found.append(rank)
-    return found[0], found[1]
+        both.append(rank)
+    return both[0], both[1]
 
 
 BUILT_IN: dict[str, Criterion] = {
@@ -116,23 +116,25 @@ def criterion(name: str) -> Criterion:
         return BUILT_IN[name]
     module, _, function = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), function, None)
+        own = getattr(importlib.import_module(module), function, None)
     except ImportError as error:
         raise CriterionError(f"pruning.criterion: cannot import {module} ({error}); install it here") from None
-    if not callable(found):
+    if not callable(own):
         raise CriterionError(f"pruning.criterion: {module} has no function {function}")
-    return found
+    return own
 
 
 def scores(name: str, trace: Trace) -> Arrays:
     """The scores of a criterion, checked: one finite array per weight, in its shape."""
-    found = criterion(name)(trace)
-    if not isinstance(found, Mapping):
-        raise CriterionError(f"pruning.criterion: {name} returns a {type(found).__name__}, not scores by weight")
+    returned = criterion(name)(trace)
+    if not isinstance(returned, Mapping):
+        raise CriterionError(
+            f"pruning.criterion: {name} returns a {type(returned).__name__}, not scores by weight"
+        )
     for weight, mask in trace.mask.items():
-        if weight not in found or np.shape(found[weight]) != mask.shape:
+        if weight not in returned or np.shape(returned[weight]) != mask.shape:
             raise CriterionError(f"pruning.criterion: {name} gives no scores of shape {mask.shape} for {weight}")
         diverged = not np.isfinite(trace.trained[weight]).all()  # recorded as such; a gate decides
-        if np.isnan(np.asarray(found[weight])[mask]).any() and not diverged:
+        if np.isnan(np.asarray(returned[weight])[mask]).any() and not diverged:
             raise CriterionError(f"pruning.criterion: {name} gives scores that are not numbers for {weight}")
-    return {weight: np.asarray(found[weight]) for weight in trace.mask}
+    return {weight: np.asarray(returned[weight]) for weight in trace.mask}

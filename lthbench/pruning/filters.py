@@ -69,13 +69,13 @@ class Filters:
 
     def with_companions(self, mask: Mask) -> Mask:
         """The mask, and beside it those of the parameters that would pass on a constant for a pruned filter."""
-        found: Mask = {}
+        companions: Mask = {}
         for name, every in self.companions.items():
             alive = self.alive(name, mask[name])
             for parameter, entries, filters in every:
-                silent = found.setdefault(parameter, np.ones(self.shapes[parameter], dtype=bool))
+                silent = companions.setdefault(parameter, np.ones(self.shapes[parameter], dtype=bool))
                 silent[entries] &= alive[filters]
-        return mask | found
+        return mask | companions
 
 
 def find(model: Mlp | ModuleModel, shape: tuple[int, ...], pruning: Pruning) -> Filters:

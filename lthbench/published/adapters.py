@@ -62,24 +62,24 @@ def gale_grids() -> list[Row]:
 
     `magnitude-same` is the one magnitude run of the configuration that the ticket and scratch runs used.
     """
-    found: list[Row] = []
+    rows: list[Row] = []
     setting = ["begin", "end", "freq", "label smoothing"]
     tickets = pd.read_csv(GALE / "rn50_lottery_ticket.csv").groupby("sparsity")[setting].first()
     for arm, column in (("magnitude", "Sparsity"), ("random-pruning", "Target Sparsity")):
         grid = pd.read_csv(GALE / f"rn50_{arm.removesuffix('-pruning')}.csv")
-        for sparsity, mine in grid.groupby(column):
-            density, accuracy = 1 - float(str(sparsity)), 100 * mine["accuracy"]
-            found += runs(GALE_RN50, arm, density, accuracy)
-            found.append(single(f"{arm}-best", density, accuracy.max()))
-            same = (mine[setting] == tickets.loc[sparsity]).all(axis=1)
+        for sparsity, at_sparsity in grid.groupby(column):
+            density, accuracy = 1 - float(str(sparsity)), 100 * at_sparsity["accuracy"]
+            rows += runs(GALE_RN50, arm, density, accuracy)
+            rows.append(single(f"{arm}-best", density, accuracy.max()))
+            same = (at_sparsity[setting] == tickets.loc[sparsity]).all(axis=1)
             if arm == "magnitude" and same.sum() == 1:
-                found.append(single("magnitude-same", density, accuracy[same].iloc[0]))
-    return found
+                rows.append(single("magnitude-same", density, accuracy[same].iloc[0]))
+    return rows
 
 
 def gale_outcomes() -> list[Row]:
     """rn50_variational_dropout.csv, rn50_l0.csv: the best run within half a point of each sparsity, as n = 1."""
-    found = []
+    rows = []
     for arm, sparsity_column, accuracy_column in (
         ("variational_dropout", "global sparsity", "Accuracy"),
         ("l0", "global_sparsity", "accuracy"),
@@ -89,8 +89,8 @@ def gale_outcomes() -> list[Row]:
             near = grid[(grid[sparsity_column] - sparsity).abs() <= BAND]
             if not near.empty:
                 best = 100 * near[accuracy_column].max()
-                found.append(single(f"{arm.replace('_', '-')}-best", 1 - sparsity, best))
-    return found
+                rows.append(single(f"{arm.replace('_', '-')}-best", 1 - sparsity, best))
+    return rows
 
 
 def single(arm: str, density: float, value: float) -> Row:
@@ -100,10 +100,10 @@ def single(arm: str, density: float, value: float) -> Row:
 
 def gale_tickets() -> list[Row]:
     """rn50_lottery_ticket.csv: the pruned mask trained from its initial weights, nine runs (three at 98 %)."""
-    found: list[Row] = []
-    for sparsity, mine in pd.read_csv(GALE / "rn50_lottery_ticket.csv").groupby("sparsity"):
-        found += runs(GALE_RN50, "ticket", 1 - float(str(sparsity)), 100 * mine["accuracy"])
-    return found
+    rows: list[Row] = []
+    for sparsity, at_sparsity in pd.read_csv(GALE / "rn50_lottery_ticket.csv").groupby("sparsity"):
+        rows += runs(GALE_RN50, "ticket", 1 - float(str(sparsity)), 100 * at_sparsity["accuracy"])
+    return rows
 
 
 def gale_scratch() -> list[Row]:
@@ -112,12 +112,12 @@ def gale_scratch() -> list[Row]:
         (1, "baseline"): "reinit", (1, "sparse"): "reinit-rescaled",
         (2, "baseline"): "reinit-double", (2, "sparse"): "reinit-rescaled-double",
     }  # fmt: skip
-    found: list[Row] = []
+    rows: list[Row] = []
     for _, line in pd.read_csv(GALE / "rn50_scratch.csv").iterrows():
         arm = names[int(line["time multiplier"]), str(line["init method"])]
         values = [100 * float(line[f"Run {i}"]) for i in range(1, 10)]
-        found += runs(GALE_RN50, arm, 1 - float(line["sparsity"]), values)
-    return found
+        rows += runs(GALE_RN50, arm, 1 - float(line["sparsity"]), values)
+    return rows
 
 
 def rewinding() -> list[Row]:
@@ -126,16 +126,14 @@ def rewinding() -> list[Row]:
     The dense accuracy, 76.14 with SD 0.08, is the one that results_selected.csv quotes from the same paper.
     """
     experiment = "frankle2019-resnet50"
-    found = [{"experiment": experiment, "arm": "dense", "density": 1.0, "value": 76.14, "sd": 0.08}]
+    rows = [{"experiment": experiment, "arm": "dense", "density": 1.0, "value": 76.14, "sd": 0.08}]
     for _, line in pd.read_csv(BLALOCK / "fig5-resnet50-reset-to-epoch-vs-top1.csv").iterrows():
         epoch = str(line["resetToEpoch"]).strip()
         arm = "one-shot-reinit" if epoch == "R" else f"one-shot-epoch-{epoch}"
         for percent in (70, 50, 30, 20, 10):
             value, sd = float(line[f"fracRemaining={percent}%"]), float(line[f"stdFrac{percent}%"])
-            found.append(
-                {"experiment": experiment, "arm": arm, "density": percent / 100, "value": value, "sd": sd}
-            )
-    return found
+            rows.append({"experiment": experiment, "arm": arm, "density": percent / 100, "value": value, "sd": sd})
+    return rows
 
 
 def li() -> list[Row]:
@@ -147,19 +145,26 @@ def li() -> list[Row]:
         "ResNet-110": "resnet110",
         "ResNet-34": "resnet34",
     }
-    found: list[Row] = []
-    for (model, _), mine in table[table["Paper"] == "pruning-filters"].groupby(["Model", "Dataset"], sort=False):
+    rows: list[Row] = []
+    for (model, _), of_network in table[table["Paper"] == "pruning-filters"].groupby(
+        ["Model", "Dataset"], sort=False
+    ):
         name = f"li2017-{names[str(model)]}"
-        found.append(
-            {"experiment": name, "arm": "dense", "density": 1.0, "value": percent_of(mine["OrigTop1"].iloc[0])}
+        rows.append(
+            {
+                "experiment": name,
+                "arm": "dense",
+                "density": 1.0,
+                "value": percent_of(of_network["OrigTop1"].iloc[0]),
+            }
         )
         # Settings A, B, C of the paper, told apart by the weights they leave.
-        for letter, line in zip("abc", mine.to_dict("records"), strict=False):
-            arm = "finetuned" if len(mine) == 1 else f"finetuned-{letter}"
+        for letter, line in zip("abc", of_network.to_dict("records"), strict=False):
+            arm = "finetuned" if len(of_network) == 1 else f"finetuned-{letter}"
             density = float(line["MParams"]) / float(line["OrigMParams"])
             value = 100 - percent_of(line["Err1"])
-            found.append({"experiment": name, "arm": arm, "density": density, "value": value})
-    return found
+            rows.append({"experiment": name, "arm": arm, "density": density, "value": value})
+    return rows
 
 
 def percent_of(text: str) -> float:
@@ -183,18 +188,18 @@ RENDA_ARMS = {
 
 def renda() -> list[Row]:
     """renda2020/summary.csv: mean, SD and n per cell. Structured pruning is an experiment of its own."""
-    found = []
+    rows = []
     for line in pd.read_csv(RENDA / "summary.csv").to_dict("records"):
         structure = str(line["structure"])
         experiment = f"renda2020-{str(line['network']).replace('_', '-')}"
         if structure.startswith("structured"):
             experiment += f"-{structure}"
-        found.append({
+        rows.append({
             "experiment": experiment, "arm": RENDA_ARMS[str(line["mode"]), str(line["arm"])],
             "density": float(line["density"]), "value": float(line["mean_top1_pct"]),
             "sd": float(line["sd_top1_pp"]), "n": int(line["n"]),
         })  # fmt: skip
-    return found
+    return rows
 
 
 def sources() -> list[dict[str, str]]:

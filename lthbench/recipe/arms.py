@@ -134,14 +134,14 @@ ARMS: dict[str, Arm] = {
 def parents(arm: str, level: int) -> list[Cell]:
     """The cells of the same experiment whose results this one is made from."""
     kind = ARMS[arm]
-    found: list[Cell] = []
+    cells: list[Cell] = []
     if kind.mask == "iterative":
-        found.append(level_above(arm, level))
+        cells.append(level_above(arm, level))
     elif kind.mask in ("ticket", "random") and kind.of != "source":
-        found.append((kind.of, level) if level else ("dense", 0))
+        cells.append((kind.of, level) if level else ("dense", 0))
     if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point" or kind.own_order:
-        found.append(("dense", 0))
-    return list(dict.fromkeys(found))
+        cells.append(("dense", 0))
+    return list(dict.fromkeys(cells))
 
 
 def level_above(arm: str, level: int) -> Cell:

@@ -22,11 +22,11 @@ def later(default: Any = MISSING, default_factory: Callable[[], Any] | Any = MIS
 
 def content(declaration: Any) -> dict[str, Any]:
     """A declaration (a dataclass) as plain data, without the later keys that still have their default."""
-    found = {}
+    plain = {}
     for key in fields(declaration):
         value = getattr(declaration, key.name)
         unset = key.default if key.default_factory is MISSING else key.default_factory()
         if key.metadata.get("later") and value == unset:
             continue
-        found[key.name] = content(value) if is_dataclass(value) else value
-    return found
+        plain[key.name] = content(value) if is_dataclass(value) else value
+    return plain

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "fed09e365188"
+SOURCE = "90cbfb9e309e"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

@@ -67,7 +67,7 @@ def worn_mask(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: in
     """The mask that was found for another cell, perhaps of another experiment, whose network must be the same."""
     arm, level = mask_origin(unit.arm, unit.level, unit.experiment.mask_from)
     mask = part(above[arm, level], "mask", index)
-    if {name: one.shape for name, one in mask.items()} != dict(model.prunable):
+    if {name: kept.shape for name, kept in mask.items()} != dict(model.prunable):
         raise ModelError(
             f"experiment {unit.experiment.id}: the masks of {arm} do not fit its network; "
             "mask_from must name an experiment with examples and classes of the same shape"
@@ -111,10 +111,12 @@ def gradient(model: Model, folds: Folds, state: Arrays, index: int, seed: int) -
     """
     net = stack(model, [state], folds.device)
     zeros = torch.zeros_like(net.flat)
-    found = Stack(zeros, view_names(model, zeros, 1), {})
+    gradients = Stack(zeros, view_names(model, zeros, 1), {})
     rows = folds.train[index, :GRADIENT_EXAMPLES, None]
-    engine_for(model, net, (seed,)).gradients(net, found, folds.examples.inputs(rows), folds.examples.labels(rows))
-    return {name: view[0].cpu().numpy() for name, view in found.views.items()}
+    engine_for(model, net, (seed,)).gradients(
+        net, gradients, folds.examples.inputs(rows), folds.examples.labels(rows)
+    )
+    return {name: view[0].cpu().numpy() for name, view in gradients.views.items()}
 
 
 def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: int) -> Arrays:

@@ -68,9 +68,11 @@ def pruned_from(unit: Unit) -> Cell:
     )
 
 
-def stored(record: Mapping[str, np.ndarray], what: str, owner: int) -> Arrays:
+def stored(record: Mapping[str, np.ndarray], prefix: str, owner: int) -> Arrays:
     """One replicate's mask, final state or rewind point in a parent's record."""
-    return {name[len(what) + 1 :]: every[owner] for name, every in record.items() if name.startswith(f"{what}/")}
+    return {
+        name[len(prefix) + 1 :]: every[owner] for name, every in record.items() if name.startswith(f"{prefix}/")
+    }
 
 
 def differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -103,7 +105,7 @@ def frozen_facts(unit: Unit, task: Task, ended: list[Arrays]) -> Iterator[Fact]:
         place = stream(unit.master, unit.experiment.streams, unit.replicates[owner], "init")
         initial = task.model.initial_state(place)
         moved = (differ(ended[s][name], initial[name]) & ~mask for name, mask in task.masks[s].items())
-        yield s, "pruned_moved", sum(int(one.sum()) for one in moved)
+        yield s, "pruned_moved", sum(int(entries.sum()) for entries in moved)
 
 
 def rewind_facts(unit: Unit, model: Model, folds: Folds, kept: list[Arrays]) -> Iterator[Fact]:

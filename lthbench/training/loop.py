@@ -89,16 +89,16 @@ class State:
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name."""
-        found = {
+        named = {
             "first": self.optimizer.first, "second": self.optimizer.second, "steps": self.optimizer.steps,
             "best_loss": self.best_loss, "best_at": self.best_at, "losses": self.losses, "correct": self.correct,
             "random": self.random,
         }  # fmt: skip
         for prefix, part in (("net", self.net), ("best", self.best), ("kept", self.kept)):
             if part is not None:
-                found[prefix] = part.flat
-                found |= {f"{prefix}/{name}": buffer for name, buffer in part.buffers.items()}
-        return found
+                named[prefix] = part.flat
+                named |= {f"{prefix}/{name}": buffer for name, buffer in part.buffers.items()}
+        return named
 
 
 def fresh_state(task: Task, net: Stack, random: Tensor) -> State:

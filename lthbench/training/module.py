@@ -61,12 +61,13 @@ class Modules:
                 before = self.take_over(s, x.device)
                 parameters = dict(module.named_parameters())
                 loss = functional.cross_entropy(module(x[:, s].contiguous()), y[:, s])
-                found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+                partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
                 drawn |= self.hand_back(s, x.device, before)
             with self.side_by_side(s, x.device):
                 targets = [gradient.views[name][s] for name in parameters]
                 torch._foreach_copy_(
-                    targets, [torch.zeros_like(t) if g is None else g for t, g in zip(targets, found, strict=True)]
+                    targets,
+                    [torch.zeros_like(t) if g is None else g for t, g in zip(targets, partials, strict=True)],
                 )
         for stream in self.streams:
             torch.cuda.current_stream().wait_stream(stream)

@@ -8,7 +8,7 @@ def run(code):
 
 def test_torchvision_is_imported_whole_and_importing_it_again_does_nothing():
     done = run(
-        "from lthbench import torchvision_ops as ops\n"
+        "from lthbench.data import torchvision_ops as ops\n"
         "import sys; assert 'torch' not in sys.modules and 'torchvision' not in sys.modules\n"
         "first = ops.import_torchvision(); declared = len(ops._declared)\n"
         "assert ops.import_torchvision() is first is sys.modules['torchvision']\n"
@@ -24,7 +24,7 @@ def test_torchvision_is_imported_whole_and_importing_it_again_does_nothing():
 def test_only_missing_operators_are_declared():
     done = run(
         "import torch\n"
-        "from lthbench import torchvision_ops as ops\n"
+        "from lthbench.data import torchvision_ops as ops\n"
         "from torch import library\n"
         "own = library.Library('torchvision', 'FRAGMENT')\n"
         "ops._load_compiled = lambda: None\n"
@@ -40,7 +40,7 @@ def test_only_missing_operators_are_declared():
 
 def test_torchvision_imported_before_is_left_alone():
     done = run(
-        "from lthbench import torchvision_ops as ops\n"
+        "from lthbench.data import torchvision_ops as ops\n"
         "module = ops.import_torchvision()\n"
         "ops._declared_before = list(ops._declared)\n"
         "import torchvision\n"
