@@ -111,7 +111,7 @@ def test_block_membership_and_parents_order_do_not_depend_on_hashing() -> None:
     """Sets of cells are iterated in another order in another process."""
     code = (
         "from lthbench.plan.unit import plan_experiment; from lthbench.recipe.experiment import *; "
-        "from lthbench.data.registry import DataSpec; e = " + repr(EXPERIMENT) + "; "
+        "from lthbench.recipe.data import DataSpec; e = " + repr(EXPERIMENT) + "; "
         f"print([(u.name, u.replicates) for u in plan_experiment(e, {CELLS!r}, 4, 2, 0)])"
     )
     here = str([(u.name, u.replicates) for u in plan_experiment(EXPERIMENT, CELLS, 4, 2, 0)])
