@@ -1,7 +1,7 @@
 """The schema of claim and suite files. Unknown keys are refused; messages name the field.
 
 A claim is one testable sentence with its source; per suite it registers hypotheses, each a contrast of two
-cells that gives one number d per replicate, and how d is decided (DESIGN: "The decision").
+cells that gives one number d per replicate, and how d is decided (docs/decision.md, sections 2 and 3).
 """
 
 import re

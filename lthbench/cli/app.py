@@ -37,7 +37,7 @@ Data = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder"),
 ]
-Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (see README)")]
+Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (docs/commands.md)")]
 Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
 ClaimsDir = Annotated[Path | None, typer.Option(help="folder of the claim files, where it is not the package's")]
 

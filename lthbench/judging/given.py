@@ -275,7 +275,7 @@ def claim_verdict(w: GivenClaim, pass_level: float, fail_level: float, alpha: fl
 
 
 def decide_claim(w: GivenClaim, hypotheses: list[LineResult]) -> Verdict:
-    """As in "The decision"; a hypothesis that fails does so whatever the others allow."""
+    """As in docs/decision.md, section 6; a hypothesis that fails does so whatever the others allow."""
     if w.missing:
         return "NOT RUN"
     if not all(gate.passed for gate in w.gates) or any(h.how == "a run diverged" for h in w.hypotheses):

@@ -1,7 +1,7 @@
 """From tidy tables to verdicts. Reads numbers, never trains, never draws; the result is plain data.
 
 `judge` does, in this order: contrasts (one number per replicate), gates, evidence per hypothesis, Holm over
-the primary claims, decisions. "The decision" in DESIGN is the law; lthbench/stats holds its parts.
+the primary claims, decisions. The law is docs/decision.md (sections 2 to 6); lthbench/stats holds its parts.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From differences to PASS, FAIL or INCONCLUSIVE: the table of "The decision"."""
+"""From differences to PASS, FAIL or INCONCLUSIVE: the table of docs/decision.md, section 3."""
 
 import math
 from collections.abc import Sequence

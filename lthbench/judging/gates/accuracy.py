@@ -1,6 +1,6 @@
 """Gates on accuracies as they were measured: of so many examples, at the end of training. Torch-free.
 
-They fail or leave no trace: tables of before are judged as they were.
+They fail or leave no trace: older tables, which lack what they read, are judged as if these gates did not exist.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Gates on results that lthbench did not train: those that the table has the columns for, and which it has not."""
+"""Gates on results that lthbench did not train, as far as the table has the columns for them."""
 
 import numpy as np
 import pandas as pd
