@@ -1,0 +1,66 @@
+"""What the pages say is there: commands with their options, files that are linked, sections of the law that are cited."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from lthbench.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+HOW_TO = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*HOW_TO, ROOT / "CHANGELOG.md"]  # which also names commands of the past
+FEW = 8000  # bytes of the README
+COMMAND = re.compile(r"(?:^|`)(lthbench (?!is )(?:[^`\n\\]|\\\n)*)", re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Commands in blocks and in backticks; what only names one, such as `lthbench run`, is left out."""
+    texts = [text for page in HOW_TO for text in COMMAND.findall(page.read_text())]
+    whole = {text.replace("\\\n", " ").partition("#")[0].partition(" > ")[0].strip() for text in texts}
+    return sorted(
+        text for text in whole if len(text.split()) > 2 and not re.search(r"\.\.\.|[|<]|[A-Z]{3}|: ", text)
+    )
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_exist(command: str) -> None:
+    words = shlex.split(command)[1:]
+    group = typer.main.get_command(app)
+    context = group.make_context("lthbench", list(words))
+    name, subcommand, rest = group.resolve_command(context, list(words))
+    subcommand.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_that_are_named_exist(page: Path) -> None:
+    paths = set(
+        re.findall(r"`((?:lthbench|tests|tools|claims|docs|examples|reports)/[\w./-]+)`", page.read_text())
+    )
+    made = {path for path in paths if path.startswith("reports/quick")}
+    assert not sorted(path for path in paths - made if not (ROOT / path).exists())
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= FEW
+
+
+def test_code_cites_sections_of_the_law_that_exist() -> None:
+    law = (ROOT / "docs/decision.md").read_text()
+    there = set(map(int, re.findall(r"^## (\d+)\. ", law, re.MULTILINE)))
+    cited = [
+        (path, int(number))
+        for path in sorted((ROOT / "lthbench").rglob("*.py"))
+        for numbers in re.findall(r"docs/decision\.md[,(]? \(?sections? ([\d, and to]+)", path.read_text())
+        for number in re.findall(r"\d+", numbers)
+    ]
+    assert cited
+    assert not [citation for citation in cited if citation[1] not in there]
