@@ -1,4 +1,4 @@
-"""What the pages say is there: commands with their options, files that are linked, sections of the law that are cited."""
+"""What the pages name exists: commands with their options, linked files, paths, cited sections of the law."""
 
 import re
 import shlex
@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 HOW_TO = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*HOW_TO, ROOT / "CHANGELOG.md"]  # which also names commands of the past
 FEW = 8000  # bytes of the README
+NO_COMMAND = r"\.\.\.|[|<]|[A-Z]{3}|: "  # placeholders, and outputs that begin like a command
 COMMAND = re.compile(r"(?:^|`)(lthbench (?!is )(?:[^`\n\\]|\\\n)*)", re.MULTILINE)
 
 
@@ -20,9 +21,7 @@ def commands() -> list[str]:
     """Commands in blocks and in backticks; what only names one, such as `lthbench run`, is left out."""
     texts = [text for page in HOW_TO for text in COMMAND.findall(page.read_text())]
     whole = {text.replace("\\\n", " ").partition("#")[0].partition(" > ")[0].strip() for text in texts}
-    return sorted(
-        text for text in whole if len(text.split()) > 2 and not re.search(r"\.\.\.|[|<]|[A-Z]{3}|: ", text)
-    )
+    return sorted(text for text in whole if len(text.split()) > 2 and not re.search(NO_COMMAND, text))
 
 
 @pytest.mark.parametrize("command", commands())
@@ -42,9 +41,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_that_are_named_exist(page: Path) -> None:
-    paths = set(
-        re.findall(r"`((?:lthbench|tests|tools|claims|docs|examples|reports)/[\w./-]+)`", page.read_text())
-    )
+    rooms = "lthbench|tests|tools|claims|docs|examples|reports"
+    paths = set(re.findall(rf"`((?:{rooms})/[\w./-]+)`", page.read_text()))
     made = {path for path in paths if path.startswith("reports/quick")}
     assert not sorted(path for path in paths - made if not (ROOT / path).exists())
 
