@@ -46,7 +46,6 @@ from lthbench.report.given import (
 from lthbench.report.intervals import interval_plot
 from lthbench.report.learning import learning_plot
 from lthbench.report.line import line_plot
-from lthbench.report.mutants import MutantPart, mutant_part
 from lthbench.report.popular import PopularPart, popular_part
 from lthbench.report.published import PublishedPart, published_part
 from lthbench.report.style import Picture, slug
@@ -144,7 +143,6 @@ class Content:
     published: PublishedPart | None = None
     popular: PopularPart | None = None
     ticket_cost: TicketCost | None = None
-    mutants: MutantPart | None = None
     diagnosis: str = ""  # which known bug the numbers resemble, where a claim failed or is blocked
 
     def unwell(self, verdict: ClaimVerdict) -> bool:
@@ -162,7 +160,6 @@ class Content:
                 ("popular", "popular accounts", self.popular),
                 ("ticket-cost", "what a ticket costs", self.ticket_cost),
                 ("calibration", "how often a verdict would be wrong", self.calibration),
-                ("mutants", "which bugs would be noticed", self.mutants),
                 ("provenance", "cost and provenance", True),
             )
             if there
@@ -214,7 +211,6 @@ def gather(
         published=published_part(registry, verdicts),
         popular=popular_part(registry, verdicts),
         ticket_cost=ticket_cost(registry, verdicts, tidy, footprint),
-        mutants=mutant_part(verdicts),
         diagnosis=(diagnose(verdicts) or "") if own else "",
     )
 
