@@ -11,7 +11,7 @@ from lthbench.calibration import reading, store
 from lthbench.calibration.reading import percent
 from lthbench.claims.load import Registry
 from lthbench.judging.verdict import Verdicts
-from lthbench.report.style import GREY, INK, Picture, grid, new_figure, picture, styled
+from lthbench.report.figures.style import GREY, INK, Picture, grid, new_figure, picture, styled
 
 BLUE = "#0072B2"
 

@@ -30,8 +30,14 @@ from lthbench.recipe.experiment import Experiment
 from lthbench.report import numbers, sentences
 from lthbench.report.calibration import CalibrationPart, calibration_part
 from lthbench.report.cost import Cost, costs, data_hashes, distinct, stale_recipes
-from lthbench.report.density import density_plot
-from lthbench.report.early_stop import early_stop_plot
+from lthbench.report.figures.density import density_plot
+from lthbench.report.figures.early_stop import early_stop_plot
+from lthbench.report.figures.intervals import interval_plot
+from lthbench.report.figures.learning import learning_plot
+from lthbench.report.figures.line import line_plot
+from lthbench.report.figures.style import Picture, slug
+from lthbench.report.figures.summaries import density_of, of_experiment
+from lthbench.report.figures.training import training_plot
 from lthbench.report.given import (
     SAID,
     Counter,
@@ -43,15 +49,9 @@ from lthbench.report.given import (
     sweep_words,
     what_was_given,
 )
-from lthbench.report.intervals import interval_plot
-from lthbench.report.learning import learning_plot
-from lthbench.report.line import line_plot
 from lthbench.report.popular import PopularPart, popular_part
 from lthbench.report.published import PublishedPart, published_part
-from lthbench.report.style import Picture, slug
-from lthbench.report.summaries import density_of, of_experiment
 from lthbench.report.ticket_cost import TicketCost, ticket_cost
-from lthbench.report.training import training_plot
 
 VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from lthbench.claims.load import Registry
 from lthbench.claims.popular import Statement
 from lthbench.judging.verdict import Verdicts
+from lthbench.report.figures.style import slug
 from lthbench.report.numbers import count
-from lthbench.report.style import slug
 
 COSTS = {"search": "the cost of the search", "storage": "bytes on disk", "latency": "latency"}
 

@@ -8,8 +8,8 @@ from lthbench.claims.schema import Claim, Published, Registration
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import compared, size, sizes
 from lthbench.report import sentences
+from lthbench.report.figures.style import slug
 from lthbench.report.numbers import NOTHING, count, interval, signed
-from lthbench.report.style import slug
 
 SIZES = {"full size": "yes", "larger": "no, ours is larger", "smaller": "no, ours is smaller"}
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from lthbench.judging.verdict import SYMBOLS
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
-from lthbench.report.style import slug
+from lthbench.report.figures.style import slug
 
 MARKUP = (
     (re.compile(r"([\\`*|])"), r"\\\1"),

@@ -12,9 +12,9 @@ from lthbench.judging.verdict import Verdicts
 from lthbench.recipe.arms import ARMS, closure
 from lthbench.recipe.experiment import Experiment
 from lthbench.report.cost import iterations
+from lthbench.report.figures.summaries import density_of, of_experiment
 from lthbench.report.numbers import NOTHING, percent, whole
 from lthbench.report.popular import ids
-from lthbench.report.summaries import density_of, of_experiment
 
 SEARCHED = ("iterative", "one-shot", "at-init")
 

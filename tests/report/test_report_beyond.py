@@ -19,7 +19,7 @@ from lthbench.errors import UserError
 from lthbench.judging.diagnosis import diagnose
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
-from lthbench.report import early_stop, training
+from lthbench.report.figures import early_stop, training
 from lthbench.report.popular import popular_part
 from lthbench.report.published import published_part
 from lthbench.report.ticket_cost import ticket_cost

@@ -4,9 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lthbench.report.density import label_densities, ticks
+from lthbench.report.figures.density import label_densities, ticks
+from lthbench.report.figures.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import fixed, percent
-from lthbench.report.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
 
 FEWEST_DENSITIES = 3
 OTHERS = (

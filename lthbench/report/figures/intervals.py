@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from lthbench.claims.schema import threshold
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import sizes
+from lthbench.report.figures.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import interval, plain, short, signed, there
 from lthbench.report.sentences import required
-from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 
 BLUE = "#0072B2"
 STRIP = 0.62  # inches

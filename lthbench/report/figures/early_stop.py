@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lthbench.report.cost import RUN
-from lthbench.report.density import arm_lines, label_densities, ticks
+from lthbench.report.figures.density import arm_lines, label_densities, ticks
+from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import density_of, of_experiment, over_replicates
 from lthbench.report.numbers import fixed, percent, short, span, whole
-from lthbench.report.style import Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, of_experiment, over_replicates
 
 FEWEST = 3  # densities of tickets, or it is no curve over density
 

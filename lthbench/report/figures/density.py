@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lthbench.recipe.arms import ARMS
+from lthbench.report.figures.style import INK, Picture, grid, look, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import final_accuracy, of_experiment
 from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import INK, Picture, grid, look, new_figure, picture, slug, styled
-from lthbench.report.summaries import final_accuracy, of_experiment
 
 MOST_TICKS = 10
 SHIFT = 0.013  # of the axis a marker moves sideways, so that arms at one density stay apart

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import Cell
+from lthbench.report.figures.style import INK, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import INK, Look, Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, learning_curve, of_experiment
 
 DENSER, SPARSER = (0.513, 0.211), (0.070, 0.036, 0.019)  # the densities of the paper's panels
 NEAR = math.log(1.25)  # a level of another ladder may stand for one of them

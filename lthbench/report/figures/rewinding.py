@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.given_density import cells, dense_band
+from lthbench.report.figures.given_density import cells, dense_band
+from lthbench.report.figures.style import GREY, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import fixed, percent
-from lthbench.report.style import GREY, Picture, grid, new_figure, picture, slug, styled
 
 STYLES = (
     ("#0072B2", "o", "-"),

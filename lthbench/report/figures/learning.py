@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import ARMS, Cell
+from lthbench.report.figures.style import Picture, grid, look, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import Picture, grid, look, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, learning_curve, of_experiment
 
 MOST_PANELS = 3
 
