@@ -53,6 +53,7 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
     )
     made.filters["alternative"] = alternative
     made.globals.update(
+        html=autoescape,  # a template holds both texts of its section
         symbols=SYMBOLS,
         meanings=sentences.MEANINGS,
         verified=sentences.VERIFIED,

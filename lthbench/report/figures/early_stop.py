@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.cost import RUN
 from lthbench.report.figures.density import arm_lines, label_densities, ticks
 from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.figures.summaries import density_of, of_experiment, over_replicates
+from lthbench.report.figures.summaries import RUN, density_of, of_experiment, over_replicates
 from lthbench.report.numbers import fixed, percent, short, span, whole
 
 FEWEST = 3  # densities of tickets, or it is no curve over density

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lthbench.report.numbers import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
-INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
+INK, GREY, PALE, BLUE = "#1a1a1a", "#6b6b6b", "#e3ecf2", "#0072B2"
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: figures are laid out alike everywhere
     "font.size": 9.5,

@@ -5,7 +5,7 @@ Draws of a control arm are averaged inside their replicate first, as everywhere.
 
 import pandas as pd
 
-CELL = ["experiment", "arm", "level"]
+RUN = ["arm", "level", "replicate", "draw"]
 
 
 def of_experiment(tidy: pd.DataFrame, experiment: str) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from lthbench.footprint.format import NETWORKS, SAYS, Footprint, Measured, Rung
 from lthbench.judging.verdict import Verdicts
 from lthbench.recipe.arms import ARMS, closure
 from lthbench.recipe.experiment import Experiment
-from lthbench.report.cost import iterations
 from lthbench.report.figures.summaries import density_of, of_experiment
 from lthbench.report.numbers import NOTHING, percent, whole
-from lthbench.report.popular import ids
+from lthbench.report.section import Material, Part
+from lthbench.report.sections.popular import ids
+from lthbench.report.sections.provenance import iterations
 
 SEARCHED = ("iterative", "one-shot", "at-init")
 
@@ -42,7 +43,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class TicketCost:
+class TicketCost(Part):
     """The whole section; without measurements only the search."""
 
     search: list[Search]
@@ -52,13 +53,10 @@ class TicketCost:
     sentences: dict[str, list[str]]  # of popular accounts, by what measures them
 
 
-def ticket_cost(
-    registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, footprint: Footprint | None
-) -> TicketCost | None:
+def ticket_cost(material: Material) -> TicketCost | None:
     """The section of a suite that was trained here; None where it looks at no pruned network."""
-    if verdicts.origin != "own":
-        return None
-    search = searches(registry, verdicts, tidy)
+    registry, footprint = material.registry, material.footprint
+    search = searches(registry, material.verdicts, material.tidy) if material.own else []
     if not search:
         return None
     measured = footprint.experiments if footprint else []
