@@ -1,11 +1,11 @@
 """Sentences of the report: what was run, what a rule asks, what would have changed a verdict."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.judging.words import line_words, look_words
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 
@@ -53,9 +53,16 @@ def opposite(line: LineResult) -> str:
 
 
 def reasons(claim: ClaimVerdict) -> list[str]:
-    """Why the verdict is what it is, one entry per hypothesis."""
-    ids = "|".join(re.escape(line.id) for line in claim.hypotheses)
-    return re.split(rf"(?<=\.) (?=(?:{ids}) \()", claim.why)
+    """Why the verdict is what it is: at which look, then one entry per hypothesis that decided it.
+
+    What no hypothesis decided has the one reason that judging wrote: a gate, missing runs, data without a test.
+    """
+    deciding = [line for line in claim.hypotheses if claim.verdict in ("PASS", line.decision)]
+    alike = claim.verdict == "NOT DECIDABLE" and len({line.undecidable for line in claim.hypotheses}) == 1
+    if alike or not deciding:
+        return [claim.why]
+    look = look_words(claim.look, claim.replicates, complete=True).strip()
+    return [look] * bool(look) + [line_words(line) for line in deciding]
 
 
 def otherwise(claim: ClaimVerdict, suite: str) -> str:
