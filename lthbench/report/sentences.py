@@ -165,8 +165,8 @@ def data_words(experiment: Experiment) -> str:
     """The data set and how it is divided."""
     data = experiment.data
     sizes = [
-        f"{size:,} {what}"
-        for size, what in ((data.train, "training examples"), (data.test, "test examples"))
+        f"{size:,} {kind}"
+        for size, kind in ((data.train, "training examples"), (data.test, "test examples"))
         if size is not None
     ]
     # "of which": validation examples are split off the training examples.
@@ -203,7 +203,7 @@ def training_words(training: Training) -> str:
 
 def pruning_words(pruning: Pruning) -> str:
     """The pruning recipe."""
-    what = "weights" if pruning.unit == "weight" else "filters"
+    pruned = "weights" if pruning.unit == "weight" else "filters"
     by = "by magnitude" if pruning.criterion == "magnitude" else f"by the criterion {pruning.criterion}"
     scope = "over all layers together" if pruning.scope == "global" else "layer by layer"
     own = [f"{rate(value)} in {pattern}" for pattern, value in pruning.layer_rates.items()]
@@ -213,7 +213,7 @@ def pruning_words(pruning: Pruning) -> str:
     kept = f"; never pruned: {', '.join(pruning.keep)}" if pruning.keep else ""
     rewind = f"; the arm rewound returns to iteration k = {pruning.rewind}" if pruning.rewind else ""
     survivors = f"{rate(pruning.rate)} of the survivors per level"
-    return f"the smallest {what} {by}, {scope}, {survivors}{exceptions}{kept}{rewind}"
+    return f"the smallest {pruned} {by}, {scope}, {survivors}{exceptions}{kept}{rewind}"
 
 
 def listed(words: Sequence[str]) -> str:

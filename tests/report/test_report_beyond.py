@@ -169,7 +169,7 @@ def test_sentences_show_the_verdicts_of_this_run(registry, verdicts, tidy) -> No
 def test_the_search_is_counted_from_the_recipe(registry, verdicts, tidy) -> None:
     (row,) = ticket_cost(material(registry, verdicts, tidy)).search
     # ticket@2 of 100 iterations: dense and ticket@1 are trained before it.
-    assert (row.found, row.own, row.trainings, row.with_own) == ("200", "100", "2", "3")
+    assert (row.to_find, row.own, row.trainings, row.with_own) == ("200", "100", "2", "3")
     assert row.density == "64.0 %"
 
 

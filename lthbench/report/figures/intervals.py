@@ -3,8 +3,6 @@
 One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
 """
 
-import re
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -140,7 +138,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
 def short_contrast(contrast: str) -> str:
     """A contrast that fits its strip: without the experiments when it is long."""
     if len(contrast) > LONGEST:
-        contrast = re.sub(r"[a-z0-9-]+:", "", contrast)
+        contrast = " - ".join(cell.rpartition(":")[2] for cell in contrast.split(" - "))
     contrast = contrast.replace(" - ", " − ")
     return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
 

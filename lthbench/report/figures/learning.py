@@ -73,7 +73,7 @@ def panel(axes: Axes, curves: dict[Cell, pd.DataFrame]) -> None:
         axes.plot(
             x, mean, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.4, marker=style.marker,
             markersize=4.5, markevery=max(1, len(x) // 6),
-            markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
+            markerfacecolor=style.face, gid=f"arm.{arm}",
         )  # fmt: skip
 
 

@@ -46,6 +46,11 @@ class Look:
     dashes: Any
     filled: bool = True
 
+    @property
+    def face(self) -> str:
+        """The colour inside its marker."""
+        return self.colour if self.filled else "white"
+
 
 LOOKS = {
     "dense": Look(INK, "None", (0, (6, 2))),
@@ -136,9 +141,9 @@ def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
     )
 
 
-def _rounded(found: re.Match[str]) -> str:
+def _rounded(place: re.Match[str]) -> str:
     """Coordinates to a hundredth of a point; scales are left alone."""
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), place[0])
 
 
 def picture(figure: Figure, name: str, title: str, alt: str, caption: str) -> Picture:
