@@ -11,7 +11,15 @@ from lthbench.report.cards import Card, cards
 from lthbench.report.figures.style import Picture
 from lthbench.report.given import SAID, origin_words
 from lthbench.report.section import Material, Part, Section
-from lthbench.report.sections import calibration, curves, differences, popular, provenance, published, ticket_cost
+from lthbench.report.sections import (
+    calibration,
+    curves,
+    differences,
+    popular,
+    provenance,
+    published,
+    ticket_cost,
+)
 from lthbench.report.sections.curves import CurvesPart, ExperimentPart
 
 SECTIONS = (  # after the claims, in the order of the page

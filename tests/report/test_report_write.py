@@ -82,7 +82,7 @@ def test_sections_stand_in_the_order_of_the_list(report, page) -> None:
     ids = [attributes.get("id") for tag, attributes in page.tags if tag == "section"]
     there = [section.anchor for section in SECTIONS if section.anchor in ids]
     assert [name for name in ids if name in there] == there
-    assert {"curves", "published", "differences", "calibration", "ticket-cost", "provenance"} == set(there)
+    assert {"curves", "published", "differences", "calibration", "ticket-cost", "provenance"} <= set(there)
     text = (report / "index.html").read_text()
     named = [f'<a href="#{section.anchor}">{section.name}</a>' for section in SECTIONS if section.anchor in there]
     assert ", ".join(named) in text
