@@ -70,11 +70,11 @@ def explain(registry: Registry, claim_id: str, suite_id: str, verdicts: Verdicts
     """The whole text; `source` says where the verdicts are, or how to get some."""
     suite = registry.every_suite[suite_id]
     claim, registration = {c.id: (c, r) for c, r in registered(registry, suite_id)}[claim_id]
-    found = next((v for v in verdicts.claims if v.id == claim_id), None) if verdicts else None
+    verdict = next((v for v in verdicts.claims if v.id == claim_id), None) if verdicts else None
     parts = [
         claim_part(claim),
         rule_part(registry, claim, suite, registration),
-        verdict_part(found, verdicts, source) if found and verdicts else missing_part(claim_id, source),
+        verdict_part(verdict, verdicts, source) if verdict and verdicts else missing_part(claim_id, source),
         elsewhere(registry, claim_id, suite_id),
     ]
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"

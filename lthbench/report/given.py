@@ -11,9 +11,9 @@ from lthbench.claims.schema import Claim, Reanalysis, Registration
 from lthbench.judging.given import registered
 from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
 from lthbench.report import numbers
-from lthbench.report.given_density import given_density_plot
-from lthbench.report.rewinding import rewinding_plot
-from lthbench.report.style import Picture, slug
+from lthbench.report.figures.given_density import given_density_plot
+from lthbench.report.figures.rewinding import rewinding_plot
+from lthbench.report.figures.style import Picture, slug
 
 SAID = {
     "own": "",

@@ -72,8 +72,8 @@ def count(number: int) -> str:
 
 def span(counts: Iterable[Any]) -> str:
     """`12`, or `8 to 12` where they differ."""
-    found = sorted({int(number) for number in counts})
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    known = sorted({int(number) for number in counts})
+    return str(known[0]) if len(known) == 1 else f"{known[0]} to {known[-1]}"
 
 
 def interval(evidence: dict[str, Any] | None) -> str:

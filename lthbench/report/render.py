@@ -9,7 +9,7 @@ from markupsafe import Markup
 from lthbench.judging.verdict import SYMBOLS
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
-from lthbench.report.style import slug
+from lthbench.report.figures.style import slug
 
 MARKUP = (
     (re.compile(r"([\\`*|])"), r"\\\1"),
@@ -53,6 +53,7 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
     )
     made.filters["alternative"] = alternative
     made.globals.update(
+        html=autoescape,  # a template holds both texts of its section
         symbols=SYMBOLS,
         meanings=sentences.MEANINGS,
         verified=sentences.VERIFIED,

@@ -1,11 +1,11 @@
 """Sentences of the report: what was run, what a rule asks, what would have changed a verdict."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.judging.words import line_words, look_words
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 
@@ -53,9 +53,16 @@ def opposite(line: LineResult) -> str:
 
 
 def reasons(claim: ClaimVerdict) -> list[str]:
-    """Why the verdict is what it is, one entry per hypothesis."""
-    ids = "|".join(re.escape(line.id) for line in claim.hypotheses)
-    return re.split(rf"(?<=\.) (?=(?:{ids}) \()", claim.why)
+    """Why the verdict is what it is: at which look, then one entry per hypothesis that decided it.
+
+    What no hypothesis decided has the one reason that judging wrote: a gate, missing runs, data without a test.
+    """
+    deciding = [line for line in claim.hypotheses if claim.verdict in ("PASS", line.decision)]
+    alike = claim.verdict == "NOT DECIDABLE" and len({line.undecidable for line in claim.hypotheses}) == 1
+    if alike or not deciding:
+        return [claim.why]
+    look = look_words(claim.look, claim.replicates, complete=True).strip()
+    return [look] * bool(look) + [line_words(line) for line in deciding]
 
 
 def otherwise(claim: ClaimVerdict, suite: str) -> str:
@@ -158,8 +165,8 @@ def data_words(experiment: Experiment) -> str:
     """The data set and how it is divided."""
     data = experiment.data
     sizes = [
-        f"{size:,} {what}"
-        for size, what in ((data.train, "training examples"), (data.test, "test examples"))
+        f"{size:,} {kind}"
+        for size, kind in ((data.train, "training examples"), (data.test, "test examples"))
         if size is not None
     ]
     # "of which": validation examples are split off the training examples.
@@ -196,7 +203,7 @@ def training_words(training: Training) -> str:
 
 def pruning_words(pruning: Pruning) -> str:
     """The pruning recipe."""
-    what = "weights" if pruning.unit == "weight" else "filters"
+    pruned = "weights" if pruning.unit == "weight" else "filters"
     by = "by magnitude" if pruning.criterion == "magnitude" else f"by the criterion {pruning.criterion}"
     scope = "over all layers together" if pruning.scope == "global" else "layer by layer"
     own = [f"{rate(value)} in {pattern}" for pattern, value in pruning.layer_rates.items()]
@@ -206,7 +213,7 @@ def pruning_words(pruning: Pruning) -> str:
     kept = f"; never pruned: {', '.join(pruning.keep)}" if pruning.keep else ""
     rewind = f"; the arm rewound returns to iteration k = {pruning.rewind}" if pruning.rewind else ""
     survivors = f"{rate(pruning.rate)} of the survivors per level"
-    return f"the smallest {what} {by}, {scope}, {survivors}{exceptions}{kept}{rewind}"
+    return f"the smallest {pruned} {by}, {scope}, {survivors}{exceptions}{kept}{rewind}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from lthbench.judging.verdict import Verdicts, to_json
 from lthbench.report.content import gather
 from lthbench.report.junit import junit
 from lthbench.report.render import html, markdown
+from lthbench.report.section import Material
 
 
 def write_report(
@@ -23,7 +24,7 @@ def write_report(
     footprint: Footprint | None = None,
 ) -> None:
     """Write index.html, report.md, verdicts.json, junit.xml and figures/*.svg into the folder."""
-    content = gather(registry, verdicts, tidy, provenance, footprint)
+    content = gather(Material(registry, verdicts, tidy, provenance, footprint))
     pictures = content.pictures()
     for picture in pictures:
         write_text(folder / "figures" / f"{picture.name}.svg", picture.svg)

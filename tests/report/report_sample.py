@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from lthbench.claims.schema import Claim
 from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.words import why
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 
@@ -80,7 +81,7 @@ def verdict(index: int, claim_id: str, word: str) -> ClaimVerdict:
     return ClaimVerdict(
         claim_id, "primary" if claim_id < "A-4" else "secondary", f"Title of {claim_id}",
         f"Registered title of {claim_id}", f"The sentence of {claim_id} is tested.", True, "tiny", N, word,
-        f"H1 (says H1): the reason of {claim_id}.",
+        why(word, [deciding], []) if decision == word else f"The reason of {claim_id}.",
         "H1: n = 40 would settle it." if word == "INCONCLUSIVE" else None,
         0.0039, 1.0, 0.05, 0.05, 0.95, [deciding], [beside], [] if word == "NOT RUN" else gates,
         [], [f"Something left out of {claim_id}"],

@@ -11,7 +11,7 @@ from torch import nn
 from lthbench.errors import UserError
 from lthbench.footprint import latency, storage
 from lthbench.footprint.format import SAYS, Footprint, read
-from lthbench.report.ticket_cost import latency_grid, machine_words, storage_grid
+from lthbench.report.sections.ticket_cost import latency_grid, machine_words, storage_grid
 
 RNG = np.random.default_rng(0)
 SHAPES = {"fc1.weight": (30, 40), "conv.weight": (8, 3, 3, 3), "out.weight": (10, 30)}

@@ -19,16 +19,22 @@ from lthbench.errors import UserError
 from lthbench.judging.diagnosis import diagnose
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
-from lthbench.report import early_stop, training
-from lthbench.report.popular import popular_part
-from lthbench.report.published import published_part
-from lthbench.report.ticket_cost import ticket_cost
+from lthbench.report.figures import early_stop, training
+from lthbench.report.section import Material
+from lthbench.report.sections.differences import differences_part
+from lthbench.report.sections.popular import popular_part
+from lthbench.report.sections.published import published_part
+from lthbench.report.sections.ticket_cost import ticket_cost
 from lthbench.report.write import write_report
 from lthbench.results.foreign import foreign_kinds, read_foreign
 from tools.mutants import table as mutants
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick/seed-0"
+
+
+def material(registry, verdicts, tidy=None) -> Material:
+    return Material(registry, verdicts, pd.DataFrame() if tidy is None else tidy, [])
 
 
 def effect(value: float, **other) -> Published:
@@ -61,7 +67,7 @@ def with_published(registry: Registry, claim: str, *effects: Published) -> Regis
     ],
 )
 def test_a_published_number_beside_ours(registry, verdicts, claim, value, ratio, inside, sign) -> None:
-    part = published_part(with_published(registry, claim, effect(value)), verdicts)
+    part = published_part(material(with_published(registry, claim, effect(value)), verdicts))
     (pair,) = part.pairs
     assert (pair.ratio, pair.inside, pair.sign) == (ratio, inside, sign)
     assert part.reduced_scale
@@ -73,9 +79,10 @@ def test_a_sign_is_not_resolved_when_our_interval_holds_zero(registry, verdicts)
         one.hypotheses[0], evidence=one.hypotheses[0].evidence | {"mean": -0.1, "low": -0.5, "high": 0.3}
     )
     changed = replace(verdicts, claims=[replace(one, hypotheses=[line], verdict="PASS")])
-    part = published_part(with_published(registry, "A-3", effect(0.2)), changed)
-    assert (part.pairs[0].sign, part.pairs[0].contained) == ("not resolved", True)
-    assert not part.differing
+    judged = material(with_published(registry, "A-3", effect(0.2)), changed)
+    (pair,) = published_part(judged).pairs
+    assert (pair.sign, pair.contained) == ("not resolved", True)
+    assert not differences_part(judged).differing
 
 
 def test_numbers_without_a_partner_say_why(registry, verdicts) -> None:
@@ -86,7 +93,7 @@ def test_numbers_without_a_partner_say_why(registry, verdicts) -> None:
         effect(4.0, suite="another"),
         effect(5.0, unit="iterations"),
     ]
-    part = published_part(with_published(registry, "A-3", *effects), verdicts)
+    part = published_part(material(with_published(registry, "A-3", *effects), verdicts))
     assert not part.pairs
     why = {row.published: row.reason for row in part.alone if row.claim == "A-3"}
     assert "memory" in why["+1.00 pp"]
@@ -98,13 +105,13 @@ def test_numbers_without_a_partner_say_why(registry, verdicts) -> None:
 
 def test_claims_of_other_suites_are_listed_too(registry, verdicts) -> None:
     fewer = replace(verdicts, claims=verdicts.claims[:1])
-    alone = published_part(registry, fewer).alone
+    alone = published_part(material(registry, fewer)).alone
     assert {row.claim for row in alone} == set(registry.claims)
     assert "A-5 is not in this report" in next(row.reason for row in alone if row.claim == "A-5")
 
 
 def test_differences_are_those_of_the_data(registry, verdicts) -> None:
-    part = published_part(with_published(registry, "A-1", effect(-2.6)), verdicts)
+    part = differences_part(material(with_published(registry, "A-1", effect(-2.6)), verdicts))
     by_claim = {one.verdict.id: one for one in part.standings}
     assert not by_claim["A-1"].differences  # passes, and the published value lies in our interval
     assert [one.verdict.id for one in part.differing] == ["A-2", "A-3", "A-4", "A-5"]
@@ -119,7 +126,9 @@ def test_differences_are_those_of_the_data(registry, verdicts) -> None:
 
 
 def test_results_of_others_have_no_such_section(registry, verdicts) -> None:
-    assert published_part(registry, replace(verdicts, suite="released", origin="published")) is None
+    others = material(registry, replace(verdicts, suite="released", origin="published"))
+    assert published_part(others) is None
+    assert differences_part(others) is None
 
 
 # Popular accounts
@@ -144,13 +153,13 @@ POPULAR = {
 
 def test_sentences_show_the_verdicts_of_this_run(registry, verdicts, tidy) -> None:
     known = replace(registry, popular=Popular.model_validate(POPULAR))
-    part = popular_part(known, verdicts)
+    part = popular_part(material(known, verdicts))
     first, second, third = part.rows
     assert [(one.id, one.verdict) for one in first.tested] == [("A-2", "FAIL"), ("ZZ-1", "")]
     assert first.tested[1].otherwise == "not registered: nobody wrote it"
     assert (second.measured, third.otherwise) == ("the cost of the search", "a matter of words")
     assert "1 OK, 1 imprecise, 1 wrong" in part.said
-    heard = ticket_cost(known, verdicts, tidy, None).sentences
+    heard = ticket_cost(material(known, verdicts, tidy)).sentences
     assert heard == {"search": ["P0-2: S2 (wrong: P2)"]}
 
 
@@ -158,9 +167,9 @@ def test_sentences_show_the_verdicts_of_this_run(registry, verdicts, tidy) -> No
 
 
 def test_the_search_is_counted_from_the_recipe(registry, verdicts, tidy) -> None:
-    (row,) = ticket_cost(registry, verdicts, tidy, None).search
+    (row,) = ticket_cost(material(registry, verdicts, tidy)).search
     # ticket@2 of 100 iterations: dense and ticket@1 are trained before it.
-    assert (row.found, row.own, row.trainings, row.with_own) == ("200", "100", "2", "3")
+    assert (row.to_find, row.own, row.trainings, row.with_own) == ("200", "100", "2", "3")
     assert row.density == "64.0 %"
 
 

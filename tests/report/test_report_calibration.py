@@ -3,16 +3,22 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from lthbench.calibration import reading, store
 from lthbench.claims.load import Registry, load
 from lthbench.judging.verdict import Verdicts, from_json
-from lthbench.report.calibration import calibration_part
 from lthbench.report.content import gather
 from lthbench.report.render import html, markdown
+from lthbench.report.section import Material
+from lthbench.report.sections import calibration
 
 QUICK = Path(__file__).parents[2] / "reports/reference/quick/seed-0/verdicts.json"
+
+
+def calibration_part(registry: Registry, verdicts: Verdicts) -> calibration.CalibrationPart | None:
+    return calibration.calibration_part(Material(registry, verdicts, pd.DataFrame(), []))
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +59,15 @@ def test_results_of_others_have_no_such_section(loaded, quick) -> None:
 
 @pytest.mark.parametrize("write", [html, markdown])
 def test_reports_have_the_section(registry, verdicts, tidy, provenance, loaded, quick, write) -> None:
-    content = gather(registry, verdicts, tidy, provenance)
+    content = gather(Material(registry, verdicts, tidy, provenance))
     without = write(content)
     assert "How often would this verdict be wrong" in without
     assert "was not simulated" in without
-    page = write(replace(content, calibration=calibration_part(loaded, quick)))
+    simulated = [
+        (section, calibration_part(loaded, quick) if section.anchor == "calibration" else part)
+        for section, part in content.sections
+    ]
+    page = write(replace(content, sections=tuple(simulated)))
     assert "measured, resampled" in page
     assert "below the 98 %" in page or "at least 98 %" in page
 

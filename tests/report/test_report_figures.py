@@ -5,11 +5,11 @@ import pytest
 from report_sample import N
 
 from lthbench.recipe.arms import ARMS
-from lthbench.report import intervals, learning, line
-from lthbench.report.density import density_plot, ticks
-from lthbench.report.density import draw as draw_density
-from lthbench.report.style import LOOKS
-from lthbench.report.summaries import final_accuracy, learning_curve, line_errors, over_replicates
+from lthbench.report.figures import intervals, learning, line
+from lthbench.report.figures.density import density_plot, ticks
+from lthbench.report.figures.density import draw as draw_density
+from lthbench.report.figures.style import LOOKS
+from lthbench.report.figures.summaries import final_accuracy, learning_curve, line_errors, over_replicates
 
 
 def artists(figure, gid: str) -> list:

@@ -1,12 +1,16 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lthbench.claims.load import load
+from lthbench.judging.verdict import from_json
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Network, Pruning
 from lthbench.report import numbers, sentences
 from lthbench.report.render import markdown_text
+
+REFERENCE = Path(__file__).parents[2] / "reports/reference"
 
 
 @pytest.mark.parametrize(
@@ -46,14 +50,34 @@ def test_overall(verdicts) -> None:
     )
 
 
-def test_reasons_come_apart_by_hypothesis(verdicts) -> None:
+def test_reasons_are_the_look_and_the_hypotheses_that_decided(verdicts) -> None:
     claim = verdicts.claims[0]
-    two = replace(
-        claim,
-        hypotheses=[claim.hypotheses[0], replace(claim.hypotheses[0], id="H2")],
-        why="H1 (a): mean 1. shown. H2 (b): mean 2. shown.",
-    )
-    assert sentences.reasons(two) == ["H1 (a): mean 1. shown.", "H2 (b): mean 2. shown."]
+    first = replace(claim.hypotheses[0], says="a. H2 (b)")  # words are never taken apart
+    second = replace(first, id="H2", decision="FAIL")
+    passed = replace(claim, hypotheses=[first, replace(first, id="H2")], look=1)
+    look, *both = sentences.reasons(passed)
+    assert look == "Decided at the first look, with 8 replicates."
+    assert [words.partition(":")[0] for words in both] == ["H1 (a. H2 (b))", "H2 (a. H2 (b))"]
+    failed = replace(claim, verdict="FAIL", hypotheses=[first, second])
+    assert [words[:3] for words in sentences.reasons(failed)] == ["H2 "]
+
+
+def test_what_no_hypothesis_decided_has_one_reason(verdicts) -> None:
+    blocked, not_run = verdicts.claims[3:]
+    assert sentences.reasons(blocked) == ["The reason of A-4."]
+    assert sentences.reasons(not_run) == ["The reason of A-5."]
+    line = replace(verdicts.claims[0].hypotheses[0], decision="NOT DECIDABLE", undecidable="a single run")
+    alike = replace(blocked, verdict="NOT DECIDABLE", hypotheses=[line, replace(line, id="H2")])
+    assert sentences.reasons(alike) == [alike.why]
+    differing = replace(alike, hypotheses=[line, replace(line, id="H2", undecidable="no SD")])
+    assert [words.partition(" (")[0] for words in sentences.reasons(differing)] == ["H1", "H2"]
+
+
+@pytest.mark.parametrize("suite", ["quick", "cpu", "cpu-long"])
+def test_reasons_are_what_judging_wrote(suite: str) -> None:
+    stored = from_json((REFERENCE / suite / "seed-0/verdicts.json").read_text())
+    for claim in stored.claims:
+        assert " ".join(sentences.reasons(claim)) == claim.why
 
 
 def test_numbers() -> None:

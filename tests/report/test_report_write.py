@@ -10,6 +10,7 @@ from report_sample import HOSTILE, VERDICTS
 
 from lthbench.claims.load import Registry
 from lthbench.judging.verdict import from_json, to_json
+from lthbench.report.content import SECTIONS
 from lthbench.report.write import write_report
 
 
@@ -75,6 +76,16 @@ def test_page_needs_no_other_file(page) -> None:
         for name in ("href", "xlink:href"):
             assert attributes.get(name, "#").startswith("#")
         assert not any(name.startswith("on") for name in attributes)
+
+
+def test_sections_stand_in_the_order_of_the_list(report, page) -> None:
+    ids = [attributes.get("id") for tag, attributes in page.tags if tag == "section"]
+    there = [section.anchor for section in SECTIONS if section.anchor in ids]
+    assert [name for name in ids if name in there] == there
+    assert {"curves", "published", "differences", "calibration", "ticket-cost", "provenance"} <= set(there)
+    text = (report / "index.html").read_text()
+    named = [f'<a href="#{section.anchor}">{section.name}</a>' for section in SECTIONS if section.anchor in there]
+    assert ", ".join(named) in text
 
 
 def test_links_and_ids_of_the_page(page) -> None:

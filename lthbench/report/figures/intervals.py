@@ -3,19 +3,16 @@
 One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
 """
 
-import re
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.claims.schema import threshold
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import sizes
+from lthbench.report.figures.style import BLUE, GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import interval, plain, short, signed, there
 from lthbench.report.sentences import required
-from lthbench.report.style import GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 
-BLUE = "#0072B2"
 STRIP = 0.62  # inches
 LONGEST = 50  # characters of a contrast above its strip
 ENDPOINTS = {
@@ -141,7 +138,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
 def short_contrast(contrast: str) -> str:
     """A contrast that fits its strip: without the experiments when it is long."""
     if len(contrast) > LONGEST:
-        contrast = re.sub(r"[a-z0-9-]+:", "", contrast)
+        contrast = " - ".join(cell.rpartition(":")[2] for cell in contrast.split(" - "))
     contrast = contrast.replace(" - ", " − ")
     return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
 

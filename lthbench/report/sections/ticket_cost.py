@@ -11,10 +11,11 @@ from lthbench.footprint.format import NETWORKS, SAYS, Footprint, Measured, Rung
 from lthbench.judging.verdict import Verdicts
 from lthbench.recipe.arms import ARMS, closure
 from lthbench.recipe.experiment import Experiment
-from lthbench.report.cost import iterations
+from lthbench.report.figures.summaries import density_of, of_experiment
 from lthbench.report.numbers import NOTHING, percent, whole
-from lthbench.report.popular import ids
-from lthbench.report.summaries import density_of, of_experiment
+from lthbench.report.section import Material, Part
+from lthbench.report.sections.popular import ids
+from lthbench.report.sections.provenance import iterations
 
 SEARCHED = ("iterative", "one-shot", "at-init")
 
@@ -25,7 +26,7 @@ class Search:
 
     cell: str
     density: str
-    found: str
+    to_find: str
     own: str
     trainings: str
     with_own: str
@@ -42,7 +43,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class TicketCost:
+class TicketCost(Part):
     """The whole section; without measurements only the search."""
 
     search: list[Search]
@@ -52,20 +53,17 @@ class TicketCost:
     sentences: dict[str, list[str]]  # of popular accounts, by what measures them
 
 
-def ticket_cost(
-    registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame, footprint: Footprint | None
-) -> TicketCost | None:
+def ticket_cost(material: Material) -> TicketCost | None:
     """The section of a suite that was trained here; None where it looks at no pruned network."""
-    if verdicts.origin != "own":
-        return None
-    search = searches(registry, verdicts, tidy)
+    registry, footprint = material.registry, material.footprint
+    search = searches(registry, material.verdicts, material.tidy) if material.own else []
     if not search:
         return None
-    measured = footprint.experiments if footprint else []
+    networks = footprint.experiments if footprint else []
     return TicketCost(
         search=search,
-        storage=[storage_grid(one) for one in measured],
-        latency=[grid for one in measured if (grid := latency_grid(one)).rows],
+        storage=[storage_grid(measured) for measured in networks],
+        latency=[grid for measured in networks if (grid := latency_grid(measured)).rows],
         machine=machine_words(footprint) if footprint else "",
         sentences=sentences_of(registry.popular.statements if registry.popular else []),
     )
@@ -90,21 +88,21 @@ def search(experiment: Experiment, arm: str, level: int, rows: pd.DataFrame) -> 
     """All networks a ticket is made from are trained in turn: what that takes, from the recipe alone."""
     before = [cell for cell in closure({(arm, level)}) if cell != (arm, level)]
     dense, own = experiment.training.iterations, iterations(experiment, arm)
-    found = sum(iterations(experiment, name) for name, _ in before) if ARMS[arm].mask != "at-init" else 0
+    to_find = sum(iterations(experiment, name) for name, _ in before) if ARMS[arm].mask != "at-init" else 0
     density = density_of(rows).get((arm, level))
     return Search(
         cell=f"{experiment.id}: {arm}@{level}",
         density=percent(density) if density is not None else NOTHING,
-        found=whole(found),
+        to_find=whole(to_find),
         own=whole(own),
-        trainings=f"{found / dense:.3g}",
-        with_own=f"{(found + own) / dense:.3g}",
+        trainings=f"{to_find / dense:.3g}",
+        with_own=f"{(to_find + own) / dense:.3g}",
     )
 
 
-def storage_grid(one: Measured) -> Grid:
+def storage_grid(measured: Measured) -> Grid:
     """Bytes of every ticket in every format."""
-    formats = list(one.rungs[0].sizes)
+    formats = list(measured.rungs[0].sizes)
     names = [SAYS[name][0] for name in formats]
     heads = ("weights remaining", *names, *(f"{name}, zipped" for name in names))
     rows = [
@@ -113,12 +111,13 @@ def storage_grid(one: Measured) -> Grid:
             *(share(rung, name, "file") for name in formats),
             *(share(rung, name, "zipped") for name in formats),
         )
-        for rung in one.rungs
+        for rung in measured.rungs
     ]
-    even = "; ".join(f"{SAYS[name][0]} {percent(value)}" for name, value in one.break_even.items())
+    even = "; ".join(f"{SAYS[name][0]} {percent(value)}" for name, value in measured.break_even.items())
     exact = "; ".join(f"{SAYS[name][0]}: {SAYS[name][1]}" for name in formats)
     return Grid(
-        f"{one.experiment}, {one.arm} of replicate 0, {whole(one.weights)} weights: bytes as safetensors",
+        f"{measured.experiment}, {measured.arm} of replicate 0, {whole(measured.weights)} weights: "
+        "bytes as safetensors",
         heads,
         tuple(rows),
         f"In brackets: share of dense. Density below which a format takes fewer bytes than dense float32, by "
@@ -132,32 +131,33 @@ def share(rung: Rung, name: str, kind: str) -> str:
     return f"{whole(size)} ({100 * size / rung.sizes['dense'].file:.0f} %)"
 
 
-def latency_grid(one: Measured) -> Grid:
+def latency_grid(measured: Measured) -> Grid:
     """Microseconds per call of every variant, per level and batch size."""
     rows = []
-    for rung in one.rungs:
+    for rung in measured.rungs:
         for batch in sorted({entry.batch for entry in rung.latency}):
-            mine = {entry.network: entry for entry in rung.latency if entry.batch == batch}
-            dense = mine["dense"].median
+            entries = {entry.network: entry for entry in rung.latency if entry.batch == batch}
+            dense = entries["dense"].median
             rows.append(
                 (
                     percent(rung.density),
                     str(batch),
                     *(
-                        f"{micro(mine[name].median)} ({mine[name].median / dense:.2f} ×)"
-                        if name in mine
+                        f"{micro(entries[name].median)} ({entries[name].median / dense:.2f} ×)"
+                        if name in entries
                         else NOTHING
                         for name in NETWORKS
                     ),
                 )
             )
     heads = ("weights remaining", "batch", *NETWORKS.values())
-    return Grid(f"{one.experiment}: microseconds per call, median (times the dense network)", heads, tuple(rows))
+    title = f"{measured.experiment}: microseconds per call, median (times the dense network)"
+    return Grid(title, heads, tuple(rows))
 
 
 def machine_words(footprint: Footprint) -> str:
     """Where and how it was measured."""
-    every = [entry for one in footprint.experiments for rung in one.rungs for entry in rung.latency]
+    every = [entry for measured in footprint.experiments for rung in measured.rungs for entry in rung.latency]
     noise = max(((entry.high - entry.low) / entry.median for entry in every), default=0.0)
     return (
         f"Measured on {footprint.machine}, {footprint.threads} thread, torch {footprint.torch}: median processor "

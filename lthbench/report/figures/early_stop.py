@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.cost import RUN
-from lthbench.report.density import arm_lines, label_densities, ticks
-from lthbench.report.numbers import fixed, percent, short, span, whole
-from lthbench.report.style import Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, of_experiment, over_replicates
+from lthbench.report.figures.density import arm_lines, label_densities, ticks
+from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import RUN, by_density, density_of, of_experiment, per_cell
+from lthbench.report.numbers import fixed, short, span, whole
 
 FEWEST = 3  # densities of tickets, or it is no curve over density
 
@@ -32,10 +31,10 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
     if len({level for arm, level in densities if arm == "ticket" and level}) < FEWEST:
         return None
     speed = speed_of(rows)
-    accuracy = cells(rows[rows["metric"] == "early_stop_test_accuracy"], densities)
+    accuracy = per_cell(rows[rows["metric"] == "early_stop_test_accuracy"], densities)
     if speed is None or accuracy.empty:
         return None
-    iterations = cells(speed.rows, densities)
+    iterations = per_cell(speed.rows, densities)
     title = f"{experiment}: early stop and accuracy against density"
     caption = (
         f"As Figure 4 of Frankle & Carbin (2019), from our runs. Top: {speed.says}. Bottom: test accuracy at the "
@@ -51,14 +50,6 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         describe(iterations, accuracy, speed.label),
         caption,
     )
-
-
-def cells(rows: pd.DataFrame, densities: dict[tuple[str, int], float]) -> pd.DataFrame:
-    """Mean, range and n per (arm, level), with the density as a column."""
-    table = over_replicates(rows, "arm", "level").reset_index()
-    places = zip(table["arm"], table["level"], strict=True)
-    table = table.assign(density=[densities.get(place, float("nan")) for place in places])
-    return table.dropna(subset=["density", "mean"])
 
 
 def speed_of(rows: pd.DataFrame) -> Speed | None:
@@ -84,9 +75,9 @@ def crossing(curves: pd.DataFrame, censored: int, runs: int) -> Speed | None:
     every = curves.groupby(RUN).size().index
     never = every.difference(reached.index)
     lost = {(arm, level) for arm, level, *_ in never}
-    found = reached.rename("value").reset_index()
-    found = found[[cell not in lost for cell in zip(found["arm"], found["level"], strict=True)]]
-    if found.empty:
+    first = reached.rename("value").reset_index()
+    first = first[[cell not in lost for cell in zip(first["arm"], first["level"], strict=True)]]
+    if first.empty:
         return None
     says = (
         f"first evaluation at which validation accuracy reached {short(threshold)} % (the largest half percentage "
@@ -95,7 +86,7 @@ def crossing(curves: pd.DataFrame, censored: int, runs: int) -> Speed | None:
     )
     if len(never):
         says += f"; {len(never)} of {len(every)} runs never reached it, and cells with such a run are left out"
-    return Speed(found, f"iterations to {short(threshold)} %", says)
+    return Speed(first, f"iterations to {short(threshold)} %", says)
 
 
 @styled
@@ -122,13 +113,7 @@ def draw(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> Figure
 def describe(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> str:
     """The figure in words, from its numbers."""
     parts = []
-    for what, table, show in ((label, iterations, whole), ("test accuracy at the early stop, %", accuracy, fixed)):
-        arms = []
-        for arm, mine in table.groupby("arm"):
-            steps = ", ".join(
-                f"{show(row['mean'])} at {percent(row['density'])}"
-                for row in mine.sort_values("density", ascending=False).to_dict("records")
-            )
-            arms.append(f"{arm} {steps}")
-        parts.append(f"{what}: {'; '.join(arms)}")
+    for name, table, show in ((label, iterations, whole), ("test accuracy at the early stop, %", accuracy, fixed)):
+        arms = [f"{arm} {by_density(cells, show)}" for arm, cells in table.groupby("arm")]
+        parts.append(f"{name}: {'; '.join(arms)}")
     return f"Means by percent of weights remaining. {'. '.join(parts)}."

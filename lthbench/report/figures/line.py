@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lthbench.report.figures.style import GREY, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import line_errors, of_experiment
 from lthbench.report.numbers import fixed
-from lthbench.report.style import GREY, Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.summaries import line_errors, of_experiment
 
 
 def line_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:

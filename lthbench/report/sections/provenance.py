@@ -1,4 +1,4 @@
-"""What a run cost and where it was made: networks, iterations, seconds, versions, devices, data."""
+"""The section "Cost and provenance": networks, iterations, seconds, versions, devices, data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,13 @@ import pandas as pd
 
 from lthbench.claims.load import Registry
 from lthbench.recipe.arms import ARMS
+from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
+from lthbench.report.figures.summaries import RUN
+from lthbench.report.given import source_lines
+from lthbench.report.section import Material, Part
 
-RUN = ["arm", "level", "replicate", "draw"]
+VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
 UNNAMED = "(all)"
 
 
@@ -22,28 +26,55 @@ class Cost:
     networks: int
     iterations: int
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class ProvenancePart(Part):
+    """The whole section."""
+
+    costs: list[Cost]
+    seconds: float
+    versions: list[tuple[str, str]]
     devices: tuple[str, ...]
+    engines: tuple[str, ...]
+    engine_now: str
+    stale_recipes: tuple[str, ...]
     data: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+def provenance_part(material: Material) -> ProvenancePart:
+    """The section of any results."""
+    registry, provenance = material.registry, material.provenance
+    return ProvenancePart(
+        costs=costs(registry, material.tidy, provenance) if material.own else [],
+        seconds=sum(float(entry.get("seconds", 0)) for entry in provenance),
+        versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
+        devices=distinct(provenance, "device"),
+        engines=distinct(provenance, "engine"),
+        engine_now=engine(),
+        stale_recipes=stale_recipes(registry, provenance),
+        data=data_hashes(provenance),
+        sources=tuple(source_lines(provenance)),
+    )
 
 
 def costs(registry: Registry, tidy: pd.DataFrame, provenance: Sequence[dict[str, Any]]) -> list[Cost]:
     """Cost per experiment in the table."""
-    found = []
+    spent = []
     for name, rows in tidy.groupby("experiment"):
         runs = rows[RUN].drop_duplicates()
-        mine = [entry for entry in provenance if experiment_of(entry) == name]
+        entries = [entry for entry in provenance if experiment_of(entry) == name]
         recipe = registry.experiments.get(str(name))
-        found.append(
+        spent.append(
             Cost(
                 experiment=str(name),
                 networks=len(runs),
                 iterations=sum(iterations(recipe, str(arm)) for arm in runs["arm"]) if recipe else 0,
-                seconds=sum(float(entry.get("seconds", 0)) for entry in mine) if mine else None,
-                devices=distinct(mine, "device"),
-                data=data_hashes(mine),
+                seconds=sum(float(entry.get("seconds", 0)) for entry in entries) if entries else None,
             )
         )
-    return found
+    return spent
 
 
 def stale_recipes(registry: Registry, provenance: Sequence[dict[str, Any]]) -> tuple[str, ...]:

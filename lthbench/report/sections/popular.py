@@ -1,12 +1,13 @@
-"""The page on popular accounts: what each sentence says, what the papers say, and the verdicts that test it."""
+"""The section on popular accounts: what each sentence says, what the papers say, and the verdicts that test it."""
 
 from dataclasses import dataclass
 
 from lthbench.claims.load import Registry
 from lthbench.claims.popular import Statement
 from lthbench.judging.verdict import Verdicts
+from lthbench.report.figures.style import slug
 from lthbench.report.numbers import count
-from lthbench.report.style import slug
+from lthbench.report.section import Material, Part
 
 COSTS = {"search": "the cost of the search", "storage": "bytes on disk", "latency": "latency"}
 
@@ -37,20 +38,21 @@ class Row:
 
 
 @dataclass(frozen=True)
-class PopularPart:
-    """The whole page."""
+class PopularPart(Part):
+    """The whole section."""
 
     said: str
     rows: list[Row]
 
 
-def popular_part(registry: Registry, verdicts: Verdicts) -> PopularPart | None:
-    """The page; None where the claim files hold none, or results of others were judged."""
-    if registry.popular is None or verdicts.origin != "own":
+def popular_part(material: Material) -> PopularPart | None:
+    """The section; None where the claim files hold none, or results of others were judged."""
+    registry, verdicts = material.registry, material.verdicts
+    if registry.popular is None or not material.own:
         return None
-    rows = [row(registry, verdicts, statement) for statement in registry.popular.statements]
-    with_verdict = sum(any(tested.verdict for tested in one.tested) for one in rows)
-    words = [one.judgement for one in rows]
+    rows = [row_of(registry, verdicts, statement) for statement in registry.popular.statements]
+    with_verdict = sum(any(claim.verdict for claim in row.tested) for row in rows)
+    words = [row.judgement for row in rows]
     judged = ", ".join(f"{words.count(word)} {word}" for word in ("OK", "imprecise", "wrong"))
     said = (
         f"{count(len(registry.popular.accounts)).capitalize()} popular accounts, {len(rows)} sentences, held "
@@ -65,7 +67,7 @@ def ids(statement: Statement) -> str:
     return ", ".join(statement.ids)
 
 
-def row(registry: Registry, verdicts: Verdicts, statement: Statement) -> Row:
+def row_of(registry: Registry, verdicts: Verdicts, statement: Statement) -> Row:
     """One sentence with what became of it."""
     assert registry.popular is not None
     accounts = dict.fromkeys(registry.popular.accounts[own.partition("-")[0]] for own in statement.ids)

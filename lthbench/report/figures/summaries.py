@@ -3,9 +3,13 @@
 Draws of a control arm are averaged inside their replicate first, as everywhere.
 """
 
+from collections.abc import Callable
+
 import pandas as pd
 
-CELL = ["experiment", "arm", "level"]
+from lthbench.report.numbers import fixed, percent
+
+RUN = ["arm", "level", "replicate", "draw"]
 
 
 def of_experiment(tidy: pd.DataFrame, experiment: str) -> pd.DataFrame:
@@ -32,22 +36,33 @@ def density_of(rows: pd.DataFrame) -> dict[tuple[str, int], float]:
     return {(str(arm), int(level)): float(density) for arm, level, density in cells}
 
 
+def per_cell(rows: pd.DataFrame, densities: dict[tuple[str, int], float]) -> pd.DataFrame:
+    """As `over_replicates` per (arm, level), with the density as a column; cells that lack either are left out."""
+    table = over_replicates(rows, "arm", "level").reset_index()
+    cells = zip(table["arm"], table["level"], strict=True)
+    table = table.assign(density=[densities.get(cell, float("nan")) for cell in cells])
+    return table.dropna(subset=["density", "mean"])
+
+
 def final_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
     """Final test accuracy per (arm, level) of one experiment, with the density as a column."""
-    table = over_replicates(rows[rows["metric"] == "final_test_accuracy"], "arm", "level").reset_index()
-    densities = density_of(rows)
-    cells = zip(table["arm"], table["level"], strict=True)
-    return table.assign(density=[densities.get(cell, float("nan")) for cell in cells])
+    return per_cell(rows[rows["metric"] == "final_test_accuracy"], density_of(rows))
+
+
+def by_density(cells: pd.DataFrame, show: Callable[[float], str] = fixed) -> str:
+    """`81.20 at 80.0 %, 79.95 at 64.0 %`: the means of one arm in words, densest first."""
+    falling = cells.sort_values("density", ascending=False).to_dict("records")
+    return ", ".join(f"{show(row['mean'])} at {percent(row['density'])}" for row in falling)
 
 
 def learning_curve(rows: pd.DataFrame, arm: str, level: int) -> pd.DataFrame:
     """Validation accuracy over iterations of one cell of one experiment."""
-    mine = rows[(rows["arm"] == arm) & (rows["level"] == level) & (rows["metric"] == "validation_accuracy")]
-    return over_replicates(mine, "iteration").reset_index()
+    curve = rows[(rows["arm"] == arm) & (rows["level"] == level) & (rows["metric"] == "validation_accuracy")]
+    return over_replicates(curve, "iteration").reset_index()
 
 
 def line_errors(rows: pd.DataFrame) -> pd.DataFrame:
     """Test error on the line between two copies: one row per replicate, one column per alpha."""
-    mine = rows[rows["metric"].str.startswith("line_error:")]
-    mine = mine.assign(alpha=mine["metric"].str.removeprefix("line_error:").astype(float))
-    return by_replicate(mine, "alpha").unstack("alpha")
+    errors = rows[rows["metric"].str.startswith("line_error:")]
+    errors = errors.assign(alpha=errors["metric"].str.removeprefix("line_error:").astype(float))
+    return by_replicate(errors, "alpha").unstack("alpha")

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from lthbench.report.numbers import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
-INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
+INK, GREY, PALE, BLUE = "#1a1a1a", "#6b6b6b", "#e3ecf2", "#0072B2"
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: figures are laid out alike everywhere
     "font.size": 9.5,
@@ -45,6 +45,11 @@ class Look:
     marker: str
     dashes: Any
     filled: bool = True
+
+    @property
+    def face(self) -> str:
+        """The colour inside its marker."""
+        return self.colour if self.filled else "white"
 
 
 LOOKS = {
@@ -136,9 +141,9 @@ def to_svg(figure: Figure, name: str, title: str, alt: str) -> str:
     )
 
 
-def _rounded(found: re.Match[str]) -> str:
+def _rounded(place: re.Match[str]) -> str:
     """Coordinates to a hundredth of a point; scales are left alone."""
-    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
+    return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), place[0])
 
 
 def picture(figure: Figure, name: str, title: str, alt: str, caption: str) -> Picture:

@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from lthbench.recipe.arms import ARMS
-from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import INK, Picture, grid, look, new_figure, picture, slug, styled
-from lthbench.report.summaries import final_accuracy, of_experiment
+from lthbench.report.figures.style import INK, Picture, grid, look, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import by_density, final_accuracy, of_experiment
+from lthbench.report.numbers import fixed, span
 
 MOST_TICKS = 10
 SHIFT = 0.013  # of the axis a marker moves sideways, so that arms at one density stay apart
@@ -16,7 +16,7 @@ SHIFT = 0.013  # of the axis a marker moves sideways, so that arms at one densit
 
 def density_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
     """The figure of an experiment; None when it has nothing but dense networks."""
-    table = final_accuracy(of_experiment(tidy, experiment)).dropna(subset=["density", "mean"])
+    table = final_accuracy(of_experiment(tidy, experiment))
     pruned = table[[arm not in ARMS or ARMS[arm].mask != "ones" for arm in table["arm"]]]
     dense = table[table["arm"] == "dense"]
     if pruned.empty:
@@ -51,13 +51,13 @@ def arm_lines(axes: Axes, dense: pd.DataFrame, pruned: pd.DataFrame) -> None:
     arms = [arm for arm in ARMS if arm in set(pruned["arm"])] + sorted(set(pruned["arm"]) - set(ARMS))
     lowest = 100 * float(pruned["density"].min())
     for index, arm in enumerate(arms):
-        mine, style = pruned[pruned["arm"] == arm].sort_values("density", ascending=False), look(arm)
-        x = 100 * mine["density"] * (100 / lowest) ** (SHIFT * ((len(arms) - 1) / 2 - index))
-        reach = [mine["mean"] - mine["min"], mine["max"] - mine["mean"]]
+        cells, style = pruned[pruned["arm"] == arm].sort_values("density", ascending=False), look(arm)
+        x = 100 * cells["density"] * (100 / lowest) ** (SHIFT * ((len(arms) - 1) / 2 - index))
+        reach = [cells["mean"] - cells["min"], cells["max"] - cells["mean"]]
         axes.errorbar(
-            x, mine["mean"], reach, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.3,
+            x, cells["mean"], reach, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.3,
             marker=style.marker, markersize=6, elinewidth=1, capsize=2,
-            markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
+            markerfacecolor=style.face, gid=f"arm.{arm}",
         )  # fmt: skip
     axes.set_xscale("log")
     axes.set_xlim(100 * (100 / lowest) ** 0.03, lowest * (lowest / 100) ** 0.07)
@@ -76,8 +76,8 @@ def label_densities(figure: Figure, axes: Axes, at: list[float]) -> None:
 
 def ticks(pruned: pd.DataFrame) -> list[float]:
     """100 % and the densities that were run, as in the paper; every other one where they are many."""
-    found = sorted({round(100 * density, 6) for density in pruned["density"]}, reverse=True)
-    return [100.0, *found[-1 :: -(1 + len(found) // MOST_TICKS)]]
+    densities = sorted({round(100 * density, 6) for density in pruned["density"]}, reverse=True)
+    return [100.0, *densities[-1 :: -(1 + len(densities) // MOST_TICKS)]]
 
 
 def describe(dense: pd.DataFrame, pruned: pd.DataFrame) -> str:
@@ -86,10 +86,6 @@ def describe(dense: pd.DataFrame, pruned: pd.DataFrame) -> str:
         f"dense {fixed(row['mean'])} % (range {fixed(row['min'])} to {fixed(row['max'])}, n = {row['n']})"
         for row in dense.to_dict("records")
     ]
-    for arm, mine in pruned.groupby("arm"):
-        steps = ", ".join(
-            f"{fixed(row['mean'])} at {percent(row['density'])}"
-            for row in mine.sort_values("density", ascending=False).to_dict("records")
-        )
-        parts.append(f"{arm} {steps} (n = {mine['n'].min()})")
+    for arm, cells in pruned.groupby("arm"):
+        parts.append(f"{arm} {by_density(cells)} (n = {cells['n'].min()})")
     return "Mean final test accuracy in percent by percent of weights remaining: " + "; ".join(parts) + "."

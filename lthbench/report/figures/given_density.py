@@ -4,9 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lthbench.report.density import label_densities, ticks
-from lthbench.report.numbers import fixed, percent
-from lthbench.report.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.density import label_densities, ticks
+from lthbench.report.figures.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import by_density
+from lthbench.report.numbers import fixed
 
 FEWEST_DENSITIES = 3
 OTHERS = (
@@ -73,11 +74,11 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
     grid(axes)
     dense_band(axes, dense)
     for arm, style in looks(arms).items():
-        mine = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
+        shown = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
         axes.errorbar(
-            100 * mine["density"], mine["mean"], mine["sd"].fillna(0), label=arm, color=style.colour,
+            100 * shown["density"], shown["mean"], shown["sd"].fillna(0), label=arm, color=style.colour,
             linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=5, elinewidth=1, capsize=2,
-            markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
+            markerfacecolor=style.face, gid=f"arm.{arm}",
         )  # fmt: skip
     axes.set_xscale("log")
     axes.invert_xaxis()
@@ -88,10 +89,5 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
 def describe(dense: pd.DataFrame, pruned: pd.DataFrame) -> str:
     """The figure in words, from its numbers."""
     parts = [f"dense {fixed(row['mean'])} %" for row in dense.to_dict("records")]
-    for arm, mine in pruned.groupby("arm"):
-        steps = ", ".join(
-            f"{fixed(row['mean'])} at {percent(row['density'])}"
-            for row in mine.sort_values("density", ascending=False).to_dict("records")
-        )
-        parts.append(f"{arm} {steps}")
+    parts += [f"{arm} {by_density(rows)}" for arm, rows in pruned.groupby("arm")]
     return "Mean final test accuracy in percent by percent of weights remaining: " + "; ".join(parts) + "."

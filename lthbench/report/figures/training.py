@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import Cell
+from lthbench.report.figures.style import INK, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import INK, Look, Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, learning_curve, of_experiment
 
 DENSER, SPARSER = (0.513, 0.211), (0.070, 0.036, 0.019)  # the densities of the paper's panels
 NEAR = math.log(1.25)  # a level of another ladder may stand for one of them
@@ -70,24 +70,24 @@ def panels_of(densities: dict[Cell, float]) -> list[Panel]:
         levels = sorted(sorted(own, key=lambda level: own[level])[:2])
         fresh = [(arm, level) for level in levels for arm in ("ticket", "reinit") if (arm, level) in densities]
     fresh = fresh if any(arm == "reinit" for arm, _ in fresh) else []
-    found = [
+    panels = [
         Panel("tickets", tuple(("ticket", level) for level in denser)),
         Panel("sparser tickets", tuple(("ticket", level) for level in sparser)),
         Panel("reinitialised", tuple(fresh)),
     ]
-    return [Panel(panel.title, (("dense", 0), *panel.cells)) for panel in found if panel.cells]
+    return [Panel(panel.title, (("dense", 0), *panel.cells)) for panel in panels if panel.cells]
 
 
 def near(densities: dict[Cell, float], arm: str, wanted: tuple[float, ...]) -> list[int]:
     """The levels of an arm that lie nearest to these densities, each once and none far from it."""
     own = {level: density for (name, level), density in densities.items() if name == arm and level}
-    found = []
+    levels = []
     for density in wanted:
         away = {level: abs(math.log(own[level] / density)) for level in own}
         best = min(away, key=lambda level: (away[level], level), default=None)
         if best is not None and away[best] <= NEAR:
-            found.append(best)
-    return sorted(set(found))
+            levels.append(best)
+    return sorted(set(levels))
 
 
 @styled
@@ -116,8 +116,8 @@ def style_of(cell: Cell, shown: list[Cell]) -> Look:
     arm, level = cell
     if arm == "dense":
         return Look(INK, "None", (0, (6, 2)))
-    found = STYLES[sorted({other for name, other in shown if name != "dense"}).index(level) % len(STYLES)]
-    return found if arm == "ticket" else Look(found.colour, found.marker, (0, (1, 1.5)), False)
+    style = STYLES[sorted({other for name, other in shown if name != "dense"}).index(level) % len(STYLES)]
+    return style if arm == "ticket" else Look(style.colour, style.marker, (0, (1, 1.5)), False)
 
 
 def one_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, densities: dict[Cell, float], style: Look) -> None:
@@ -127,16 +127,15 @@ def one_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, densities: dict[Cell,
         "dense" if cell[0] == "dense" else percent(densities[cell]) + (" reinit" if cell[0] != "ticket" else "")
     )
     few = thin.iloc[np.unique(np.linspace(0, len(thin) - 1, min(len(thin), BARS)).astype(int))]
-    face = style.colour if style.filled else "white"
     axes.plot(thin["iteration"], thin["mean"], color=style.colour, linestyle=style.dashes, linewidth=1.3)
     axes.errorbar(
         few["iteration"], few["mean"], [few["mean"] - few["min"], few["max"] - few["mean"]], linestyle="none",
-        color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=face, elinewidth=0.9, capsize=1.5,
-        gid=f"cell.{cell[0]}.{cell[1]}",
+        color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=style.face, elinewidth=0.9,
+        capsize=1.5, gid=f"cell.{cell[0]}.{cell[1]}",
     )  # fmt: skip
     axes.plot(
         [], [], color=style.colour, linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=4.5,
-        markerfacecolor=face, label=label,
+        markerfacecolor=style.face, label=label,
     )  # fmt: skip
 
 

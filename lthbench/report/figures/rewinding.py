@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.given_density import cells, dense_band
+from lthbench.report.figures.given_density import cells, dense_band
+from lthbench.report.figures.style import GREY, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import fixed, percent
-from lthbench.report.style import GREY, Picture, grid, new_figure, picture, slug, styled
 
 STYLES = (
     ("#0072B2", "o", "-"),
@@ -43,10 +43,10 @@ def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Fi
     grid(axes)
     dense_band(axes, dense)
     beside = float(rewound["epoch"].min()) - 1
-    for index, (density, mine) in enumerate(rewound.groupby("density", sort=False)):
+    for index, (density, line) in enumerate(rewound.groupby("density", sort=False)):
         colour, marker, dashes = STYLES[index % len(STYLES)]
         axes.errorbar(
-            mine["epoch"], mine["mean"], mine["sd"].fillna(0), label=percent(float(str(density))), color=colour,
+            line["epoch"], line["mean"], line["sd"].fillna(0), label=percent(float(str(density))), color=colour,
             linestyle=dashes, linewidth=1.3, marker=marker, markersize=5, elinewidth=1, capsize=2,
             gid=f"density.{density}",
         )  # fmt: skip
@@ -68,9 +68,9 @@ def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Fi
 def describe(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> str:
     """The figure in words, from its numbers."""
     parts = [f"dense {fixed(row['mean'])} %" for row in dense.to_dict("records")]
-    for density, mine in rewound.groupby("density", sort=False):
+    for density, line in rewound.groupby("density", sort=False):
         fresh = reinit[reinit["density"] == density]
         start = [f"{fixed(row['mean'])} with fresh weights" for row in fresh.to_dict("records")]
-        steps = [f"{fixed(row['mean'])} at epoch {row['epoch']:g}" for row in mine.to_dict("records")]
+        steps = [f"{fixed(row['mean'])} at epoch {row['epoch']:g}" for row in line.to_dict("records")]
         parts.append(f"{percent(float(str(density)))} of the weights: {', '.join(start + steps)}")
     return "Mean final test accuracy in percent by rewind epoch: " + "; ".join(parts) + "."

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import ARMS, Cell
+from lthbench.report.figures.style import Picture, grid, look, new_figure, picture, slug, styled
+from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
-from lthbench.report.style import Picture, grid, look, new_figure, picture, slug, styled
-from lthbench.report.summaries import density_of, learning_curve, of_experiment
 
 MOST_PANELS = 3
 
@@ -73,7 +73,7 @@ def panel(axes: Axes, curves: dict[Cell, pd.DataFrame]) -> None:
         axes.plot(
             x, mean, label=arm, color=style.colour, linestyle=style.dashes, linewidth=1.4, marker=style.marker,
             markersize=4.5, markevery=max(1, len(x) // 6),
-            markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
+            markerfacecolor=style.face, gid=f"arm.{arm}",
         )  # fmt: skip
 
 

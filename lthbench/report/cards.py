@@ -1,0 +1,207 @@
+"""A card for each claim: its verdict and why, the lines that decide, what was run or given, what qualifies it."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lthbench.claims.load import cells
+from lthbench.claims.schema import Cell, Claim, Published, Reanalysis, Registration, endpoint_words
+from lthbench.judging.given import registered
+from lthbench.judging.table import Table
+from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.words import compared, sizes
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.experiment import Experiment
+from lthbench.report import numbers, sentences
+from lthbench.report.figures.intervals import interval_plot
+from lthbench.report.figures.style import Picture, slug
+from lthbench.report.figures.summaries import density_of, of_experiment
+from lthbench.report.given import Counter, counters, group_words, sweep_words, what_was_given
+from lthbench.report.section import Material
+
+
+@dataclass(frozen=True)
+class LineRow:
+    """One line of a table of hypotheses, as printed."""
+
+    id: str
+    says: str
+    endpoint: str
+    contrast: str
+    test: str
+    asks: str
+    margin_from: str
+    n: str
+    mean: str
+    sd: str
+    interval: str
+    dz: str
+    p_pass: str
+    pass_level: str
+    p_fail: str
+    fail_level: str
+    expected: str
+    expected_sd: str
+    decision: str
+    note: str  # given results: the groups, and which test their form allowed
+
+
+@dataclass(frozen=True)
+class Card:
+    """One claim's part of the report."""
+
+    verdict: ClaimVerdict
+    claim: Claim
+    anchor: str
+    reasons: list[str]
+    published: list[Published]  # those that no sentence on magnitude speaks of
+    what_ran: list[tuple[str, list[tuple[str, str]]]]
+    experiments: list[str]
+    otherwise: str
+    hypotheses: list[LineRow]
+    beside: list[LineRow]
+    gates_passed: bool
+    picture: Picture | None
+    counters: list[Counter]
+    planned_from: str = ""
+    planned: tuple[str, ...] = ()  # per hypothesis, where there was no tuning study
+    by_hand: str = ""
+    caveats: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = ()
+
+
+def cards(material: Material) -> list[Card]:
+    """A card for each claim of the report, in its order."""
+    rules = {claim.id: rule for claim, rule in registered(material.registry, material.verdicts.suite)}
+    return [card(material, verdict, rules[verdict.id]) for verdict in material.verdicts.claims]
+
+
+def card(material: Material, verdict: ClaimVerdict, rule: Registration | Reanalysis) -> Card:
+    """One claim's card; `rule` is what decided it."""
+    registry, verdicts = material.registry, material.verdicts
+    claim = registry.claims[verdict.id]
+    places = [place for line in rule.lines() for place in line.contrast.places(rule.experiment)]
+    names = list(dict.fromkeys([verdict.experiment, *(place.experiment for place in places)]))
+    own = rule if isinstance(rule, Registration) and material.own else None
+    # Caveats and the reading by hand are about the released numbers, not about a stranger's.
+    released = rule if isinstance(rule, Reanalysis) and verdicts.origin == "published" else None
+    return Card(
+        verdict=verdict,
+        claim=claim,
+        anchor=slug(verdict.id),
+        reasons=sentences.reasons(verdict),
+        published=not_compared(claim, rule, verdict, verdicts.suite if own else None),
+        what_ran=what_ran(material, own, verdict, names) if own else what_was_given(registry, verdicts, rule),
+        experiments=names,
+        otherwise=sentences.otherwise(verdict, verdicts.suite),
+        hypotheses=[line_row(line) for line in verdict.hypotheses],
+        beside=[line_row(line) for line in verdict.beside],
+        gates_passed=all(gate["passed"] for gate in verdict.gates),
+        picture=interval_plot(verdict),
+        counters=counters(registry, claim, verdicts),
+        planned_from=own.planned_from if own else "",
+        planned=planned(own) if own else (),
+        by_hand=released.by_hand if released else "",
+        caveats=tuple(released.caveats) if released else (),
+        sweeps=tuple(words for line in verdict.hypotheses if (words := sweep_words(line))),
+    )
+
+
+def not_compared(
+    claim: Claim, rule: Registration | Reanalysis, verdict: ClaimVerdict, suite: str | None
+) -> list[Published]:
+    """The published numbers that ours are not held against; of a suite of ours, those that can belong to it."""
+    lines = [*verdict.hypotheses, *verdict.beside]
+    measured = compared(claim, rule, lines) if isinstance(rule, Registration) else []
+    there = [effect for effect in claim.published if suite is None or effect.suite in (None, suite)]
+    return [effect for effect in there if effect not in [other for other, _ in measured]]
+
+
+def planned(registration: Registration) -> tuple[str, ...]:
+    """Where each expected effect was read, where there was no tuning study."""
+    return tuple(
+        f"{h.id}: {h.expected.planned_from} ({h.expected.verified})"
+        for h in registration.hypotheses
+        if h.expected is not None and h.expected.planned_from
+    )
+
+
+def what_ran(
+    material: Material, registration: Registration, verdict: ClaimVerdict, names: list[str]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The experiments in words, with the cells the claim looks at."""
+    experiments, tidy = material.registry.experiments, material.tidy
+    wanted = {name: [cell for cell in cells(registration) if cell.experiment == name] for name in names}
+    return [
+        (name, experiment_rows(experiments[name], looked_at, verdict.replicates, tidy))
+        for name, looked_at in wanted.items()
+        if looked_at
+    ]
+
+
+def experiment_rows(
+    experiment: Experiment, wanted: list[Cell], replicates: int, tidy: pd.DataFrame
+) -> list[tuple[str, str]]:
+    """One experiment; `replicates` is what the claim's look saw, which may be fewer than are registered."""
+    density = density_of(of_experiment(tidy, experiment.id))
+    arms = list(dict.fromkeys(cell.arm for cell in wanted))
+    levels = {cell.level: density.get((cell.arm, cell.level)) for cell in wanted if cell.level}
+    draws = [f"{experiment.draws.get(arm, 1)} of {arm}" for arm in arms if ARMS[arm].stream]
+    rows = [
+        ("Network", sentences.network_words(experiment.network)),
+        ("Data", sentences.data_words(experiment)),
+        ("Training", sentences.training_words(experiment.training)),
+    ]
+    if levels:
+        rows.append(("Pruning", sentences.pruning_words(experiment.pruning)))
+        rows.append(("Levels", "; ".join(level_words(*item) for item in sorted(levels.items()))))
+    gaps = not_run(wanted, replicates, tidy)
+    if gaps:
+        rows.append(("Not run", gaps))
+    rows.append(("Arms", "; ".join(f"{arm}: {ARMS[arm].says}" for arm in arms)))
+    paired = (
+        f"{replicates}, paired: in each, the arms share data, split, initialisation and batch order, "
+        "but for what an arm's name says is changed"
+    )
+    averaged = f"; draws averaged inside a replicate before any test: {', '.join(draws)}" if draws else ""
+    return [*rows, ("Replicates", paired + averaged)]
+
+
+def not_run(wanted: list[Cell], n: int, tidy: pd.DataFrame) -> str:
+    """The cells that lack some of n replicates; empty when all are there."""
+    table = Table(tidy)
+    counts = {cell: len(table.replicates(cell, "final_test_accuracy", n)) for cell in wanted}
+    return "; ".join(f"{cell.arm}@{cell.level}: {k} of {n} replicates" for cell, k in counts.items() if k < n)
+
+
+def level_words(level: int, density: float | None) -> str:
+    """A level and the density it stands for."""
+    return f"level {level}" + (f" = {numbers.percent(density)} of the weights" if density is not None else "")
+
+
+def line_row(line: LineResult) -> LineRow:
+    """A line as printed."""
+    e = line.evidence or {}
+    expected = line.expected
+    return LineRow(
+        id=line.id,
+        says=line.says,
+        endpoint=endpoint_words(line.endpoint),
+        contrast=line.contrast.replace(" - ", " − "),
+        test=line.test,
+        asks=sentences.required(line),
+        margin_from=line.margin_from or "",
+        n=sizes(line),
+        mean=numbers.signed(e.get("mean")),
+        sd=numbers.fixed(e.get("sd")),
+        interval=f"{numbers.signed(e.get('low'))} to {numbers.signed(e.get('high'))}" if e else numbers.NOTHING,
+        dz=numbers.NOTHING if line.groups else numbers.fixed(e.get("dz")),
+        p_pass=numbers.p_value(e.get("p_pass")),
+        pass_level=numbers.level(line.pass_level),
+        p_fail=numbers.p_value(e.get("p_fail")),
+        fail_level=numbers.level(line.fail_level),
+        expected=numbers.signed(expected["effect"]) if expected else "",
+        expected_sd=numbers.fixed(expected["sd"]) if expected else "",
+        decision=line.decision,
+        note=group_words(line),
+    )
