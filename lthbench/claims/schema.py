@@ -7,10 +7,10 @@ cells that gives one number d per replicate, and how d is decided (docs/decision
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from lthbench.stats.decision import Rule
 from lthbench.stats.location import SIGN_FLIP_MAX_N
+from lthbench.stats.rule import ROWS, Rule
 
 Verified = Literal["paper", "data", "secondary", "memory"]
 Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
@@ -171,6 +171,18 @@ def parse_place(text: str, default: str) -> Place:
     )
 
 
+def known_test(name: str) -> str:
+    """The name of a test, or ValueError that lists the tests."""
+    if name not in ROWS:
+        raise ValueError(f"is no test; use {', '.join(ROWS)}")
+    return name
+
+
+def named_tests(schema: dict[str, Any]) -> None:
+    """The tests in the JSON schema, for editors."""
+    schema["enum"] = list(ROWS)
+
+
 class Line(Strict):
     """A contrast reported beside a verdict and never part of it (robustness, sensitivity)."""
 
@@ -180,7 +192,7 @@ class Line(Strict):
         str, Field(pattern=ENDPOINT, description="log_iterations_to_95%: any threshold may stand there")
     ]
     contrast: Contrast
-    test: Literal["superiority", "non-inferiority", "equivalence"]
+    test: Annotated[str, AfterValidator(known_test), Field(json_schema_extra=named_tests)]
     delta: float = Field(gt=0, allow_inf_nan=False)
 
     @property

@@ -7,10 +7,10 @@ from typing import Any
 
 from lthbench.errors import UserError
 from lthbench.judging.verdict import EXIT_CODES, ORIGINS, ClaimVerdict, LineResult, Verdicts, from_json
+from lthbench.stats.rule import ROWS
 
 LARGEST_FILE = 50_000_000
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")
-TESTS = ("superiority", "non-inferiority", "equivalence")
 
 
 def read_verdicts(path: Path) -> Verdicts:
@@ -78,7 +78,7 @@ def types(one: Any) -> str:
 
 def numbers(line: LineResult) -> str:
     """The evidence of a line is there with its numbers, or not at all."""
-    if line.test not in TESTS:
+    if line.test not in ROWS:
         return f"a hypothesis has the test {shown(line.test)}"
     values: dict[str, Any] = line.evidence if line.evidence is not None else {}
     for name in NUMBERS if values else ():

@@ -136,7 +136,7 @@ def hypothesis_words(
         says = arm_words(place.experiment, place.arm, suite)
         yield from text(f"{place}: {says}", "    ")
     yield from text(
-        f"{line.test}: {sentences.TESTS[line.test]}; δ = {numbers.short(line.delta)} {line.unit}", "    "
+        f"{line.test}: {sentences.test_words(line.test)}; δ = {numbers.short(line.delta)} {line.unit}", "    "
     )
     margin = getattr(line, "margin_from", "")
     if margin:

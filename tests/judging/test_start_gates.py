@@ -11,7 +11,7 @@ from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
 from lthbench.pruning.counts import ladder
 from lthbench.recipe.experiment import Pruning, Training
-from lthbench.stats.decision import Rule
+from lthbench.stats.rule import ROWS
 from lthbench.training.schedule import last_rate, learning_rates
 
 TICKET = lab.line("ticket@2", "reinit@2")
@@ -199,7 +199,7 @@ def test_known_cases_come_out_right() -> None:
 
 
 @pytest.mark.parametrize(("where", "name", "wrong", "says"), [
-    ("lthbench.stats.decision", "_p_pass", lambda d, rule: two_sided(d, rule), "is no worse"),  # M15
+    ("lthbench.stats.rule", "ROWS", ROWS | {"non-inferiority": ROWS["equivalence"]}, "is no worse"),  # M15
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha), "first of two"),  # P13
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha / len(p)), "second of two"),
     ("lthbench.judging.judge", "contrast", lambda *a: swapped(*a), "clear gain"),  # P7
@@ -215,15 +215,6 @@ def test_a_judge_that_is_wrong_blocks_everything(monkeypatch, where, name, wrong
         known.known_cases.cache_clear()
     assert [claim.verdict for claim in claims] == ["BLOCKED", "BLOCKED"]
     assert "the judge decides known cases" in claims[0].why
-
-
-def two_sided(d, rule: Rule) -> float:
-    from lthbench.stats.location import shown_pvalue
-
-    bound = 0.0 if rule.test == "superiority" else -rule.delta
-    return max(
-        shown_pvalue(d, bound, "above"), 0 if rule.test == "superiority" else shown_pvalue(d, rule.delta, "below")
-    )
 
 
 contrast_of = __import__("lthbench.judging.judge", fromlist=["contrast"]).contrast
