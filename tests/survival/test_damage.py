@@ -46,7 +46,7 @@ def test_a_unit(lthbench, plain_run: Path, ending: str, damage: Edit) -> None:
     assert {name: (scope(plain_run) / name).read_bytes() for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("damage", [cut, edit])
+@pytest.mark.parametrize("damage", [pytest.param(cut, marks=pytest.mark.slow), edit])
 def test_generated_data_in_the_cache(
     lthbench, claims_dir: Path, tmp_path: Path, environment, monkeypatch: pytest.MonkeyPatch, damage: Edit
 ) -> None:

@@ -16,7 +16,6 @@ RUNS = {
     "run --no-snakemake": ["run", "tiny", "--no-snakemake", "--cores", "1"],
     "campaign": ["campaign", "tiny", "--budget", "10m"],
 }
-LONG = {"run": pytest.mark.slow, "run --no-snakemake": pytest.mark.slow}
 # In a mount namespace of its own the small disk vanishes with the command that made it.
 ALONE = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
 SMALL = """
@@ -45,7 +44,8 @@ def alone(script: str, folder: Path, command: list[str], environment: dict[str, 
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
-@pytest.mark.parametrize("how", [pytest.param(how, marks=LONG.get(how, [])) for how in RUNS])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", RUNS)
 def test_a_full_disk(
     how: str, tmp_path: Path, claims_dir: Path, plain_run: Path, environment: dict[str, str]
 ) -> None:

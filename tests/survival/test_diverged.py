@@ -9,7 +9,7 @@ from survival_lab import records, scope
 from tiny_suite import PLAIN
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd, momentum: 0.9"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd, momentum: 0.9", marks=pytest.mark.slow)])
 def test_an_absurd_learning_rate(lthbench, tmp_path: Path, claims_dir: Path, optimizer: str) -> None:
     file = claims_dir / "experiments/tiny.yaml"
     text = file.read_text()

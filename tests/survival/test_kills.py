@@ -12,9 +12,8 @@ ROUNDS = int(os.environ.get("LTHBENCH_SURVIVAL_ROUNDS", "8"))
 SHORT = {"run": 2, "run --no-snakemake": 10, "campaign": 4, "judge": 1, "report": 6}  # command: seed of its round
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(name, marks=pytest.mark.slow if name == "run" else []) for name in SHORT]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("command", SHORT)
 def test_a_killed_command_is_finished_by_the_same_command(lab: Lab, command: str) -> None:
     done = survival_lab.one_round(lab, command, SHORT[command])
     assert not done.wrong, done
@@ -32,11 +31,15 @@ def test_many_kills(lab: Lab, number: int, capsys: pytest.CaptureFixture[str]) -
     assert not done.wrong, done
 
 
-def test_the_harness_sees_what_is_wrong(lab: Lab, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_the_harness_sees_a_difference(lab: Lab, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A harness that could not complain would be worth nothing: another run's verdicts count as a difference."""
     other = survival_lab.Lab(lab.folder, lab.seconds)
     monkeypatch.setattr(survival_lab, "different", lambda *_: ["tidy.csv"])
     assert survival_lab.one_round(other, "judge", 0).wrong == ["tidy.csv"]
+
+
+def test_the_harness_sees_a_wrong_end() -> None:
     killed = survival_lab.Kill("training", signal.SIGTERM, False, 1.0, 1)
     done = survival_lab.Round(0, "run")
     survival_lab.judge_end(done, killed, "Traceback (most recent call last)")

@@ -149,6 +149,7 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(
     assert records(out) == before
 
 
+@pytest.mark.slow
 def test_two_workers_end_as_one_process_does(lthbench, plain_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "two"
     done = lthbench("campaign", "tiny", "--budget", "10m", "--cores", 2, "--out", out)

@@ -81,6 +81,7 @@ def test_nothing_more_is_trained_when_the_first_look_settles_all(
     assert "second look:" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_to_the_second_look(lthbench, claims_dir: Path, tmp_path: Path) -> None:
     with_looks(claims_dir, 0.01)
     done = lthbench("campaign", "tiny", "--budget", "2m", "--out", tmp_path)
