@@ -16,6 +16,7 @@ from tools.mutants.mutant import Mutant, Patch
 from tools.mutants.plausible import PLAUSIBLE
 
 ROOT = Path(__file__).parents[2]
+QUICK = set(load(ROOT / "claims").suites["quick"].claims)
 EVERY = pytest.mark.parametrize("mutant", CATALOGUE.values(), ids=CATALOGUE)
 
 
@@ -42,7 +43,7 @@ def test_every_test_named_is_there(mutant) -> None:
 
 @EVERY
 def test_claims_are_those_of_the_suite_or_it_is_said_why_there_are_none(mutant) -> None:
-    assert set(mutant.claims) <= set(load(ROOT / "claims").suites["quick"].claims)
+    assert set(mutant.claims) <= QUICK
     assert bool(mutant.claims) != bool(mutant.unseen)
 
 
