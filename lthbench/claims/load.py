@@ -15,6 +15,7 @@ from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registra
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
 from lthbench.errors import UNPRINTABLE, shown
+from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
@@ -158,11 +159,7 @@ StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _ma
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file, or a one-line error with the line number."""
-    if not path.is_file():
-        raise ClaimFileError(f"{path}: no file; rename or remove it")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ClaimFileError(f"{path}: larger than {LARGEST_FILE} bytes; this is no claim file")
-    return yaml_of(path.read_bytes(), path)
+    return yaml_of(read_bytes(path, LARGEST_FILE, ClaimFileError, "rename or remove it"), path)
 
 
 def yaml_of(content: bytes, path: Path) -> Any:

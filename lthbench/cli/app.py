@@ -858,38 +858,6 @@ def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, p
 
 
 @app.command()
-def bench(
-    device: Device = "cpu",
-    only: Annotated[str, typer.Option(metavar="NAME", help="cases whose name begins so")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="fewer and shorter rounds")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write the numbers to a file")] = None,
-) -> None:
-    """Measure speed side by side with a DataLoader baseline, the serial reference and arithmetic floors."""
-    from tools.benchmarks import table
-
-    table.bench(device, only, quick, json_file, console)
-
-
-@app.command()
-def mutants(
-    only: Annotated[list[str] | None, typer.Option(metavar="ID", help="this mutant (may be given again)")] = None,
-    tests_only: Annotated[bool, typer.Option("--tests-only", help="unit tests alone (seconds each)")] = False,
-    outcome_only: Annotated[bool, typer.Option("--outcome-only", help="gates and verdicts alone")] = False,
-    full: Annotated[bool, typer.Option("--full", help="outcomes with the registered replicates")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="mutants at a time, one thread each")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="write what was found to a file")] = None,
-) -> None:
-    """Put known bugs into a copy of the source and report which test, gate or verdict notices each."""
-    from tools.mutants import command
-    from tools.mutants.harness import Harness
-
-    if tests_only and outcome_only:
-        raise UserError("--tests-only and --outcome-only exclude one another; leave both out for everything")
-    harness = Harness(tests=not outcome_only, outcomes=not tests_only, full=full)
-    raise typer.Exit(command.run(only or [], harness, jobs, json_file, console))
-
-
-@app.command()
 def engine() -> None:
     """Print the engine's declared version and whether the training code still is it."""
     from lthbench.recipe import engine as ev

@@ -18,7 +18,7 @@ RULES = Path(__file__).parent / "rules"
 SCHEMA = str(Path(__file__).parent / "config.schema.yaml")
 JUDGING = ("claims", "stats", "judging", "results")
 COLLECTING = ("results", "published")
-REPORTING = ("report", "footprint", "mutants")
+REPORTING = ("report", "footprint")
 
 
 def snakefile() -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lthbench.errors import UserError
+from lthbench.files import read_text
 from lthbench.judging.verdict import EXIT_CODES, ORIGINS, ClaimVerdict, LineResult, Verdicts, from_json
 from lthbench.stats.rule import ROWS
 
@@ -20,14 +21,7 @@ def read_verdicts(path: Path) -> Verdicts:
 
 def text_of(path: Path) -> str:
     """The text of a file of bounded size."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give a verdicts.json that lthbench wrote")
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; this is no verdicts.json")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; give a verdicts.json that lthbench wrote") from None
+    return read_text(path, LARGEST_FILE, UserError, "give a verdicts.json that lthbench wrote")
 
 
 def verdicts_of(text: str, path: Path) -> Verdicts:

@@ -5,9 +5,7 @@ the line, the column and the way out; nothing is guessed. Torch-free.
 """
 
 import csv
-import gzip
 import io
-import zlib
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,8 +16,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from lthbench.errors import UserError, shown
+from lthbench.files import read_bytes
 
 LARGEST_FILE = 50_000_000
+ADVICE = "give a whole table with only the rows the claims need"
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 200
 LARGEST_NUMBER = 1e12  # beyond every count and checksum; its square is still a number
@@ -92,28 +92,17 @@ def raw_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a .csv, .csv.gz or .parquet file")
     if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; keep only the rows the claims need")
+        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; {ADVICE}")
     try:
         if path.suffix == ".parquet":
             return parquet(path)
         if not path.name.endswith((".csv", ".csv.gz")):
             raise UserError(f"{path}: unknown kind of file; give a .csv, .csv.gz or .parquet file")
-        return text_table(content(path).decode("utf-8-sig"), path)
+        return text_table(read_bytes(path, LARGEST_FILE, UserError, ADVICE).decode("utf-8-sig"), path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
-    except (gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable table: {str(error).strip() or 'it ends early'}") from None
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a csv file, unpacked up to the limit."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    with gzip.open(path) as stream:
-        unpacked = stream.read(LARGEST_FILE + 1)
-    if len(unpacked) > LARGEST_FILE:
-        raise UserError(f"{path}: unpacks to more than {LARGEST_FILE // 10**6} MB; keep only the rows needed")
-    return unpacked
+    except csv.Error as error:
+        raise UserError(f"{path}: not a readable table: {error}") from None
 
 
 def text_table(text: str, path: Path) -> pd.DataFrame:
