@@ -10,9 +10,7 @@ from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import (
     Cell,
     Claim,
-    GivenSuite,
     Published,
-    Reanalysis,
     Registration,
     Suite,
     endpoint_words,
@@ -20,7 +18,6 @@ from lthbench.claims.schema import (
 from lthbench.footprint.format import Footprint
 from lthbench.judging.diagnosis import UNWELL
 from lthbench.judging.diagnosis import of as diagnose
-from lthbench.judging.given import registered
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
@@ -123,7 +120,7 @@ class Content:
     """The whole report."""
 
     verdicts: Verdicts
-    suite: Suite | GivenSuite
+    suite: Suite
     origin: str
     banner: str
     overall: str
@@ -183,7 +180,7 @@ def gather(
     footprint: Footprint | None = None,
 ) -> Content:
     """Everything the report says."""
-    suite = registry.every_suite[verdicts.suite]
+    suite = registry.suites[verdicts.suite]
     own = verdicts.origin == "own"
     return Content(
         verdicts=verdicts,
@@ -192,7 +189,7 @@ def gather(
         banner=SAID[verdicts.origin],
         overall=sentences.overall(verdicts),
         multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha)
-        + sentences.two_looks(registry.suites.get(suite.id)),
+        + sentences.two_looks(suite),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
         claims=[
             claim_part(registry, verdicts, verdict, tidy) if own else given_part(registry, verdicts, verdict)
@@ -261,10 +258,9 @@ def claim_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict, ti
 def given_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict) -> ClaimPart:
     """The section of a claim judged on results that were not trained here."""
     claim = registry.claims[verdict.id]
-    registration = {c.id: r for c, r in registered(registry, verdicts.suite)}[verdict.id]
+    registration = claim.suites[verdicts.suite]
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
     released = verdicts.origin == "published"
-    reanalysis = registration if isinstance(registration, Reanalysis) and released else None
     return ClaimPart(
         verdict=verdict,
         claim=claim,
@@ -272,28 +268,26 @@ def given_part(registry: Registry, verdicts: Verdicts, verdict: ClaimVerdict) ->
         reasons=sentences.reasons(verdict),
         published=[p for p in claim.published if not any(p.quantity in said for said in verdict.magnitude)],
         what_ran=what_was_given(registry, verdicts, registration),
-        experiments=[
-            p.experiment for h in registration.lines() for p in h.contrast.places(registration.experiment)
-        ],
+        experiments=[cell.experiment for cell in cells(registration)],
         otherwise=sentences.otherwise(verdict, verdicts.suite),
         hypotheses=[line_row(line) for line in verdict.hypotheses],
         beside=[line_row(line) for line in verdict.beside],
         gates_passed=all(gate["passed"] for gate in verdict.gates),
         picture=interval_plot(verdict),
         counters=counters(registry, claim, verdicts),
-        by_hand=reanalysis.by_hand if reanalysis else "",
-        caveats=tuple(reanalysis.caveats) if reanalysis else (),
+        by_hand=registration.by_hand if released else "",
+        caveats=tuple(registration.caveats) if released else (),
         sweeps=tuple(words for line in verdict.hypotheses if (words := sweep_words(line))),
     )
 
 
 def given_experiments(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> list[ExperimentPart]:
     """The curves of results that were not trained here."""
-    released = registry.given_suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
+    released = registry.suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
     judged = {verdict.id for verdict in verdicts.claims}
     users = [
-        (claim.id, {p.experiment for h in r.lines() for p in h.contrast.places(r.experiment)})
-        for claim, r in registered(registry, verdicts.suite)
+        (claim.id, {cell.experiment for cell in cells(registration)})
+        for claim, registration in registry.registrations(verdicts.suite)
         if claim.id in judged
     ]
     return [

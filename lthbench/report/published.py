@@ -77,7 +77,7 @@ class PublishedPart:
 
 def published_part(registry: Registry, verdicts: Verdicts) -> PublishedPart | None:
     """The sections of a report; None where results of others are judged by rules of their own, without a suite."""
-    if verdicts.suite not in registry.suites:
+    if not registry.suites[verdicts.suite].trains:
         return None
     pairs, alone, standings = [], [], []
     here = {verdict.id: verdict for verdict in verdicts.claims}
@@ -95,7 +95,7 @@ def published_part(registry: Registry, verdicts: Verdicts) -> PublishedPart | No
         standings.append(standing(claim, verdict, own))
     for claim in registry.claims.values():
         if claim.id not in here:
-            where = ", ".join([*claim.suites, *claim.reanalyses])
+            where = ", ".join(claim.suites)
             reason = f"{claim.id} is not in this report (suites: {where})"
             alone += [lonely(claim.id, effect, reason) for effect in claim.published]
     return PublishedPart(pairs, alone, standings, summary(standings, pairs))

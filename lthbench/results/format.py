@@ -31,7 +31,7 @@ ACCURACIES = (
     "validation_curve_area",
     "final_train_accuracy",
 )
-IN_PERCENT = (*ACCURACIES, "barrier")
+IN_PERCENT = (*ACCURACIES, "barrier", "generalisation_gap")
 NOT_A_NUMBER = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "na", "n/a", "null", "none")
 OTHER_NAMES = {
     "accuracy": "value, with final_test_accuracy in the column metric",
@@ -304,7 +304,7 @@ def check_kinds(name: str, table: pd.DataFrame, summary: pd.Series) -> None:
 
 
 def in_percent(name: str, table: pd.DataFrame, declared: str | None) -> pd.DataFrame:
-    """Accuracies and barriers in percent; a unit that is not declared has to be beyond doubt."""
+    """Accuracies, barriers and gaps in percent; a unit that is not declared has to be beyond doubt."""
     measured = table["metric"].isin(IN_PERCENT) | table["metric"].str.startswith("line_error:")
     unit = table["unit"].where(table["unit"] != "", declared or "")
     refuse(name, measured & ~unit.isin(["", "percent", "fraction"]), "unit", unit, "is not percent or fraction")
@@ -324,7 +324,7 @@ def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.
     """Why the unit of accuracies has to be declared."""
     way_out = "declare it: --unit fraction (0..1) or --unit percent (0..100), or a column unit"
     if not open_.any():
-        return f"{name}: barriers without accuracies, in percent or as fractions? {way_out}"
+        return f"{name}: barriers or gaps without accuracies, in percent or as fractions? {way_out}"
     low = int(np.flatnonzero(at_most_one.to_numpy())[0])
     if at_most_one.sum() == open_.sum():
         return f"{name}: line {table.index[low]}: every accuracy is at most 1, fractions or percent? {way_out}"

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthbench.errors import UserError
-from lthbench.judging.given import judge_given
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.format import check_table, text_table
-from lthbench.results.given import GivenTable
 
 TESTS = ("superiority", "non-inferiority", "equivalence")
 # Secondary: judged alone at 5 %, so that a sign flip meets the same level on both sides.
@@ -35,13 +33,17 @@ def rows(d, labels=None, base=60.0, paired=True):
     return pd.DataFrame(found, columns=["experiment", "arm", "level", "replicate", "metric", "value"])
 
 
-def checked(frame) -> GivenTable:
+def checked(frame) -> pd.DataFrame:
     """A table as it would come out of a file."""
-    return GivenTable(check_table(text_table(frame.to_csv(index=False), Path("table.csv")), "table").table)
+    return check_table(text_table(frame.to_csv(index=False), Path("table.csv")), "table").table
+
+
+def judge_given(registry, table):
+    return judge(registry, "toys", 0, table, origin="given")
 
 
 def result(frame, test="superiority"):
-    return judge_given(lab.registry(CLAIMS[test]), "toys", checked(frame)).claims[0]
+    return judge_given(lab.registry(CLAIMS[test]), checked(frame)).claims[0]
 
 
 @settings(max_examples=40)
@@ -87,7 +89,7 @@ def test_more_noise_never_makes_a_pass(d, test, factor) -> None:
 def test_paired_results_are_judged_as_our_own_are() -> None:
     found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2")))
     own = lab.table(found, {"ticket@2": lab.BASE + 2 + lab.spread()})
-    given_ = judge_given(found, "toys", checked(own)).claims[0]
+    given_ = judge_given(found, checked(own)).claims[0]
     trained = judge(found, "toys", 0, own).claims[0]
     assert given_.verdict == trained.verdict == "PASS"
     assert given_.hypotheses[0].evidence == trained.hypotheses[0].evidence
@@ -168,6 +170,6 @@ def test_draws_are_averaged_inside_a_replicate() -> None:
 
 
 def test_verdicts_survive_their_file() -> None:
-    verdicts = judge_given(lab.registry(CLAIMS["superiority"]), "toys", checked(rows([2.0] * 6, paired=False)))
+    verdicts = judge_given(lab.registry(CLAIMS["superiority"]), checked(rows([2.0] * 6, paired=False)))
     assert from_json(to_json(verdicts)) == verdicts
     assert verdicts.origin == "given"

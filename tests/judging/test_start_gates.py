@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from test_judging_gates import blocked, judged
 
+from lthbench.judging import lines
 from lthbench.judging.gates import known_cases as known
-from lthbench.judging.gates.starts import rate_total, rung
+from lthbench.judging.gates.masks import count
+from lthbench.judging.gates.starts import rate_total
 from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
 from lthbench.pruning.counts import ladder
@@ -164,14 +166,14 @@ def test_two_ways_to_the_ladder_agree(rate, scope) -> None:
     more = {"output_rate": rate / 2, "layer_rates": {"conv*": 0.15}} if scope == "layer-wise" else {}
     pruning = Pruning(scope, rate, keep=("fc2.*",), **more)
     for level in range(25):
-        assert rung(sizes, pruning, level, {}) == ladder(sizes, pruning, level), level
+        assert count(sizes, pruning, level, {}) == ladder(sizes, pruning, level), level
 
 
 def test_two_ways_to_the_ladder_of_filters_agree() -> None:
     sizes, filters = {"conv1.weight": 64 * 27, "out.weight": 640}, {"conv1.weight": 64}
     for level in range(8):
         pruning = Pruning("layer-wise", 0.3, unit="filter")
-        assert rung(sizes, pruning, level, filters) == ladder(sizes, pruning, level, filters), level
+        assert count(sizes, pruning, level, filters) == ladder(sizes, pruning, level, filters), level
 
 
 @pytest.mark.parametrize("training", [
@@ -202,8 +204,8 @@ def test_known_cases_come_out_right() -> None:
     ("lthbench.stats.decision", "_p_pass", lambda d, rule: two_sided(d, rule), "is no worse"),  # M15
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha), "first of two"),  # P13
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha / len(p)), "second of two"),
-    ("lthbench.judging.judge", "contrast", lambda *a: swapped(*a), "clear gain"),  # P7
-    ("lthbench.judging.table.Table", "by_replicate", lambda self, *a: best(self, *a), "draws are averaged"),  # P12
+    ("lthbench.judging.lines", "pairs_of", lambda *a: swapped(*a), "clear gain"),  # P7
+    ("lthbench.judging.table", "averaged", lambda runs: best(runs), "draws are averaged"),  # P12
 ])  # fmt: skip
 def test_a_judge_that_is_wrong_blocks_everything(monkeypatch, where, name, wrong, says) -> None:
     monkeypatch.setattr(f"{where}.{name}", wrong)
@@ -226,13 +228,12 @@ def two_sided(d, rule: Rule) -> float:
     )
 
 
-contrast_of = __import__("lthbench.judging.judge", fromlist=["contrast"]).contrast
+in_order = lines.pairs_of
 
 
-def swapped(*arguments):
-    sides = contrast_of(*arguments)
-    return None if sides is None else (sides[1], sides[0])
+def swapped(labels, first, second):
+    return in_order(labels, second, first)
 
 
-def best(table, cell, metric):
-    return table.rows(cell, metric).groupby("replicate")["value"].max()
+def best(runs):
+    return {label: max(value for (other, _), value in runs.items() if other == label) for label, _ in runs}

@@ -68,12 +68,12 @@ def words(found: dict[str, ClaimVerdict]) -> dict[str, str]:
 
 @pytest.fixture
 def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr("lthbench.judging.judge.claim_gates", lambda *about: [])
+    return lambda: monkeypatch.setattr("lthbench.judging.judge.claim_gates", lambda *about: ([], []))
 
 
 def of(table: pd.DataFrame, cell: Cell) -> pd.Series:
     """The rows of a cell."""
-    experiment, arm, level = cell
+    experiment, arm, level, *_ = cell
     return (table["experiment"] == experiment) & (table["arm"] == arm) & (table["level"] == level)
 
 

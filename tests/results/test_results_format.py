@@ -65,7 +65,7 @@ def test_a_plain_table(file) -> None:
         ([HEAD, RUN.format("a", 160)], ["line 2", "value '160' is no accuracy"]),
         ([HEAD, RUN.format("a", 0.6), RUN.format("b", 0.7)], ["every accuracy is at most 1", "--unit fraction"]),
         ([HEAD, RUN.format("a", 60), RUN.format("b", 0.6)], ["mixed units? line 3 has accuracy 0.6, line 2 60"]),
-        ([HEAD, "e,dense-copy,0,a,barrier,0.4"], ["barriers without accuracies", "--unit"]),
+        ([HEAD, "e,dense-copy,0,a,barrier,0.4"], ["barriers or gaps without accuracies", "--unit"]),
         ([HEAD + ",unit", RUN.format("a", 60) + ",pp"], ["unit 'pp' is not percent or fraction"]),
         ([HEAD + ",value", RUN.format("a", 60) + ",3"], ["column 'value' is there twice"]),
     ],
