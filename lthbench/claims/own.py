@@ -78,8 +78,8 @@ def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> d
     """The claim with one registration, for the suite `own`; raises UserError where it cannot be taken over."""
     trained = {suite: registration for suite, registration in claim.suites.items() if registration.trains}
     if source not in trained:
-        known = ", ".join(trained) or "none that trains"
-        raise UserError(f"{claim.id}: suite '{source}' does not register it; it is in {known}")
+        suites = ", ".join(trained) or "none that trains"
+        raise UserError(f"{claim.id}: suite '{source}' does not register it; it is in {suites}")
     registered = trained[source]
     hypotheses = []
     for line in registered.hypotheses:

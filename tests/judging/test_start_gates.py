@@ -20,7 +20,7 @@ TICKET = lab.line("ticket@2", "reinit@2")
 ONE_SHOT = lab.line("ticket@2", "one-shot@2")
 REWOUND = lab.line("ticket@2", "rewound@2")
 SHUFFLED = lab.line("ticket@2", "shuffled@2")
-FACTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
+STARTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
 
 
 @pytest.mark.parametrize("cell", ["ticket@2", "ticket@1", "dense@0"])
@@ -79,12 +79,12 @@ def test_a_rewind_point_of_another_iteration() -> None:
     blocked(REWOUND, change, "toy: rewind point", "1 of 10 of rewind points are not the dense network after 10")
 
 
-def without_facts(frame):
-    return frame[~frame["metric"].str.startswith(FACTS)].reset_index(drop=True)
+def without_starts(frame):
+    return frame[~frame["metric"].str.startswith(STARTS)].reset_index(drop=True)
 
 
 def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
-    claim = judged(TICKET, without_facts).claims[0]
+    claim = judged(TICKET, without_starts).claims[0]
     assert claim.verdict == "PASS"
     assert claim.not_tested[-1].startswith("toy: where networks started")
     assert not any("start" in gate["name"] or "rates" in gate["name"] for gate in claim.gates)
@@ -93,7 +93,7 @@ def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
 
 def test_results_of_two_versions_do_not_mix() -> None:
     def change(frame):
-        old = frame["metric"].str.startswith(FACTS) & (frame["arm"] == "ticket") & (frame["level"] == 1)
+        old = frame["metric"].str.startswith(STARTS) & (frame["arm"] == "ticket") & (frame["level"] == 1)
         return frame[~old].reset_index(drop=True)
 
     blocked(TICKET, change, "toy: start of every network", "ticket@1: no start_moved:weights")

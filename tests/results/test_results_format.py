@@ -130,3 +130,10 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch) -> 
 
 def test_the_committed_schema_is_the_codes() -> None:
     assert json.loads((ROOT / "docs/results.schema.json").read_text()) == Row.model_json_schema()
+
+
+def test_gaps_are_converted_with_the_accuracies_they_come_from(tmp_path) -> None:
+    rows = ["e,dense,0,a,final_test_accuracy,0.9", "e,dense,0,a,generalisation_gap,-0.02"]
+    (tmp_path / "t.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    table = read_results(tmp_path / "t.csv", "fraction").table
+    assert list(table["value"]) == pytest.approx([90, -2])

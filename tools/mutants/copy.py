@@ -8,17 +8,7 @@ from pathlib import Path
 from lthbench.errors import UserError
 from tools.mutants.mutant import Mutant, Patch
 
-NEEDED = (
-    "lthbench",
-    "tools",
-    "tests",
-    "claims",
-    "docs",
-    "pyproject.toml",
-    "Snakefile",
-    "README.md",
-    "constraints.txt",
-)
+NEEDED = ("lthbench", "tools", "tests", "claims", "docs", "pyproject.toml", "Snakefile", "README.md", "constraints.txt")
 
 
 class PatchError(Exception):

@@ -55,16 +55,15 @@ def claim_gates(
     Of registered replicates everything has to be there; of given results it may be.
     """
     n = registration.replicates or whole_replicates(registry, registration, table)
-    if not n:
-        return gates_of_values(suite, registration, table) + gates_of_lines(registry, registration, table, 0), [
-            NO_STRUCTURE,
-            *without_stops(registration, table),
-        ]
     try:
-        gates, unseen = gates_of_cells(registry, suite, registration, table, n)
+        gates, unseen = (
+            gates_of_cells(registry, suite, registration, table, n)
+            if n
+            else gates_of_values(suite, registration, table)
+        )
         return gates + gates_of_lines(registry, registration, table, n), unseen
     except (ValueError, KeyError):  # arrays of unequal length: measured for some runs, not for others
-        if registration.replicates:
+        if registration.replicates or not n:
             raise
         return [GateResult("masks and weight counts", False, SOME_RUNS)], []
 
@@ -72,7 +71,7 @@ def claim_gates(
 def gates_of_cells(
     registry: Registry, suite: Suite, registration: Registration, table: Table, n: int
 ) -> tuple[list[GateResult], list[str]]:
-    """The gates on cells of replicates 0 .. n-1 and on all they were made from; experiments without starts."""
+    """Of replicates 0 .. n-1 of the cells and of all they were made from."""
     gates, unseen = [], []
     for name, every in cells_and_parents(registry, registration).items():
         cells = Cells(registry.experiments[name], every, table, n)
@@ -101,24 +100,12 @@ def values_of_cells(cells: Cells, suite: Suite) -> Values:
 
 def learns(cell: Cell) -> bool:
     """Whether an arm trains something; an untrained network may be no better than guessing."""
-    return cell.arm not in ARMS or ARMS[cell.arm].learns != "nothing"
+    return ARMS[cell.arm].learns != "nothing"
 
 
-def gates_of_values(suite: Suite, registration: Registration, table: Table) -> list[GateResult]:
-    """The gates on what the lines of a claim use, where a table holds no more."""
-    asked = [
-        (cell, line.endpoint)
-        for line in registration.lines()
-        for cell in line.contrast.cells(registration.experiment)
-    ]
-    used = {}
-    for cell, endpoint in dict.fromkeys(asked):
-        measured = table.measured(cell, endpoint)
-        if measured is not None:
-            reached = (
-                threshold(endpoint) is not None and table.rows(cell, endpoint) is None
-            )  # has a gate of its own
-            used[cell, endpoint] = per_run(table, cell, CURVE, 0) if reached else measured.values
+def gates_of_values(suite: Suite, registration: Registration, table: Table) -> tuple[list[GateResult], list[str]]:
+    """Of what the lines of a claim use, where the table holds no more."""
+    used = used_values(registration, table)
     gates = []
     for name in dict.fromkeys(cell.experiment for cell, _ in used):
         here = {key: values for key, values in used.items() if key[0].experiment == name}
@@ -131,7 +118,19 @@ def gates_of_values(suite: Suite, registration: Registration, table: Table) -> l
             suite.dense_bands.get(name),
         )
         gates += [titled(name, result) for gate in ON_VALUES for result in gate(values)]
-    return gates
+    return gates, [NO_STRUCTURE, *without_stops(registration, table)]
+
+
+def used_values(registration: Registration, table: Table) -> dict[tuple[Cell, str], np.ndarray]:
+    """What a table holds of the endpoints of a claim; of a threshold, which has a gate of its own, the curve."""
+    used = {}
+    for line in registration.lines():
+        for cell in line.contrast.cells(registration.experiment):
+            measured = table.measured(cell, line.endpoint)
+            from_curve = threshold(line.endpoint) is not None and table.rows(cell, line.endpoint) is None
+            if measured is not None:
+                used[cell, line.endpoint] = per_run(table, cell, CURVE, 0) if from_curve else measured.values
+    return used
 
 
 def gates_of_lines(registry: Registry, registration: Registration, table: Table, n: int) -> list[GateResult]:
