@@ -119,7 +119,9 @@ def test_differences_are_those_of_the_data(registry, verdicts) -> None:
 
 
 def test_results_of_others_have_no_such_section(registry, verdicts) -> None:
-    assert published_part(registry, replace(verdicts, suite="released", origin="published")) is None
+    given = registry.suites[verdicts.suite].model_copy(update={"given": "published"})
+    others = replace(registry, suites={"released": given})
+    assert published_part(others, replace(verdicts, suite="released", origin="published")) is None
 
 
 # Popular accounts
