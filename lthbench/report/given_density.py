@@ -73,9 +73,9 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
     grid(axes)
     dense_band(axes, dense)
     for arm, style in looks(arms).items():
-        mine = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
+        own = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
         axes.errorbar(
-            100 * mine["density"], mine["mean"], mine["sd"].fillna(0), label=arm, color=style.colour,
+            100 * own["density"], own["mean"], own["sd"].fillna(0), label=arm, color=style.colour,
             linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=5, elinewidth=1, capsize=2,
             markerfacecolor=style.colour if style.filled else "white", gid=f"arm.{arm}",
         )  # fmt: skip
@@ -88,10 +88,10 @@ def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
 def describe(dense: pd.DataFrame, pruned: pd.DataFrame) -> str:
     """The figure in words, from its numbers."""
     parts = [f"dense {fixed(row['mean'])} %" for row in dense.to_dict("records")]
-    for arm, mine in pruned.groupby("arm"):
+    for arm, own in pruned.groupby("arm"):
         steps = ", ".join(
             f"{fixed(row['mean'])} at {percent(row['density'])}"
-            for row in mine.sort_values("density", ascending=False).to_dict("records")
+            for row in own.sort_values("density", ascending=False).to_dict("records")
         )
         parts.append(f"{arm} {steps}")
     return "Mean final test accuracy in percent by percent of weights remaining: " + "; ".join(parts) + "."

@@ -219,9 +219,9 @@ def check_columns(columns: list[str], name: str) -> None:
     if not lacking:
         return
     hints = [hint(column, lacking) for column in columns if column not in Row.model_fields]
-    found = ", ".join(map(shown, columns[:12]))
+    there = ", ".join(map(shown, columns[:12]))
     raise UserError(
-        f"{name}: missing {'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking)} (found: {found})"
+        f"{name}: missing {'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking)} (found: {there})"
         + "".join(f"; {said}" for said in hints[:12] if said)
         + "\nthe format: docs/results-format.md, or `lthbench schema results`"
     )
@@ -337,16 +337,16 @@ def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.
 
 def notes(raw: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """What a reader should be told about a table that was accepted."""
-    found = []
+    said = []
     unknown = [column for column in raw.columns if column not in Row.model_fields]
     if unknown:
         more = f" and {len(unknown) - 12} more" if len(unknown) > 12 else ""
-        found.append(f"columns that no claim uses: {', '.join(map(shown, unknown[:12]))}{more}")
+        said.append(f"columns that no claim uses: {', '.join(map(shown, unknown[:12]))}{more}")
     gone = table["value"].isna()
     if gone.any():
         line = table.index[int(np.flatnonzero(gone.to_numpy())[0])]
-        found.append(
+        said.append(
             f"values missing: {int(gone.sum())}, the first in line {line}; read as diverged runs: a claim that "
             "needs one is BLOCKED"
         )
-    return found
+    return said
