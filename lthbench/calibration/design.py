@@ -10,7 +10,7 @@ import pandas as pd
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Hypothesis
 from lthbench.errors import UserError
-from lthbench.judging.judge import contrast
+from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
 from lthbench.stats.rule import Rule
 

@@ -56,14 +56,14 @@ def make_run(
     from lthbench.plan.run import Run
 
     registry = load(folder)
-    if suite not in registry.every_suite:
-        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.every_suite)}")
-    known = registry.every_suite[suite].claims
+    if suite not in registry.suites:
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
+    known = registry.suites[suite].claims
     if claim != "all" and claim not in known:
         raise UserError(f"suite '{suite}' has no claim '{claim}'; {choices(claim.upper(), known)}")
     if device not in ("auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
-    if suite in registry.given_suites and (seed or replicates):
+    if not registry.suites[suite].trains and (seed or replicates):
         raise UserError(f"suite '{suite}' trains nothing, so it has no seeds; leave out --seed and --replicates")
     if replicates and seed < 1000:
         raise UserError(
@@ -340,7 +340,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
     from lthbench.cli import given_suites
 
     registry = load(claims_dir)
-    for suite in registry.suites.values():
+    for suite in (suite for suite in registry.suites.values() if suite.trains):
         table = Table(title=f"suite {suite.id}: {suite.title}", title_justify="left")
         for heading in ("claim", "kind", "n", "power", "planned from", "title", "at this scale"):
             table.add_column(heading)
@@ -357,7 +357,7 @@ def list_claims(claims_dir: ClaimsDir = None) -> None:
             )
             table.add_row(*row)
         wide(table)
-    for name in registry.given_suites:
+    for name in (name for name, suite in registry.suites.items() if not suite.trains):
         wide(given_suites.listing(registry, name))
 
 
@@ -593,8 +593,9 @@ def judge_folder(folder: Path, claims_dir: Path | None, check: bool = False) -> 
     stored = text_of(need(folder / "verdicts.json", "a folder that holds verdicts.json"))
     old = verdicts_of(stored, folder / "verdicts.json")
     registry = load(claims_dir)
-    if old.suite not in registry.suites:
-        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, registry.suites)}")
+    trained = [name for name, suite in registry.suites.items() if suite.trains]
+    if old.suite not in trained:
+        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, trained)}")
     table, kinds = read_foreign(tables[0]), foreign_kinds(folder / "provenance.json")
     try:
         new = decide(registry, old.suite, old.master_seed, table, trained_with=old.engine, devices=kinds)

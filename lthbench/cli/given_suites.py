@@ -2,19 +2,20 @@
 
 from rich.table import Table
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import Registry, cells
 from lthbench.plan.run import Run
 
 
 def listing(registry: Registry, suite: str) -> Table:
     """The claims of a suite of given results."""
-    given = registry.given_suites[suite]
+    given = registry.suites[suite]
     table = Table(title=f"suite {suite}: {given.title} (nothing is trained)", title_justify="left")
     for heading in ("claim", "kind", "hypotheses", "qualifies", "title", "on these data"):
         table.add_column(heading)
-    for claim, reanalysis in registry.reanalyses(suite):
+    for claim, registration in registry.registrations(suite):
         qualifies = ", ".join(claim.qualifies)
-        row = (claim.id, claim.kind, str(len(reanalysis.hypotheses)), qualifies, claim.title, reanalysis.title)
+        count = str(len(registration.hypotheses))
+        row = (claim.id, claim.kind, count, qualifies, claim.title, registration.title)
         table.add_row(*row)
     return table
 
@@ -25,18 +26,17 @@ def plan(run: Run) -> Table:
 
     results = published()
     asked = {
-        place.experiment
-        for claim, reanalysis in run.registry.reanalyses(run.suite)
+        cell.experiment
+        for claim, registration in run.registry.registrations(run.suite)
         if not run.claims or claim.id in run.claims
-        for line in reanalysis.lines()
-        for place in line.contrast.places(reanalysis.experiment)
+        for cell in cells(registration)
     }
     title = f"plan of {run.suite}: nothing to train, {len(asked)} experiments of others to judge"
     table = Table(title=title, title_justify="left")
     for heading in ("experiment", "arms", "rows", "source"):
         table.add_column(heading)
-    for name, released in run.registry.given_suites[run.suite].experiments.items():
+    for name, released in run.registry.suites[run.suite].experiments.items():
         if name in asked:
-            mine = results[results["experiment"] == name]
-            table.add_row(name, str(mine["arm"].nunique()), str(len(mine)), released.source)
+            rows = results[results["experiment"] == name]
+            table.add_row(name, str(rows["arm"].nunique()), str(len(rows)), released.source)
     return table

@@ -66,7 +66,7 @@ def line_words(result: LineResult) -> str:
 def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResult], missing: str = "") -> str:
     """The reason for a claim's verdict, from its numbers; `missing` says what was not run."""
     if verdict == "NOT RUN":
-        return f"Not every run this claim needs is there. {missing}".strip()
+        return missing
     failed = [gate for gate in gates if not gate.passed]
     if verdict == "BLOCKED":
         if failed:
@@ -110,7 +110,7 @@ def compared(
 ) -> list[tuple[Published, LineResult]]:
     """The published effects that a line of ours measures, each with that line. Only verified ones count."""
     by_id = {result.id: result for result in results}
-    found = []
+    pairs = []
     for effect in claim.published:
         result = by_id.get(effect.hypothesis or "")
         if result is None or result.evidence is None or effect.unit != result.unit:
@@ -123,8 +123,8 @@ def compared(
             and getattr(claim.suites.get(effect.suite), "hypotheses", None) is not registration.hypotheses
         ):
             continue
-        found.append((effect, result))
-    return found
+        pairs.append((effect, result))
+    return pairs
 
 
 def size(value: float, evidence: dict[str, Any]) -> str:

@@ -120,6 +120,24 @@ def test_our_own_table_gets_our_own_verdicts(tmp_path) -> None:
         )
 
 
+@pytest.mark.parametrize("suite", ["cpu", "cpu-long"])
+def test_our_own_table_has_the_claims_that_judge_sees(no_torch, tmp_path, suite) -> None:
+    folder = ROOT / f"reports/reference/{suite}/seed-0"
+    done = call(no_torch, tmp_path, "check", str(folder / "tidy.csv.gz"), "--suite", suite)
+    assert done.returncode != 2, done.stderr
+    ours, theirs = (
+        {claim["id"]: claim for claim in json.loads(path.read_text())["claims"]}
+        for path in (folder / "verdicts.json", tmp_path / "reports/check/verdicts.json")
+    )
+    # Endpoints that are no column of the table (speed, gaps, log iterations) are derived, as `judge` derives them.
+    run = {id for id, claim in ours.items() if claim["verdict"] != "NOT RUN"}
+    assert set(theirs) >= run
+    for id in run:
+        for own, given in zip(ours[id]["hypotheses"], theirs[id]["hypotheses"], strict=True):
+            assert given["d"] == own["d"]
+            assert given["evidence"] == own["evidence"]
+
+
 SUMMARIES = """experiment,arm,density,metric,value,sd,n
 mine,one-shot,0.168,final_test_accuracy,88.6,0.2,5
 mine,one-shot-reinit,0.168,final_test_accuracy,88.5,0.25,5

@@ -275,7 +275,8 @@ def pruning(setting: Setting, network: Network, experiment: Experiment) -> Prepa
 
 def judging(setting: Setting) -> Prepared:
     """Every verdict of the quick suite from its committed table."""
-    from lthbench.judging.judge import contrast, judge
+    from lthbench.judging.judge import judge
+    from lthbench.judging.lines import contrast
     from lthbench.judging.table import Table
     from lthbench.results.tidy import read
     from lthbench.stats.decision import weigh

@@ -40,7 +40,7 @@ class DifferencesPart(Part):
 def differences_part(material: Material) -> DifferencesPart | None:
     """The section; None where results of others are judged by rules of their own, without a suite."""
     registry, verdicts = material.registry, material.verdicts
-    if verdicts.suite not in registry.suites:
+    if not registry.suites[verdicts.suite].trains:
         return None
     pairs = [pairs_of(registry, verdicts.suite, verdict) for verdict in verdicts.claims]
     standings = [
