@@ -62,11 +62,12 @@ def read_bytes(path: Path, most: int, refuse: Callable[[str], Exception], way_ou
 
 
 def read_text(path: Path, most: int, refuse: Callable[[str], Exception], way_out: str) -> str:
-    """The same for text (UTF-8)."""
+    r"""The same for text (UTF-8); every line ends with \n, whatever ended it in the file."""
     try:
-        return read_bytes(path, most, refuse, way_out).decode("utf-8")
+        text = read_bytes(path, most, refuse, way_out).decode("utf-8")
     except UnicodeDecodeError:
         raise refuse(f"{path}: not UTF-8 text; {way_out}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def size(number: int) -> str:

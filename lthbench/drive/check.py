@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 
 from lthbench.claims.load import Registry
 from lthbench.errors import UserError, shown
@@ -15,7 +16,7 @@ from lthbench.judging.verdict import Verdicts
 from lthbench.results.format import Results, read_results
 
 MOST_NAMED = 8
-ORIGIN = "given"
+ORIGIN: Final = "given"
 
 
 @dataclass(frozen=True)

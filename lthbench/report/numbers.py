@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -17,7 +17,7 @@ def plain(text: Any) -> str:
     return re.sub(r"\s+", " ", CONTROL.sub("", str(text)))
 
 
-def there(value: Any) -> bool:
+def there(value: Any) -> TypeGuard[float]:
     """Is this a number one can print?"""
     return value is not None and math.isfinite(value)
 
