@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "90cbfb9e309e"
+SOURCE = "41e431c571ef"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
