@@ -151,7 +151,7 @@ def test_a_case_of_a_gpu_says_so_on_a_cpu():
 
 def test_the_program_hands_its_options_over_and_says_an_error_in_a_line(monkeypatch, capsys, tmp_path):
     given = []
-    monkeypatch.setattr(table, "bench", lambda *options: given.append(options[:4]))
+    monkeypatch.setattr(table, "bench", lambda *options: given.append(options[:4]) or 0)
     assert main(["--only", "lenet", "--quick", "--json", str(tmp_path / "n.json")]) == 0
     assert given == [("cpu", "lenet", True, tmp_path / "n.json")]
     monkeypatch.undo()

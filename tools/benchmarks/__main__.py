@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lthbench.errors import PASS, UserError, say
+from tools.answer import answer
 from tools.benchmarks import table
 
 
@@ -24,12 +24,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit code."""
     given = parser().parse_args(arguments)
-    try:
-        table.bench(given.device, given.only, given.quick, given.json, Console())
-    except UserError as error:
-        say(str(error))
-        return error.code
-    return PASS
+    return answer(lambda: table.bench(given.device, given.only, given.quick, given.json, Console()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from lthbench.errors import UserError
+from lthbench.errors import PASS, UserError
+from lthbench.files import write_text
 from lthbench.training.device import prepare
 from tools.benchmarks.cases import CASES, Case, available, lacking
 from tools.benchmarks.measure import machine, measure, summary
@@ -47,8 +48,8 @@ def measured(cases: Sequence[Case], setting: Setting, rounds: int) -> Iterator[l
         yield [summary(one, by_name) for one in group]
 
 
-def bench(device: str, only: str, quick: bool, file: Path | None, console: Console) -> None:
-    """Measure, print, and write the numbers to `file`."""
+def bench(device: str, only: str, quick: bool, file: Path | None, console: Console) -> int:
+    """Measure, print, and write the numbers to `file`; the exit code is that of success."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the deterministic cases need it from the start
     setting = Setting(prepare(device), QUICK if quick else FULL)
     found: list[dict[str, Any]] = []
@@ -61,7 +62,8 @@ def bench(device: str, only: str, quick: bool, file: Path | None, console: Conso
     for line in [*words(content), *left_out(only, setting.device)]:
         console.print(line, highlight=False)
     if file is not None:
-        file.write_text(json.dumps(content, indent=1) + "\n")
+        write_text(file, json.dumps(content, indent=1) + "\n")
+    return PASS
 
 
 def drawn(rows: Sequence[dict[str, Any]]) -> Table:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lthbench.errors import UserError, say
+from tools.answer import answer
 from tools.mutants import command
 from tools.mutants.harness import Harness
 
@@ -37,11 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool; returns its exit code, 1 when a mutant survives its tests."""
     given = parser().parse_args(arguments)
     harness = Harness(tests=not given.outcome_only, outcomes=not given.tests_only, full=given.full)
-    try:
-        return command.run(given.only, harness, given.jobs, given.json, Console())
-    except UserError as error:
-        say(str(error))
-        return error.code
+    return answer(lambda: command.run(given.only, harness, given.jobs, given.json, Console()))
 
 
 if __name__ == "__main__":

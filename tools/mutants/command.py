@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lthbench.errors import FAIL, PASS
+from lthbench.files import write_text
 from tools.mutants.catalogue import chosen
 from tools.mutants.harness import Harness, Result
 from tools.mutants.table import HEAD, outcome_words, rows, scores, survivors, test_words
@@ -45,4 +46,4 @@ def run(only: Sequence[str], harness: Harness, jobs: int, json_file: Path | None
 def write(results: Sequence[Result], file: Path) -> None:
     """All that was found, for other programs."""
     content = {"results": [asdict(result) for result in results], "scores": scores(results)}
-    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(file, json.dumps(content, indent=1) + "\n")
