@@ -58,9 +58,10 @@ class LineResult:
     def __post_init__(self) -> None:
         if self.test not in ROWS:
             raise ValueError(f"the test is none of {', '.join(ROWS)}")
-        for name in NUMBERS if self.evidence else ():
-            if type((self.evidence or {}).get(name, "")) not in (int, float, type(None)):
-                raise ValueError(f"evidence: {name} is no number")
+        if self.evidence is not None:
+            for name in NUMBERS:
+                if type(self.evidence.get(name, "")) not in (int, float, type(None)):
+                    raise ValueError(f"evidence: {name} is no number")
 
 
 @dataclass(frozen=True)

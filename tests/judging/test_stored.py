@@ -63,6 +63,7 @@ def test_line_ends_of_another_system_are_no_difference(tmp_path) -> None:
         (lambda v: line(v).update(evidence=[]), "(claims.0.hypotheses.0.evidence: Input should be"),
         (lambda v: line(v)["evidence"].update(dz=True), "(claims.0.hypotheses.0: evidence: dz is no number)"),
         (lambda v: line(v)["evidence"].update(n="40"), "(claims.0.hypotheses.0: evidence: n is no number)"),
+        (lambda v: line(v).update(evidence={}), "(claims.0.hypotheses.0: evidence: n is no number)"),
         (lambda v: line(v)["evidence"].pop("sd"), "(claims.0.hypotheses.0: evidence: sd is no number)"),
         (lambda v: line(v).update(groups=[{"mean": 1.0}]), "(claims.0.hypotheses.0.groups.0.sd: missing"),
         (lambda v: line(v).update(sweep=[[1.0]]), "(claims.0.hypotheses.0.sweep.0.1: missing"),
