@@ -12,7 +12,7 @@ from rich.text import Text
 from lthbench.drive import stages
 from lthbench.judging.verdict import SYMBOLS
 from lthbench.plan.run import Run
-from lthbench.report.numbers import plain
+from lthbench.words import plain
 
 COLOURS = {
     "PASS": "green",

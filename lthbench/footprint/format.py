@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from lthbench.claims.schema import Strict
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
+from lthbench.words import shown
 
 FILE = "footprint.json"
 LARGEST_FILE = 5_000_000

@@ -12,7 +12,7 @@ import numpy as np
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, GivenHypothesis, Line, Reanalysis, Registration, parse_place
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.gates.given import given_gates
 from lthbench.judging.gates.known_cases import known_cases
@@ -24,6 +24,7 @@ from lthbench.stats.decision import Evidence, Rule, claim_p_fail, claim_p_pass, 
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
 from lthbench.stats.location import SIGN_FLIP_MAX_N
 from lthbench.stats.power import floor_n
+from lthbench.words import shown
 
 Side = Measured | float
 Deciding = Registration | Reanalysis

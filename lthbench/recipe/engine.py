@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "90cbfb9e309e"
+SOURCE = "a1d744b9daa8"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
