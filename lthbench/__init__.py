@@ -6,13 +6,15 @@ From Python, without training anything:
     lthbench.judge("reports/reference/quick/seed-0")   the same, judged again from the table
     lthbench.check("results.csv")           your results, or a pandas table of them, judged
 
-Each gives a `lthbench.drive.answer.Answer`. What goes wrong is a `lthbench.errors.UserError`, in the words of the
-command line.
+Each gives a `lthbench.drive.answer.Answer`. What goes wrong is a `lthbench.UserError`, in the words of the command
+line.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from lthbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from lthbench.drive.answer import Answer
 
+__all__ = ["UserError", "check", "judge", "load"]
 __version__ = "0.1.0"
 
 

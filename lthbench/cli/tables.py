@@ -8,13 +8,13 @@ from lthbench.claims.load import Registry
 from lthbench.cli.show import table
 from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
-from lthbench.judging.given import registered
 from lthbench.plan.run import Run
-from lthbench.published.adapters import published
 
 
 def overview(registry: Registry, width: int | None) -> Iterator[str]:
     """Every suite with its claims, a line each, cut to `width` columns (None: not cut)."""
+    from lthbench.judging.given import registered  # here: pandas
+
     for name, suite in registry.every_suite.items():
         yield f"{name}: {suite.title}"[:width]
         for claim, _ in registered(registry, name):
@@ -49,6 +49,8 @@ def given_claims(registry: Registry, name: str) -> Table:
 
 def released(run: Run) -> Table:
     """The experiments whose released results a run would judge."""
+    from lthbench.published.adapters import published  # here: pandas
+
     results = published()
     asked = {
         place.experiment

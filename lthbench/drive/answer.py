@@ -49,7 +49,7 @@ class Claim:
         return self.differences_of(self.details.hypotheses[0].id)
 
     def differences_of(self, hypothesis: str) -> np.ndarray:
-        """d of a hypothesis or of a line beside the verdict, one per replicate. Raises UserError for no such id."""
+        """d of a hypothesis or of a line beside the verdict, one per replicate. UserError for no such id."""
         lines = {line.id: line for line in [*self.details.hypotheses, *self.details.beside]}
         if hypothesis not in lines:
             raise UserError(f"{self.id} has no hypothesis '{hypothesis}'; {choices(hypothesis, lines)}")
@@ -96,7 +96,7 @@ class Answer:
         return len(self.verdicts.claims)
 
     def __contains__(self, claim: object) -> bool:
-        return claim in self.ids
+        return isinstance(claim, str) and as_registered(claim, self.ids) in self.ids
 
     def __getitem__(self, claim: str) -> Claim:
         name = as_registered(claim, self.ids)
@@ -127,9 +127,10 @@ class Answer:
         from lthbench.drive.mendable import mendable
 
         with mendable():
-            found = self.material()
+            made_from = self.material()
+        provenance = list(made_from.provenance)
         write_report(
-            Path(folder), found.registry, self.verdicts, found.tidy, list(found.provenance), found.footprint
+            Path(folder), made_from.registry, self.verdicts, made_from.tidy, provenance, made_from.footprint
         )
         return Path(folder) / "index.html"
 

@@ -14,6 +14,8 @@ from report_sample import N
 from lthbench.claims.load import Registry, load
 from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Published
+from lthbench.cli.judge import come_out
+from lthbench.drive.rejudge import rejudged_folder
 from lthbench.errors import UserError
 from lthbench.judging.diagnosis import diagnose
 from lthbench.judging.judge import judge
