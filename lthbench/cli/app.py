@@ -28,10 +28,10 @@ def start(
 ) -> None:
     """Answer what is asked without a command: the version, else the help."""
     if version:
-        typer.echo(f"lthbench {lthbench.__version__}")
+        print(f"lthbench {lthbench.__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        print(context.get_help())
         raise typer.Exit(USAGE)
 
 

@@ -135,7 +135,7 @@ def explain(
     from lthbench.claims.load import load
     from lthbench.drive.reasons import reasons
 
-    typer.echo(reasons(load(claims_dir), claim, suite, run, out, seed), nl=False)
+    print(reasons(load(claims_dir), claim, suite, run, out, seed), end="")
 
 
 @commands.command()

@@ -108,4 +108,4 @@ def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, p
     kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment, "popular": Popular, "results": Row}
     if kind not in kinds:
         raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment, popular or results")
-    typer.echo(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))
+    print(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))

@@ -116,4 +116,4 @@ def engine() -> None:
 
     here = training.source_hash()
     declared = "as declared" if here == training.SOURCE else f"declared is {training.SOURCE}"
-    typer.echo(f"engine {training.engine()}: version {training.VERSION}, source {here} ({declared})")
+    print(f"engine {training.engine()}: version {training.VERSION}, source {here} ({declared})")

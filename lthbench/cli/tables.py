@@ -20,7 +20,7 @@ def overview(registry: Registry, width: int | None) -> Iterator[str]:
         for claim, _ in registered(registry, name):
             line = f"  {claim.id:6} {claim.kind:9} {claim.title}"
             yield line if width is None or len(line) <= width else line[: width - 1] + "…"
-    yield "More about one suite: lthbench list SUITE. About one claim: lthbench explain CLAIM."
+    yield "More of a suite: lthbench list SUITE; of a claim: lthbench explain CLAIM"
 
 
 def claims(registry: Registry, name: str) -> Table:
