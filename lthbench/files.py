@@ -1,7 +1,10 @@
-"""Writing files so that a reader sees the old one or the new one, never half of either."""
+"""Writing in one step, so that no reader sees half a file; reading what strangers wrote, bounded."""
 
+import gzip
 import os
 import tempfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -36,3 +39,36 @@ def _write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """The same for text (UTF-8)."""
     write_bytes(path, content.encode())
+
+
+def read_bytes(path: Path, most: int, refuse: Callable[[str], Exception], way_out: str) -> bytes:
+    """The bytes of a file of at most `most` bytes; a .gz comes unpacked, and has at most as many then too.
+
+    Raises `refuse(message)` where there is no such file, it is too large, or no gzip; `way_out` ends the message.
+    """
+    if not path.is_file():
+        raise refuse(f"{path}: no such file; {way_out}")
+    if path.stat().st_size > most:
+        raise refuse(f"{path}: larger than {size(most)}; {way_out}")
+    packed = path.suffix == ".gz"
+    try:
+        with gzip.open(path) if packed else path.open("rb") as stream:
+            content = stream.read(most + 1)
+    except (gzip.BadGzipFile, zlib.error, EOFError):
+        raise refuse(f"{path}: not a readable gzip file; {way_out}") from None
+    if len(content) > most:
+        raise refuse(f"{path}: {'unpacks to more' if packed else 'larger'} than {size(most)}; {way_out}")
+    return content
+
+
+def read_text(path: Path, most: int, refuse: Callable[[str], Exception], way_out: str) -> str:
+    """The same for text (UTF-8)."""
+    try:
+        return read_bytes(path, most, refuse, way_out).decode("utf-8")
+    except UnicodeDecodeError:
+        raise refuse(f"{path}: not UTF-8 text; {way_out}") from None
+
+
+def size(number: int) -> str:
+    """A number of bytes in words."""
+    return f"{number // 10**6} MB" if number >= 10**6 else f"{number} bytes"

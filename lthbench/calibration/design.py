@@ -10,9 +10,9 @@ import pandas as pd
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Hypothesis
 from lthbench.errors import UserError
-from lthbench.judging.judge import contrast
+from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
-from lthbench.stats.decision import Rule
+from lthbench.stats.rule import Rule
 
 Array = npt.NDArray[np.float64]
 
@@ -29,15 +29,12 @@ class Column:
     @property
     def pass_boundaries(self) -> tuple[float, ...]:
         """True means at which PASS is only just wrong, in the unit of d."""
-        delta = self.rule.delta
-        return {"superiority": (0.0,), "non-inferiority": (-delta,), "equivalence": (-delta, delta)}[
-            self.rule.test
-        ]
+        return tuple(bound for bound, _ in self.rule.passes)
 
     @property
     def fail_boundaries(self) -> tuple[float, ...]:
         """True means at which FAIL is only just wrong."""
-        return (self.rule.delta,) if self.rule.test == "superiority" else self.pass_boundaries
+        return tuple(bound for bound, _ in self.rule.fails)
 
 
 @dataclass(frozen=True)

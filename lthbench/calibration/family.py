@@ -1,6 +1,6 @@
 """From p values of many simulated suites to verdicts, by the rules of `lthbench.stats`; equal to them by test.
 
-p values have shape (simulations, k), one column per hypothesis; a superiority hypothesis whose mean does not reach
+p values have shape (simulations, k), one column per hypothesis; a hypothesis whose mean does not reach
 delta has p_pass 1.
 """
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from lthbench.stats.decision import Rule
 from lthbench.stats.location import _TIE_TOLERANCE, Side
+from lthbench.stats.rule import Rule
 
 Array = npt.NDArray[np.float64]
 LARGEST_PRODUCT = (
@@ -89,23 +89,11 @@ def subsets(m: int) -> Array:
 
 
 def p_pass(d: Array, rule: Rule, alpha: float) -> Array:
-    """P of what PASS must show, per row; 1 where superiority's mean does not reach delta."""
-    match rule.test:
-        case "superiority":
-            reaches = (d - rule.delta).mean(axis=1) >= 0
-            return np.where(reaches, shown(d, 0.0, "above", alpha), 1.0)
-        case "non-inferiority":
-            return shown(d, -rule.delta, "above", alpha)
-        case "equivalence":
-            return np.maximum(shown(d, -rule.delta, "above", alpha), shown(d, rule.delta, "below", alpha))
+    """P of what PASS must show, per row; 1 where the mean does not reach what the test asks of it."""
+    p = np.maximum.reduce([shown(d, *bound, alpha) for bound in rule.passes])
+    return p if rule.least is None else np.where((d - rule.least).mean(axis=1) >= 0, p, 1.0)
 
 
 def p_fail(d: Array, rule: Rule, alpha: float) -> Array:
     """P of what FAIL must show, per row."""
-    match rule.test:
-        case "superiority":
-            return shown(d, rule.delta, "below", alpha)
-        case "non-inferiority":
-            return shown(d, -rule.delta, "below", alpha)
-        case "equivalence":
-            return np.minimum(shown(d, -rule.delta, "below", alpha), shown(d, rule.delta, "above", alpha))
+    return np.minimum.reduce([shown(d, *bound, alpha) for bound in rule.fails])

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,16 +11,17 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lthbench.claims.popular import FILE, Popular
-from lthbench.claims.schema import Cell, Claim, GivenSuite, Reanalysis, Registration, Suite
+from lthbench.claims.schema import Cell, Claim, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
+from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
 from lthbench.words import UNPRINTABLE, shown
 
-T = TypeVar("T", Claim, Suite, GivenSuite, Experiment, Popular)
+T = TypeVar("T", Claim, Suite, Experiment, Popular)
 LARGEST_FILE = 200_000
 DEEPEST = 40  # of lists and keys inside one another
 MOST_ALIASES = 100
@@ -41,12 +42,11 @@ class ClaimFileError(ValueError):
 
 @dataclass(frozen=True)
 class Registry:
-    """All claims, suites and experiments of one folder, by id."""
+    """All claims, suites (those that train first) and experiments of one folder, by id."""
 
     claims: dict[str, Claim]
     suites: dict[str, Suite]
     experiments: dict[str, Experiment]
-    given_suites: dict[str, GivenSuite] = field(default_factory=dict)
     popular: Popular | None = None
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
@@ -55,20 +55,9 @@ class Registry:
             claim, registration = self.claims[name], self.claims[name].suites[suite]
             yield claim.model_copy(update={"kind": registration.kind or claim.kind}), registration
 
-    def reanalyses(self, suite: str) -> Iterator[tuple[Claim, Reanalysis]]:
-        """The same for a suite of given results."""
-        for claim in self.given_suites[suite].claims:
-            yield self.claims[claim], self.claims[claim].reanalyses[suite]
-
-    @property
-    def every_suite(self) -> dict[str, Suite | GivenSuite]:
-        """Suites that train and suites that judge given results, by id."""
-        return {**self.suites, **self.given_suites}
-
     def primaries(self, suite: str) -> list[str]:
         """Ids of the primary claims of a suite: one Holm family."""
-        pairs = self.registrations(suite) if suite in self.suites else self.reanalyses(suite)
-        return [claim.id for claim, _ in pairs if claim.kind == "primary"]
+        return [claim.id for claim, _ in self.registrations(suite) if claim.kind == "primary"]
 
 
 def default_folder() -> Path:
@@ -158,11 +147,7 @@ StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _ma
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file, or a one-line error with the line number."""
-    if not path.is_file():
-        raise ClaimFileError(f"{path}: no file; rename or remove it")
-    if path.stat().st_size > LARGEST_FILE:
-        raise ClaimFileError(f"{path}: larger than {LARGEST_FILE} bytes; this is no claim file")
-    return yaml_of(path.read_bytes(), path)
+    return yaml_of(read_bytes(path, LARGEST_FILE, ClaimFileError, "rename or remove it"), path)
 
 
 def yaml_of(content: bytes, path: Path) -> Any:
@@ -222,15 +207,13 @@ def load(folder: Path | None = None) -> Registry:
     folder = folder or default_folder()
     if not folder.is_dir():
         raise ClaimFileError(f"{folder}: no such folder; give the folder of the claim files with --claims-dir")
-    files = {path: read_yaml(path) for path in sorted(folder.glob("suites/*.yaml"))}
-    given = {path for path, content in files.items() if isinstance(content, dict) and "given" in content}
+    suites = [parse(path, Suite) for path in sorted(folder.glob("suites/*.yaml"))]
     registry = Registry(
         claims={c.id: c for c in (parse(path, Claim) for path in claim_files(folder))},
-        suites={path.stem: validate(path, files[path], Suite) for path in files if path not in given},
+        suites={suite.id: suite for suite in sorted(suites, key=lambda suite: not suite.trains)},
         experiments={
             e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
-        given_suites={path.stem: validate(path, files[path], GivenSuite) for path in files if path in given},
         popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
     )
     for experiment in registry.experiments.values():
@@ -258,8 +241,6 @@ def load(folder: Path | None = None) -> Registry:
             )
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
-    for given_suite in registry.given_suites.values():
-        check_given_suite(registry, given_suite, folder)
     return registry
 
 
@@ -283,37 +264,36 @@ def claim_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.yaml")) if path.name != FILE]
 
 
-def check_claims(registry: Registry, suite: Suite | GivenSuite, key: str, folder: Path) -> None:
-    """A suite's claims exist and register it under `key`."""
+def check_claims(registry: Registry, suite: Suite, folder: Path) -> None:
+    """A suite's claims exist and register it, as one that trains or as one of given results."""
     where = folder / "suites" / f"{suite.id}.yaml"
     for claim_id in suite.claims:
         if claim_id not in registry.claims:
             raise ClaimFileError(
                 f"{where}: claims: there is no claim '{claim_id}'; add {claim_id}.yaml or remove it"
             )
-        if suite.id not in getattr(registry.claims[claim_id], key):
-            raise ClaimFileError(f"{folder / claim_id}.yaml: {key}: '{suite.id}' lists this claim; register it")
+        file, registered = f"{folder / claim_id}.yaml: suites", registry.claims[claim_id].suites
+        if suite.id not in registered:
+            raise ClaimFileError(f"{file}: '{suite.id}' lists this claim; register it")
+        if registered[suite.id].trains != suite.trains:
+            other = "trains nothing; give by_hand and caveats" if registered[suite.id].trains else "trains"
+            raise ClaimFileError(f"{file}.{suite.id}: the suite {other}, the registration says otherwise")
 
 
-def check_given_suite(registry: Registry, suite: GivenSuite, folder: Path) -> None:
-    """A suite without training: its claims exist, and every cell belongs to a described experiment and arm."""
-    check_claims(registry, suite, "reanalyses", folder)
-    for claim, reanalysis in registry.reanalyses(suite.id):
-        for line in reanalysis.lines():
-            for place in line.contrast.places(reanalysis.experiment):
-                where = f"{folder / claim.id}.yaml: reanalyses.{suite.id}: {line.id}"
-                if place.experiment not in suite.experiments:
-                    raise ClaimFileError(
-                        f"{where}: suite '{suite.id}' describes no experiment '{place.experiment}'"
-                    )
-                arms = suite.experiments[place.experiment].arms
-                if place.arm not in arms:
-                    raise ClaimFileError(f"{where}: unknown arm '{place.arm}'; the arms are {', '.join(arms)}")
+def check_given(suite: Suite, registration: Registration) -> None:
+    """Every cell belongs to an experiment and an arm that the suite of given results describes."""
+    for line in registration.lines():
+        for cell in line.contrast.cells(registration.experiment):
+            if cell.experiment not in suite.experiments:
+                raise ValueError(f"{line.id}: suite '{suite.id}' describes no experiment '{cell.experiment}'")
+            arms = suite.experiments[cell.experiment].arms
+            if cell.arm not in arms:
+                raise ValueError(f"{line.id}: unknown arm '{cell.arm}'; the arms are {', '.join(arms)}")
 
 
 def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
-    """A suite's claims exist, register it, and can reach significance with their own n."""
-    check_claims(registry, suite, "suites", folder)
+    """A suite's claims exist, register it, and (where it trains) can reach significance with their own n."""
+    check_claims(registry, suite, folder)
     where = folder / "suites" / f"{suite.id}.yaml"
     for experiment in suite.dense_bands:
         if experiment not in registry.experiments:
@@ -328,7 +308,10 @@ def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
     for claim, registration in registry.registrations(suite.id):
         file = f"{folder / claim.id}.yaml: suites.{suite.id}"
         try:
-            check_registration(registry, claim, registration, suite, alpha)
+            if suite.trains:
+                check_registration(registry, claim, registration, suite, alpha)
+            else:
+                check_given(suite, registration)
         except ValueError as error:
             raise ClaimFileError(f"{file}: {error}") from None
 
@@ -342,6 +325,8 @@ def check_registration(
             known = ", ".join(registry.experiments)
             raise ValueError(f"experiment: there is no experiment '{cell.experiment}'; known are {known}")
         experiment = registry.experiments[cell.experiment]
+        if cell.percent is not None:
+            raise ValueError(f"'{cell.label}': networks are trained at a level; write arm@level")
         check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
         check_frozen(cell.arm, experiment.training.weight_decay, experiment.pruning.unit)
         if registry.experiments[cell.experiment].weights is None:
@@ -387,5 +372,8 @@ def registered_power(registration: Registration, level: float) -> float:
 
 def cells(registration: Registration) -> list[Cell]:
     """Every cell the registration needs, in order, each once."""
-    found = [cell for line in registration.lines() for cell in line.contrast.cells(registration.experiment)]
-    return list(dict.fromkeys(found))
+    return list(
+        dict.fromkeys(
+            cell for line in registration.lines() for cell in line.contrast.cells(registration.experiment)
+        )
+    )

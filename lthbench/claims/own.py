@@ -76,9 +76,11 @@ def at_level(term: str | float, level: int | None) -> str | float:
 
 def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> dict[str, Any]:
     """The claim with one registration, for the suite `own`; raises UserError where it cannot be taken over."""
-    if source not in claim.suites:
-        raise UserError(f"{claim.id}: suite '{source}' does not register it; it is in {', '.join(claim.suites)}")
-    registered = claim.suites[source]
+    trained = {suite: registration for suite, registration in claim.suites.items() if registration.trains}
+    if source not in trained:
+        suites = ", ".join(trained) or "none that trains"
+        raise UserError(f"{claim.id}: suite '{source}' does not register it; it is in {suites}")
+    registered = trained[source]
     hypotheses = []
     for line in registered.hypotheses:
         if {cell.experiment for cell in line.contrast.cells(SUITE)} != {SUITE}:

@@ -7,10 +7,10 @@ cells that gives one number d per replicate, and how d is decided (docs/decision
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from lthbench.stats.decision import Rule
 from lthbench.stats.location import SIGN_FLIP_MAX_N
+from lthbench.stats.rule import ROWS, Rule
 
 Verified = Literal["paper", "data", "secondary", "memory"]
 Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
@@ -33,8 +33,8 @@ UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln u
 
 def threshold(endpoint: str) -> float | None:
     """The validation accuracy, percent, that an endpoint `log_iterations_to_95%` waits for; None for others."""
-    found = REACHES.fullmatch(endpoint)
-    return float(found["percent"]) if found else None
+    waits = REACHES.fullmatch(endpoint)
+    return float(waits["percent"]) if waits else None
 
 
 def endpoint_words(endpoint: str) -> str:
@@ -45,34 +45,28 @@ def endpoint_words(endpoint: str) -> str:
     return f"natural logarithm of the iterations until the validation accuracy first reaches {percent:g} %"
 
 
-CELL = re.compile(r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z-]*)@(?P<level>[0-9]{1,3})$")
+CELL = re.compile(
+    r"((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z0-9-]*)@"
+    r"((?P<level>[0-9]{1,3})|(?P<percent>[0-9]{1,3}(\.[0-9]{1,6})?)%)"
+)
+BY_DENSITY = -1  # the level of a cell that is addressed by its density
 
 
 class Cell(NamedTuple):
-    """One arm at one level of one experiment."""
+    """One arm of one experiment at one level, or (given results) at a density in percent of weights remaining."""
 
     experiment: str
     arm: str
     level: int
+    percent: float | None = None
 
-
-PLACE = re.compile(
-    r"^((?P<experiment>[a-z0-9][a-z0-9-]*):)?(?P<arm>[a-z][a-z0-9-]*)@"
-    r"((?P<level>[0-9]{1,6})|(?P<percent>[0-9]{1,3}(\.[0-9]{1,6})?)%)$"
-)
-
-
-class Place(NamedTuple):
-    """A cell of given results, addressed by level or by density in percent of weights remaining."""
-
-    experiment: str
-    arm: str
-    level: int | None
-    percent: float | None
+    @property
+    def label(self) -> str:
+        """Its name inside its experiment, as claim files write it."""
+        return f"{self.arm}@{self.level}" if self.percent is None else f"{self.arm}@{self.percent:g}%"
 
     def __str__(self) -> str:
-        at = f"{self.level}" if self.percent is None else f"{self.percent:g}%"
-        return f"{self.experiment}:{self.arm}@{at}"
+        return f"{self.experiment}:{self.label}"
 
 
 class Strict(BaseModel):
@@ -129,13 +123,9 @@ class Contrast(Strict):
 
     @model_validator(mode="after")
     def _cells_or_numbers(self) -> "Contrast":
-        if not self.places(""):
+        if not self.cells(""):
             raise ValueError("a contrast needs at least one cell")
         return self
-
-    def places(self, default: str) -> list[Place]:
-        """The cells of the contrast, addressed by level or by density; `default` as in `cells`."""
-        return [parse_place(term, default) for term in (self.minuend, self.subtrahend) if isinstance(term, str)]
 
     def cells(self, default: str) -> list[Cell]:
         """The cells of the contrast; `default` is the experiment where none is named."""
@@ -148,27 +138,28 @@ class Contrast(Strict):
 
 
 def parse_cell(text: str, default: str) -> Cell:
-    """`ticket@7` as (default experiment, "ticket", 7)."""
-    found = CELL.match(text)
-    if not found:
-        raise ValueError(f"'{text}' is not a cell; write arm@level, for example ticket@7")
-    return Cell(found["experiment"] or default, found["arm"], int(found["level"]))
-
-
-def parse_place(text: str, default: str) -> Place:
-    """`ticket@7` or `ticket@16.78%` as a place of given results."""
-    found = PLACE.match(text)
-    if not found:
+    """`ticket@7` as (default experiment, "ticket", 7); `ticket@16.78%` by its density."""
+    parts = CELL.fullmatch(text)
+    if not parts:
         raise ValueError(
             f"'{text}' is not a cell; write arm@level, for example ticket@7 (given results: ticket@20%)"
         )
-    level, percent = found["level"], found["percent"]
-    return Place(
-        found["experiment"] or default,
-        found["arm"],
-        None if level is None else int(level),
-        None if percent is None else float(percent),
-    )
+    experiment, level, percent = parts["experiment"] or default, parts["level"], parts["percent"]
+    if percent is None:
+        return Cell(experiment, parts["arm"], int(level))
+    return Cell(experiment, parts["arm"], BY_DENSITY, float(percent))
+
+
+def known_test(name: str) -> str:
+    """The name of a test, or ValueError that lists the tests."""
+    if name not in ROWS:
+        raise ValueError(f"is no test; use {', '.join(ROWS)}")
+    return name
+
+
+def named_tests(schema: dict[str, Any]) -> None:
+    """The tests in the JSON schema, for editors."""
+    schema["enum"] = list(ROWS)
 
 
 class Line(Strict):
@@ -180,7 +171,7 @@ class Line(Strict):
         str, Field(pattern=ENDPOINT, description="log_iterations_to_95%: any threshold may stand there")
     ]
     contrast: Contrast
-    test: Literal["superiority", "non-inferiority", "equivalence"]
+    test: Annotated[str, AfterValidator(known_test), Field(json_schema_extra=named_tests)]
     delta: float = Field(gt=0, allow_inf_nan=False)
 
     @property
@@ -199,6 +190,9 @@ class Hypothesis(Line):
 
     margin_from: str = Field(description="the rule that gave delta")
     expected: Expected | None = Field(None, description="needed but in exploratory suites")
+    sweep: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        [], description="given results: other margins, shown beside and deciding nothing"
+    )
 
 
 class Tuning(Strict):
@@ -208,21 +202,60 @@ class Tuning(Strict):
     replicates: int = Field(ge=8, description="primary claims need 16")
 
 
-class Registration(Strict):
-    """How one suite decides the claim; without `tuning`, every expectation says what it is planned from."""
+TRAINED = ("replicates", "reduced_scale")  # what a registration says where networks are trained, and only there
+OF_TRAINING = (*TRAINED, "kind", "tuning", "power")
+OF_GIVEN = ("caveats", "by_hand")  # and what it says where results are given, and only there
 
-    title: str = Field(description="what the claim is called at this scale")
+
+class Registration(Strict):
+    """How one suite decides the claim; without `tuning`, every expectation says what it is planned from.
+
+    Where results are given nothing is trained: the data were public before the registration, so n and power are
+    theirs. Only margins and cells are ours, and they follow from the literature and the rules, not from the data.
+    """
+
+    title: str = Field(description="what the claim is called at this scale, or on these data")
     experiment: str
-    reduced_scale: bool
+    reduced_scale: bool = Field(False, description="needed where networks are trained")
     kind: Kind | None = Field(None, description="its kind in this suite, where that is not the claim's own")
-    replicates: int = Field(ge=2, le=SIGN_FLIP_MAX_N, description="the exact test takes no more")
+    replicates: int = Field(
+        0,
+        ge=2,
+        le=SIGN_FLIP_MAX_N,
+        description="needed where networks are trained (0: as many as were given); the exact test takes no more",
+    )
     tuning: Tuning | None = None
     power: float | None = Field(
         None, ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level"
     )
     hypotheses: Annotated[list[Hypothesis], Field(min_length=1)]
     beside: list[Line] = []
+    caveats: list[str] = Field([], description="given results: what one has to know about these data")
+    by_hand: str = Field("", description="given results: why a statistician would conclude the same by hand")
     not_tested: list[str] = Field([], description="parts of the sentence this scale cannot speak about")
+
+    @property
+    def trains(self) -> bool:
+        """Whether networks are trained for it; else results are given, as many as there are."""
+        return not self.by_hand
+
+    @model_validator(mode="after")
+    def _of_training_or_of_given_results(self) -> "Registration":
+        needed, strange = (TRAINED, OF_GIVEN) if self.trains else (OF_GIVEN, OF_TRAINING)
+        for name in needed:
+            if name not in self.model_fields_set or getattr(self, name) == []:
+                raise ValueError(f"{name}: missing; add it")
+        for name in strange:
+            if name in self.model_fields_set:
+                raise ValueError(f"{name}: has no meaning {self._here()}; remove it")
+        for hypothesis in self.hypotheses:
+            if hypothesis.sweep if self.trains else hypothesis.expected:
+                name = "sweep" if self.trains else "expected"
+                raise ValueError(f"{hypothesis.id}.{name}: has no meaning {self._here()}; remove it")
+        return self
+
+    def _here(self) -> str:
+        return "where networks are trained" if self.trains else "where nothing is trained"
 
     @model_validator(mode="after")
     def _planned_from_one_thing(self) -> "Registration":
@@ -257,33 +290,6 @@ class Registration(Strict):
         return [*self.hypotheses, *self.beside]
 
 
-class GivenHypothesis(Line):
-    """A contrast of given results that decides; `sweep` are other margins, shown beside and deciding nothing."""
-
-    margin_from: str = Field(description="the rule that gave delta")
-    sweep: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = []
-
-
-class Reanalysis(Strict):
-    """How a suite decides the claim from results that are already there. Nothing is trained.
-
-    The data were public before the registration, so n and power are theirs; only margins and cells are ours, and
-    they follow from the literature and the rules, not from the data.
-    """
-
-    title: str = Field(description="what the claim is called on these data")
-    experiment: str
-    hypotheses: Annotated[list[GivenHypothesis], Field(min_length=1)]
-    beside: list[Line] = []
-    caveats: Annotated[list[str], Field(min_length=1, description="what one has to know about these data")]
-    by_hand: str = Field(description="why a statistician would conclude the same by hand from these data")
-    not_tested: list[str] = []
-
-    def lines(self) -> list[Line]:
-        """Hypotheses and the lines beside them."""
-        return [*self.hypotheses, *self.beside]
-
-
 class Claim(Strict):
     """One sentence of the literature, and how each suite decides it."""
 
@@ -296,15 +302,11 @@ class Claim(Strict):
     conditions: list[str]
     contradictions: list[str]
     qualifies: list[str] = Field([], description="ids of the claims that this one limits or contradicts")
-    suites: dict[str, Registration] = {}
-    reanalyses: dict[str, Reanalysis] = Field({}, description="by suite: how given results decide the claim")
+    suites: Annotated[dict[str, Registration], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _ids_are_known(self) -> "Claim":
-        if not self.suites and not self.reanalyses:
-            raise ValueError("suites: missing; add it, or reanalyses")
-        lines: dict[str, list[Line]] = {suite: r.lines() for suite, r in self.suites.items()}
-        lines |= {suite: r.lines() for suite, r in self.reanalyses.items()}
+        lines = {suite: registration.lines() for suite, registration in self.suites.items()}
         for suite, own in lines.items():
             ids = [line.id for line in own]
             if len(set(ids)) != len(ids):
@@ -351,30 +353,6 @@ class FirstLook(Strict):
     alpha: float = Field(gt=0, lt=0.5, description="spent at the first look; the second has the rest")
 
 
-class Suite(Strict):
-    """Which claims are decided together, and how their runs are cut into stacks."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    title: str
-    says: str
-    claims: Annotated[list[str], Field(min_length=1)]
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    first_look: FirstLook | None = None
-    block: int = Field(ge=1, le=1000, description="replicates trained in one stack; part of what fixes the bits")
-    chance: float = Field(gt=0, lt=100, description="accuracy of guessing, percent")
-    dense_bands: dict[str, Band]
-    exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
-
-    @model_validator(mode="after")
-    def _look_of_whole_blocks(self) -> "Suite":
-        look = self.first_look
-        if look is not None and look.replicates % self.block:
-            raise ValueError(f"first_look.replicates: {look.replicates} is not whole blocks of {self.block}")
-        if look is not None and look.alpha >= self.alpha:
-            raise ValueError(f"first_look.alpha: {look.alpha} leaves nothing of {self.alpha} to the second look")
-        return self
-
-
 class Released(Strict):
     """An experiment of others: what was trained, who measured it, and under which licence it is here."""
 
@@ -389,16 +367,59 @@ class Released(Strict):
     licence: str
 
 
-class GivenSuite(Strict):
-    """A suite without training: its runs start at a table of results that ships with the package."""
+CUT = ("block", "chance", "dense_bands")  # what a suite says where it trains, and only there
+
+
+class Suite(Strict):
+    """Which claims are decided together, and how their runs are cut into stacks.
+
+    A suite with `given` trains nothing: its runs start at a table of results that ships with the package.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     title: str
     says: str
-    given: Literal["published"] = Field(description="where the results come from")
     claims: Annotated[list[str], Field(min_length=1)]
     alpha: float = Field(0.05, gt=0, lt=0.5)
-    experiments: Annotated[dict[str, Released], Field(min_length=1)]
+    first_look: FirstLook | None = None
+    block: int = Field(
+        1, ge=1, le=1000, description="replicates trained in one stack; part of what fixes the bits"
+    )
+    chance: float = Field(0.0, gt=0, lt=100, description="accuracy of guessing, percent")
+    dense_bands: dict[str, Band] = {}
+    exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
+    given: Literal["published"] | None = Field(None, description="where results come from, if nothing is trained")
+    experiments: dict[str, Released] = Field({}, description="given results: the experiments of others")
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains networks; else it judges results that are given."""
+        return self.given is None
+
+    def chance_of(self, experiment: str) -> float:
+        """Accuracy of guessing in an experiment, percent."""
+        return self.chance if self.trains else self.experiments[experiment].chance
+
+    @model_validator(mode="after")
+    def _trains_or_is_given(self) -> "Suite":
+        needed, strange = (CUT, ("experiments",)) if self.trains else (("experiments",), (*CUT, "first_look"))
+        for name in needed:
+            if name not in self.model_fields_set:
+                raise ValueError(f"{name}: missing; add it")
+        for name in strange:
+            if name in self.model_fields_set and getattr(self, name) is not None:
+                here = "a suite that trains" if self.trains else "a suite of given results"
+                raise ValueError(f"{name}: has no meaning in {here}; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _look_of_whole_blocks(self) -> "Suite":
+        look = self.first_look
+        if look is not None and look.replicates % self.block:
+            raise ValueError(f"first_look.replicates: {look.replicates} is not whole blocks of {self.block}")
+        if look is not None and look.alpha >= self.alpha:
+            raise ValueError(f"first_look.alpha: {look.alpha} leaves nothing of {self.alpha} to the second look")
+        return self
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -27,10 +27,10 @@ def list_suites(
     registry = load(claims_dir)
     if not suite:
         show.lines(*tables.overview(registry, show.console.width if show.console.is_terminal else None))
-    elif suite in registry.every_suite:
+    elif suite in registry.suites:
         show.wide(tables.claims(registry, suite))
     else:
-        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.every_suite)}")
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
 
 
 @commands.command()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import Registry, cells
 from lthbench.cli.show import table
 from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
@@ -13,11 +13,9 @@ from lthbench.plan.run import Run
 
 def overview(registry: Registry, width: int | None) -> Iterator[str]:
     """Every suite with its claims, a line each, cut to `width` columns (None: not cut)."""
-    from lthbench.judging.given import registered  # here: pandas
-
-    for name, suite in registry.every_suite.items():
+    for name, suite in registry.suites.items():
         yield f"{name}: {suite.title}"[:width]
-        for claim, _ in registered(registry, name):
+        for claim, _ in registry.registrations(name):
             line = f"  {claim.id:6} {claim.kind:9} {claim.title}"
             yield line if width is None or len(line) <= width else line[: width - 1] + "…"
     yield "More of a suite: lthbench list SUITE; of a claim: lthbench explain CLAIM"
@@ -25,7 +23,7 @@ def overview(registry: Registry, width: int | None) -> Iterator[str]:
 
 def claims(registry: Registry, name: str) -> Table:
     """The claims of a suite, with what it registers about each."""
-    if name in registry.given_suites:
+    if not registry.suites[name].trains:
         return given_claims(registry, name)
     heads = ("claim", "kind", "n", "power", "planned from", "title", "at this scale")
     made = table(f"suite {name}: {registry.suites[name].title}", *heads)
@@ -39,11 +37,11 @@ def claims(registry: Registry, name: str) -> Table:
 
 def given_claims(registry: Registry, name: str) -> Table:
     """The claims of a suite that trains nothing."""
-    title = f"suite {name}: {registry.given_suites[name].title} (nothing is trained)"
+    title = f"suite {name}: {registry.suites[name].title} (nothing is trained)"
     made = table(title, "claim", "kind", "hypotheses", "qualifies", "title", "on these data")
-    for claim, reanalysis in registry.reanalyses(name):
-        count, qualifies = str(len(reanalysis.hypotheses)), ", ".join(claim.qualifies)
-        made.add_row(claim.id, claim.kind, count, qualifies, claim.title, reanalysis.title)
+    for claim, registration in registry.registrations(name):
+        count, qualifies = str(len(registration.hypotheses)), ", ".join(claim.qualifies)
+        made.add_row(claim.id, claim.kind, count, qualifies, claim.title, registration.title)
     return made
 
 
@@ -53,15 +51,14 @@ def released(run: Run) -> Table:
 
     results = published()
     asked = {
-        place.experiment
-        for claim, reanalysis in run.registry.reanalyses(run.suite)
+        cell.experiment
+        for claim, registration in run.registry.registrations(run.suite)
         if not run.claims or claim.id in run.claims
-        for line in reanalysis.lines()
-        for place in line.contrast.places(reanalysis.experiment)
+        for cell in cells(registration)
     }
     title = f"plan of {run.suite}: nothing to train, {len(asked)} experiments of others to judge"
     made = table(title, "experiment", "arms", "rows", "source")
-    for name, experiment in run.registry.given_suites[run.suite].experiments.items():
+    for name, experiment in run.registry.suites[run.suite].experiments.items():
         if name in asked:
             rows = results[results["experiment"] == name]
             made.add_row(name, str(rows["arm"].nunique()), str(len(rows)), experiment.source)

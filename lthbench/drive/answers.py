@@ -80,7 +80,7 @@ def results_of(table: "str | Path | pd.DataFrame", unit: str | None) -> tuple[Pa
 
 def material_beside(folder: Path, verdicts: Verdicts, registry: Registry) -> Material:
     """What a report is written from, read from the folder that holds the verdicts."""
-    if verdicts.suite not in registry.every_suite:
+    if verdicts.suite not in registry.suites:
         raise UserError(f"{folder}: there is no suite '{verdicts.suite}' any more, so no report of it")
     table = rejudge.table_in(folder)
     tidy = read_foreign(table) if verdicts.origin == "own" else read_results(table).table

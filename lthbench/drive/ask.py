@@ -31,9 +31,9 @@ def run_of(
 ) -> Run:
     """The run of a suite, or of one claim of it. Raises UserError for what there is not."""
     registry = load(claims_dir)
-    if suite not in registry.every_suite:
-        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.every_suite)}")
-    known = registry.every_suite[suite].claims
+    if suite not in registry.suites:
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
+    known = registry.suites[suite].claims
     scope = as_registered(claim, ["all", *known])
     if scope not in ("all", *known):
         raise UserError(f"suite '{suite}' has no claim '{claim}'; {choices(claim, known)}")

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lthbench.claims.load import Registry
-from lthbench.claims.schema import Registration
 from lthbench.errors import UserError
-from lthbench.judging.given import GivenClaim, judge_given, weigh_suite
+from lthbench.judging.judge import Weighed, judge, weigh_suite
+from lthbench.judging.looks import looks
+from lthbench.judging.table import Table
 from lthbench.judging.verdict import Verdicts
 from lthbench.results.format import Results, read_results
-from lthbench.results.given import GivenTable
 from lthbench.words import choices, did_you_mean, shown
 
 MOST_NAMED = 8
+ORIGIN = "given"
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,29 @@ def answer(registry: Registry, question: Question, given: Results | None = None)
     if question.unit not in (None, "percent", "fraction"):
         raise UserError(f"unknown unit '{question.unit}'; use percent (0..100) or fraction (0..1)")
     results = renamed(registry, given or read_results(question.path, question.unit), question)
-    table = GivenTable(results.table)
-    weighed = {suite: weigh_suite(registry, suite, table) for suite in suites(registry, question)}
+    table = Table(results.table)
+    weighed = {suite: weigh(registry, suite, table) for suite in suites(registry, question)}
     suite = the_suite(weighed, question, results)
     asked = [w for w in weighed[suite] if not question.claims or w.claim.id in question.claims]
     judged = [w.claim.id for w in asked if question.claims or not w.missing]
-    verdicts = judge_given(registry, suite, table, judged)
+    verdicts = judge(registry, suite, 0, results.table, judged, origin=ORIGIN)
     verdicts = replace(verdicts, title=f"{question.path.name}, judged by the claims of suite {suite}")
-    return Answer(verdicts, [*results.notes, *coverage(suite, asked), *how_judged(asked)], results)
+    how = how_judged(registry, suite, asked)
+    return Answer(verdicts, [*results.notes, *coverage(suite, asked), *how], results)
+
+
+def weigh(registry: Registry, suite: str, table: Table) -> list[Weighed]:
+    """All claims of a suite on a stranger's table, as its last look judges them."""
+    return weigh_suite(registry, suite, table, looks(registry.suites[suite], ORIGIN)[-1], ORIGIN)
 
 
 def suites(registry: Registry, question: Question) -> list[str]:
     """The suites whose claims are looked at."""
-    known = list(registry.every_suite)
+    known = list(registry.suites)
     if question.suite is not None and question.suite not in known:
         raise UserError(f"unknown suite '{question.suite}'; there are: {', '.join(known)}")
     chosen = [question.suite] if question.suite else known
-    possible = [claim for suite in chosen for claim in registry.every_suite[suite].claims]
+    possible = [claim for suite in chosen for claim in registry.suites[suite].claims]
     for claim in question.claims:
         if claim not in possible:
             raise UserError(f"no claim '{claim}'; {choices(claim, possible)}")
@@ -67,7 +74,7 @@ def suites(registry: Registry, question: Question) -> list[str]:
 
 def renamed(registry: Registry, results: Results, question: Question) -> Results:
     """The table with its one experiment read as a registered one; unknown experiments alone are refused."""
-    known = [*registry.experiments, *(e for s in registry.given_suites.values() for e in s.experiments)]
+    known = [*registry.experiments, *(name for suite in registry.suites.values() for name in suite.experiments)]
     there = list(results.table["experiment"].unique())
     name = question.as_experiment
     if name is None:
@@ -90,7 +97,7 @@ def renamed(registry: Registry, results: Results, question: Question) -> Results
     return Results(results.table.assign(experiment=name), [*results.notes, note])
 
 
-def the_suite(weighed: dict[str, list[GivenClaim]], question: Question, results: Results) -> str:
+def the_suite(weighed: dict[str, list[Weighed]], question: Question, results: Results) -> str:
     """The one suite with a claim that the table has all cells for."""
     asked = {
         suite: [w for w in claims if not question.claims or w.claim.id in question.claims]
@@ -103,10 +110,10 @@ def the_suite(weighed: dict[str, list[GivenClaim]], question: Question, results:
         raise UserError(
             f"{question.path}: has the cells for claims of suites {', '.join(complete)}; choose one with --suite"
         )
-    nearest = min((w for claims in asked.values() for w in claims), key=lambda w: len(w.missing))
+    nearest = min((w for claims in asked.values() for w in claims), key=lambda w: len(w.lacking))
     raise UserError(
         f"{question.path}: no claim has all its cells; nearest is {nearest.claim.id}, which lacks "
-        f"{named(nearest.missing)}{why_missing(nearest, results)}"
+        f"{named(nearest.lacking)}{why_missing(nearest, results)}"
     )
 
 
@@ -116,11 +123,11 @@ def named(names: Sequence[str], most: int = MOST_NAMED) -> str:
     return ", ".join(names[:most]) + more
 
 
-def why_missing(claim: GivenClaim, results: Results) -> str:
+def why_missing(claim: Weighed, results: Results) -> str:
     """The usual reason for missing cells: the table addresses them by the other column."""
-    places = [p for h in claim.hypotheses for p in h.line.contrast.places(claim.registration.experiment)]
+    cells = [cell for h in claim.hypotheses for cell in h.line.contrast.cells(claim.registration.experiment)]
     pruned = results.table[results.table["level"].ne(0).fillna(True)]
-    by_level = any(place.level for place in places)
+    by_level = any(cell.level > 0 for cell in cells)
     if by_level and pruned["level"].isna().all():
         return "\nthis claim addresses cells by level (pruning rounds done); add the column level"
     if not by_level and pruned["density"].isna().all():
@@ -128,17 +135,16 @@ def why_missing(claim: GivenClaim, results: Results) -> str:
     return ""
 
 
-def coverage(suite: str, asked: Sequence[GivenClaim]) -> list[str]:
+def coverage(suite: str, asked: Sequence[Weighed]) -> list[str]:
     """Which claims the table has the cells for, and what the others lack."""
     ready = [w.claim.id for w in asked if not w.missing]
-    found = [f"suite {suite}: the table has all cells for {', '.join(ready)}"]
-    found += [f"  {w.claim.id} lacks {named(w.missing, 3)}" for w in asked if w.missing]
-    return found
+    lacking = [f"  {w.claim.id} lacks {named(w.lacking, 3)}" for w in asked if w.missing]
+    return [f"suite {suite}: the table has all cells for {', '.join(ready)}", *lacking]
 
 
-def how_judged(asked: Sequence[GivenClaim]) -> list[str]:
+def how_judged(registry: Registry, suite: str, asked: Sequence[Weighed]) -> list[str]:
     """Where the judging differs from a run of our own: unpaired, other n."""
-    found = []
+    said = []
     for w in asked:
         if w.missing:
             continue
@@ -146,19 +152,19 @@ def how_judged(asked: Sequence[GivenClaim]) -> list[str]:
         for h in w.hypotheses:
             if h.evidence is not None and h.groups:
                 ways.setdefault(h.how, []).append(h.line.id)
-        found += [f"  {w.claim.id} {', '.join(lines)}: {how}" for how, lines in ways.items()]
-        counts = {e.n for e in w.deciding}
-        if isinstance(w.registration, Registration) and counts and counts != {w.registration.replicates}:
+        said += [f"  {w.claim.id} {', '.join(lines)}: {how}" for how, lines in ways.items()]
+        counts, registered = {e.n for e in w.deciding}, registry.claims[w.claim.id].suites[suite].replicates
+        if registered and counts and counts != {registered}:
             given = "/".join(map(str, sorted(counts)))
-            found.append(f"  {w.claim.id}: n = {given} given, {w.registration.replicates} registered")
-    return found
+            said.append(f"  {w.claim.id}: n = {given} given, {registered} registered")
+    return said
 
 
-def write(registry: Registry, found: Answer, path: Path, out: Path) -> Path:
+def write(registry: Registry, given: Answer, path: Path, out: Path) -> Path:
     """Write the report to reports/check and return its page."""
     from lthbench.report.write import write_report
 
     folder = out / "reports" / "check"
     source = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    write_report(folder, registry, found.verdicts, found.results.table, [source])
+    write_report(folder, registry, given.verdicts, given.results.table, [source])
     return folder / "index.html"

@@ -15,7 +15,7 @@ from time import gmtime, strftime
 import yaml
 
 from lthbench.errors import UserError
-from lthbench.files import write_text
+from lthbench.files import read_text, write_text
 from lthbench.plan.unit import Unit, plan_experiment
 from lthbench.recipe.experiment import Experiment
 from lthbench.results import store
@@ -49,7 +49,9 @@ def read_rates(path: Path) -> list[Rate]:
     if not path.exists():
         return []
     try:
-        return [Rate(**entry) for entry in yaml.safe_load(path.read_text()) or []]
+        return [
+            Rate(**entry) for entry in yaml.safe_load(read_text(path, 10**6, UserError, "mend or delete it")) or []
+        ]
     except (yaml.YAMLError, TypeError) as error:
         raise UserError(f"{path}: not a list of rates ({str(error).splitlines()[0]}); mend or delete it") from None
 

@@ -18,7 +18,7 @@ RULES = Path(__file__).parent / "rules"
 SCHEMA = str(Path(__file__).parent / "config.schema.yaml")
 JUDGING = ("claims", "stats", "judging", "results")
 COLLECTING = ("results", "published")
-REPORTING = ("report", "footprint", "mutants")
+REPORTING = ("report", "footprint")
 
 
 def snakefile() -> Path:
@@ -42,8 +42,7 @@ def chunks(suite: str, seed: int, scope: str, replicates: int = 0, folder: str =
 
 def looks_twice(suite: str, replicates: int = 0, folder: str = "") -> bool:
     """Whether what is trained depends on a first look."""
-    trained = registry(folder).suites.get(suite)
-    return trained is not None and trained.first_look is not None and not replicates
+    return registry(folder).suites[suite].first_look is not None and not replicates
 
 
 def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[str, Chunk]:
@@ -81,5 +80,5 @@ def claim_files(suite: str, folder: str = "") -> list[str]:
     from lthbench.claims.load import default_folder
 
     root = Path(folder) if folder else default_folder()
-    claims = [root / f"{claim}.yaml" for claim in registry(folder).every_suite[suite].claims]
+    claims = [root / f"{claim}.yaml" for claim in registry(folder).suites[suite].claims]
     return [str(path) for path in (root / "suites" / f"{suite}.yaml", *claims)]

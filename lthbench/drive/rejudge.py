@@ -47,8 +47,9 @@ def rejudged_folder(folder: Path, registry: Registry) -> Rejudged:
     table = table_in(folder)
     stored = text_of(needed(folder / "verdicts.json", "a folder that holds verdicts.json"))
     old = verdicts_of(stored, folder / "verdicts.json")
-    if old.suite not in registry.suites:
-        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, registry.suites)}")
+    trained = [name for name, suite in registry.suites.items() if suite.trains]
+    if old.suite not in trained:
+        raise UserError(f"{folder}: judged by suite '{old.suite}'; {choices(old.suite, trained)}")
     rows, kinds = read_foreign(table), foreign_kinds(folder / "provenance.json")
     try:
         new = judge(registry, old.suite, old.master_seed, rows, trained_with=old.engine, devices=kinds)

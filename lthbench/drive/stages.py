@@ -95,12 +95,11 @@ def judged(run: Run) -> Any:
 
 def judge_released(run: Run) -> Any:
     """The verdicts on the table of a suite without training."""
-    from lthbench.judging.given import judge_given
+    from lthbench.judging.judge import judge as decide
     from lthbench.results.format import read_results
-    from lthbench.results.given import GivenTable
 
-    table = GivenTable(read_results(run.scope_folder / "tidy.csv").table)
-    return judge_given(run.registry, run.suite, table, run.claims, run.registry.given_suites[run.suite].given)
+    table = read_results(run.scope_folder / "tidy.csv").table
+    return decide(run.registry, run.suite, 0, table, run.claims)
 
 
 def engines(provenance: list[dict[str, Any]]) -> str:

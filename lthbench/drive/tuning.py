@@ -12,7 +12,7 @@ import numpy as np
 from lthbench.claims.schema import Cell
 from lthbench.data.cache import cache_root
 from lthbench.drive.execute import run_chunk
-from lthbench.judging.judge import contrast
+from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
 from lthbench.plan.run import Run
 from lthbench.plan.unit import plan_experiment

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from lthbench.claims.schema import Strict
 from lthbench.errors import UserError
+from lthbench.files import read_bytes
 from lthbench.words import shown
 
 FILE = "footprint.json"
@@ -92,9 +93,8 @@ def read(path: Path) -> Footprint | None:
     """The numbers of a footprint.json; None where there is none. Raises UserError where it is something else."""
     if not path.is_file():
         return None
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; remove it, or measure again")
+    content = read_bytes(path, LARGEST_FILE, UserError, "remove it, or measure again")
     try:
-        return Footprint.model_validate_json(path.read_bytes())
+        return Footprint.model_validate_json(content)
     except (ValidationError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not what lthbench footprint wrote ({shown(error, 80)}); remove it") from None

@@ -1,8 +1,8 @@
 """Which known bug do the numbers of a failing run resemble? Honest: often none, sometimes several.
 
-The numbers of a bug (its signature) were measured by `lthbench mutants`: the mean of every contrast of the claims
-it was tried on. A run is compared with them line by line, in standard deviations of one
-replicate of the sound source.
+The numbers of a bug (its signature) were measured by `python -m tools.mutants`: the mean of every contrast of the
+claims it was tried on. A run is compared with them line by line, in standard deviations of one replicate of the
+sound source.
 """
 
 import json

@@ -1,177 +1,152 @@
-"""From tidy tables to verdicts. Reads numbers, never trains, never draws; the result is plain data.
+"""From tables of results to verdicts. Reads numbers, never trains, never draws; the result is plain data.
 
-`judge` does, in this order: contrasts (one number per replicate), gates, evidence per hypothesis, Holm over
-the primary claims, decisions. The law is docs/decision.md (sections 2 to 6); lthbench/stats holds its parts.
+`judge` does, in this order: contrasts (one number per replicate, or two groups), gates, evidence per hypothesis,
+Holm over the primary claims, decisions. Whose results they are changes none of this: our own runs, published
+numbers and a stranger's table differ in how many replicates are asked for (`looks`) and in what a table holds.
+The law is docs/decision.md (sections 2 to 6).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lthbench.claims.load import Registry
-from lthbench.claims.schema import Claim, Line, Registration, Suite, parse_cell
+from lthbench.claims.schema import Claim, Registration
 from lthbench.judging.gates.checks import GateResult
-from lthbench.judging.gates.claim import cells_and_parents, claim_gates, device_gates, not_looked_at
+from lthbench.judging.gates.claim import claim_gates
+from lthbench.judging.gates.endpoints import device_gates
 from lthbench.judging.gates.known_cases import known_cases
+from lthbench.judging.lines import WeighedLine, line_result, rounded, weigh_line
 from lthbench.judging.looks import Look, goes_on, looks, settled
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
-from lthbench.judging.words import look_words, magnitude, settle, why
+from lthbench.judging.words import look_words, magnitude, why
 from lthbench.recipe.engine import engine
-from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine, decide, weigh
+from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine
 from lthbench.stats.multiplicity import holm_levels, settled_level
 
 WORST_FIRST = (4, 1, 3, 0)
-
-
-def term(table: Table, value: str | float, experiment: str, endpoint: str, n: int) -> np.ndarray | None:
-    """One side of a contrast: a cell's values, or a number for every replicate."""
-    if isinstance(value, str):
-        return table.values(parse_cell(value, experiment), endpoint, n)
-    return np.full(n, float(value))
-
-
-def contrast(table: Table, line: Line, experiment: str, n: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """Minuend and subtrahend, shape (n,) each; None when a cell is not there."""
-    sides = [
-        term(table, side, experiment, line.endpoint, n)
-        for side in (line.contrast.minuend, line.contrast.subtrahend)
-    ]
-    return None if sides[0] is None or sides[1] is None else (sides[0], sides[1])
-
-
-def weigh_line(table: Table, line: Line, registration: Registration) -> tuple[Any, Evidence | None]:
-    """The contrast of a line and its evidence; no evidence when cells are missing or a run diverged."""
-    sides = contrast(table, line, registration.experiment, registration.replicates)
-    if sides is None or not np.isfinite(sides[0] - sides[1]).all():
-        return sides, None
-    return sides, weigh(sides[0] - sides[1], line.rule)
-
-
-def registered_part(line: Line) -> dict[str, Any]:
-    """What a line says and how it is decided, as it stands in its file."""
-    return {
-        "id": line.id,
-        "says": line.says,
-        "endpoint": line.endpoint,
-        "contrast": str(line.contrast),
-        "test": line.test,
-        "delta": line.delta,
-        "unit": line.unit,
-    }
-
-
-def line_result(
-    line: Line, sides: Any, evidence: Evidence | None, pass_level: float, fail_level: float
-) -> LineResult:
-    """A line with its numbers and, where there is evidence, its decision."""
-    minuend, subtrahend = sides if sides is not None else (np.array([]), np.array([]))
-    return LineResult(
-        **registered_part(line),
-        d=_rounded(minuend - subtrahend),
-        minuend=_rounded(minuend),
-        subtrahend=_rounded(subtrahend),
-        evidence=None if evidence is None else {k: rounded(v) for k, v in asdict(evidence).items()},
-        decision="NOT DECIDED" if evidence is None else decide(evidence, pass_level, fail_level),
-        pass_level=rounded(pass_level),
-        fail_level=rounded(fail_level),
-        settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
-        margin_from=getattr(line, "margin_from", None),
-        expected=expected_of(line),
-    )
-
-
-def expected_of(line: Line) -> dict[str, Any] | None:
-    """What was expected of a hypothesis when it was registered."""
-    expected = getattr(line, "expected", None)
-    return None if expected is None else expected.model_dump(exclude_none=True)
+NOT_TRAINED = "none: not trained here"
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """What a tidy table holds about one claim, before any level is known.
+    """What a table holds about one claim, before any level is known.
 
-    `lines` are the hypotheses, then the lines beside them: minuend and subtrahend (None when a cell is
-    missing) and the evidence (None as well when a run diverged).
+    `lines` are the hypotheses, then the lines beside them. `missing` says what the claim still lacks (empty:
+    nothing), `not_tested` which parts of it are not looked at, by the registration or by the gates.
     """
 
     claim: Claim
     registration: Registration
-    lines: list[tuple[Any, Evidence | None]]
-    complete: bool
+    lines: list[WeighedLine]
     gates: list[GateResult]
     missing: str = ""
-    not_looked_at: tuple[str, ...] = ()
+    not_tested: tuple[str, ...] = ()
+
+    @property
+    def hypotheses(self) -> list[WeighedLine]:
+        """The lines that decide."""
+        return self.lines[: len(self.registration.hypotheses)]
 
     @property
     def deciding(self) -> list[Evidence]:
         """The evidence of the hypotheses that have any."""
-        return [e for _, e in self.lines[: len(self.registration.hypotheses)] if e is not None]
+        return [h.evidence for h in self.hypotheses if h.evidence is not None]
+
+    @property
+    def lacking(self) -> list[str]:
+        """Cells of hypotheses that the table does not hold, each once."""
+        return list(dict.fromkeys(cell for h in self.hypotheses for cell in h.missing))
+
+    @property
+    def whole(self) -> bool:
+        """Whether every hypothesis has evidence."""
+        return len(self.deciding) == len(self.hypotheses)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the numbers mean nothing: a gate failed, or a run of a hypothesis diverged."""
+        diverged = any(h.evidence is None and h.undecidable is None for h in self.hypotheses)
+        return diverged or not all(gate.passed for gate in self.gates)
 
     @property
     def sound(self) -> bool:
-        """Whether the numbers mean something: all there, finite, and every gate passed."""
-        whole = len(self.deciding) == len(self.registration.hypotheses)
-        return self.complete and whole and all(gate.passed for gate in self.gates)
+        """Whether the numbers mean something: all there, testable, and every gate passed."""
+        return not self.missing and self.whole and not self.blocked
 
 
 def weigh_claim(
     registry: Registry,
-    suite: Suite,
+    suite_id: str,
     claim: Claim,
     registration: Registration,
     table: Table,
+    origin: str,
     devices: Mapping[str, Sequence[str]],
 ) -> Weighed:
     """Evidence and gates of one claim. What is not complete is not weighed: fewer replicates decide nothing."""
-    complete = all(
-        table.values(cell, "final_test_accuracy", registration.replicates) is not None
-        for every in cells_and_parents(registry, registration).values()
-        for cell in every
-    )
     lines = [weigh_line(table, line, registration) for line in registration.lines()]
-    gates = claim_gates(registry, suite, registration, table) if complete else []
+    missing = missing_words(registry, registration, table, lines)
+    gates: list[GateResult] = []
+    unseen: list[str] = []
+    if not missing or not registration.replicates:
+        gates, unseen = claim_gates(registry, registry.suites[suite_id], registration, table)
     gates += [*device_gates(registration, devices), *known_cases(judged)]
-    missing = "" if complete else missing_words(registry, registration, table)
-    unseen = not_looked_at(registry, registration, table) if complete else ()
-    return Weighed(claim, registration, lines, complete, gates, missing, unseen)
+    # What released data leave untested says nothing about a stranger's.
+    untested = registration.not_tested if registration.trains or origin == "published" else []
+    return Weighed(claim, registration, lines, gates, missing, (*untested, *unseen))
+
+
+def weigh_suite(
+    registry: Registry,
+    suite_id: str,
+    table: Table,
+    look: Look,
+    origin: str = "own",
+    devices: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    before: Mapping[str, ClaimVerdict] = MappingProxyType({}),
+) -> list[Weighed]:
+    """All claims of a suite that a look judges."""
+    return [
+        weigh_claim(registry, suite_id, claim, look.of(registration), table, origin, devices)
+        for claim, registration in registry.registrations(suite_id)
+        if goes_on(before.get(claim.id))
+    ]
 
 
 def judge(
     registry: Registry,
     suite_id: str,
     master: int,
-    tidy: pd.DataFrame,
+    table: pd.DataFrame,
     only: Sequence[str] = (),
     trained_with: str | None = None,
     devices: Mapping[str, Sequence[str]] | None = None,
+    origin: str | None = None,
 ) -> Verdicts:
-    """Judge every claim of a suite (or those named) on a tidy table.
+    """Judge every claim of a suite (or those named) on a table of results.
 
-    `trained_with` names its engine, `devices` the kinds of device per experiment, where they are known.
+    `trained_with` names its engine, `devices` the kinds of device per experiment, where they are known. `origin`
+    is "given" for a stranger's results; else they are what the suite judges, its own runs or published ones.
 
     Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim that was
     not run or is blocked keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
     With a first look, alpha is that of each look, and replicates beyond it are not seen before they are due.
     """
-    suite, table = registry.suites[suite_id], Table(tidy)
-    found: dict[str, ClaimVerdict] = {}
-    for look in looks(suite):
-        weighed = [
-            weigh_claim(registry, suite, claim, look.of(registration), table, devices or {})
-            for claim, registration in registry.registrations(suite_id)
-            if goes_on(found.get(claim.id))
-        ]
-        found |= decided(weighed, look, found)
-    results = [found[claim] for claim in suite.claims if not only or claim in only]
-    return Verdicts(
-        suite_id, suite.title, master, trained_with or engine(), suite.alpha, exit_code(results), results
-    )
+    suite, indexed = registry.suites[suite_id], Table(table)
+    origin = origin or suite.given or "own"
+    verdicts: dict[str, ClaimVerdict] = {}
+    for look in looks(suite, origin):
+        weighed = weigh_suite(registry, suite_id, indexed, look, origin, devices or {}, verdicts)
+        verdicts |= decided(weighed, look, verdicts)
+    results = [verdicts[claim] for claim in suite.claims if not only or claim in only]
+    by = trained_with or (engine() if origin == "own" else NOT_TRAINED)
+    return Verdicts(suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin)
 
 
 def left_open(registry: Registry, suite_id: str, *given: Any, **more: Any) -> list[str]:
@@ -188,7 +163,7 @@ def decided(
     pass_levels = family_levels(family, look.alpha, claim_p_pass, settled(before, "PASS"))
     fail_levels = family_levels(family, look.alpha, claim_p_fail, settled(before, "FAIL"))
     return {
-        w.claim.id: _claim_verdict(
+        w.claim.id: claim_verdict(
             w, pass_levels.get(w.claim.id, look.alpha), fail_levels.get(w.claim.id, look.alpha), look
         )
         for w in weighed
@@ -197,24 +172,15 @@ def decided(
 
 def judged(pairs: Sequence[tuple[Claim, Registration]], table: Table, alpha: float) -> list[ClaimVerdict]:
     """Verdicts on complete cells without gates: the way from numbers to verdicts that `known_cases` tries."""
-    lines = [[weigh_line(table, line, registration) for line in registration.lines()] for _, registration in pairs]
-    weighed = [Weighed(*pair, own, True, []) for pair, own in zip(pairs, lines, strict=True)]
+    weighed = [
+        Weighed(claim, registration, [weigh_line(table, line, registration) for line in registration.lines()], [])
+        for claim, registration in pairs
+    ]
     return list(decided(weighed, Look(None, None, alpha)).values())
 
 
-class Weighable(Protocol):
-    """A claim with its evidence, wherever its numbers came from."""
-
-    @property
-    def claim(self) -> Claim: ...  # noqa: D102
-    @property
-    def deciding(self) -> list[Evidence]: ...  # noqa: D102
-    @property
-    def sound(self) -> bool: ...  # noqa: D102
-
-
 def family_levels(
-    family: Sequence[Weighable],
+    family: Sequence[Weighed],
     alpha: float,
     p_of: Callable[[Sequence[Evidence]], float],
     settled: Mapping[str, float | None] = MappingProxyType({}),
@@ -227,28 +193,15 @@ def family_levels(
     return holm_levels(p_values, alpha) if p_values else {}
 
 
-def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
+def claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
     """Put one claim's verdict together."""
     claim, registration = w.claim, w.registration
-    count = len(registration.hypotheses)
+    count = len(w.hypotheses)
     # Any failing hypothesis fails the claim, so each is looked at with its share of the level.
-    share = fail_level / count
-    hypotheses = [
-        line_result(line, sides, evidence, pass_level, share)
-        for line, (sides, evidence) in zip(registration.hypotheses, w.lines[:count], strict=True)
-    ]
-    beside = [
-        line_result(line, sides, evidence, look.alpha, look.alpha)
-        for line, (sides, evidence) in zip(registration.beside, w.lines[count:], strict=True)
-    ]
-    verdict: Verdict
-    if not w.complete:
-        verdict = "NOT RUN"
-    elif not w.sound:
-        verdict = "BLOCKED"
-    else:
-        verdict = combine([h.decision for h in hypotheses])  # type: ignore[misc]
-    whole = len(w.deciding) == count
+    hypotheses = [line_result(line, pass_level, fail_level / count, registration) for line in w.hypotheses]
+    beside = [line_result(line, look.alpha, look.alpha, registration) for line in w.lines[count:]]
+    verdict = verdict_of(w, hypotheses)
+    words = look_words(look.number, registration.replicates, not w.missing)
     return ClaimVerdict(
         id=claim.id,
         kind=claim.kind,
@@ -257,26 +210,37 @@ def _claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look)
         sentence=claim.sentence,
         reduced_scale=registration.reduced_scale,
         experiment=registration.experiment,
-        replicates=registration.replicates,
+        replicates=registration.replicates or min((e.n for e in w.deciding), default=0),
         verdict=verdict,
-        why=look_words(look.number, registration.replicates, w.complete)
-        + why(verdict, hypotheses, w.gates, w.missing),
-        settle=_settle_claim(verdict, hypotheses),
-        p_pass=rounded(claim_p_pass(w.deciding)) if whole else None,
-        p_fail=rounded(claim_p_fail(w.deciding)) if whole else None,
+        why=words + why(verdict, hypotheses, w.gates, w.missing),
+        settle=settle_claim(verdict, hypotheses),
+        p_pass=rounded(claim_p_pass(w.deciding)) if w.whole else None,
+        p_fail=rounded(claim_p_fail(w.deciding)) if w.whole else None,
         pass_level=rounded(pass_level),
         fail_level=rounded(fail_level),
-        power=registration.power,
+        power=registration.power if registration.replicates else None,
         hypotheses=hypotheses,
         beside=beside,
         gates=[asdict(gate) for gate in w.gates],
-        magnitude=magnitude(claim, registration, hypotheses + beside),
-        not_tested=[*registration.not_tested, *w.not_looked_at],
+        magnitude=magnitude(claim, registration, hypotheses + beside) if registration.trains else [],
+        not_tested=list(w.not_tested),
         look=look.number,
     )
 
 
-def _settle_claim(verdict: Verdict, hypotheses: list[LineResult]) -> str | None:
+def verdict_of(w: Weighed, hypotheses: Sequence[LineResult]) -> Verdict:
+    """As in "The decision"; a hypothesis that fails does so whatever the others allow."""
+    if w.missing:
+        return "NOT RUN"
+    if w.blocked:
+        return "BLOCKED"
+    decisions = [h.decision for h in hypotheses]
+    if "NOT DECIDABLE" in decisions and "FAIL" not in decisions:
+        return "NOT DECIDABLE"
+    return combine(decisions)  # type: ignore[arg-type]
+
+
+def settle_claim(verdict: Verdict, hypotheses: Sequence[LineResult]) -> str | None:
     """What would settle an inconclusive claim: what its undecided hypotheses need."""
     if verdict != "INCONCLUSIVE":
         return None
@@ -290,7 +254,7 @@ def settled_early(registry: Registry, suite_id: str, verdicts: Verdicts) -> dict
     """
     members = max(1, len(registry.primaries(suite_id)))
     alphas = {look.number: look.alpha for look in looks(registry.suites[suite_id])}
-    found: dict[str, Verdict] = {}
+    settled_so: dict[str, Verdict] = {}
     for claim in verdicts.claims:
         if claim.verdict == "NOT RUN" or claim.p_pass is None or claim.p_fail is None:
             continue
@@ -299,22 +263,11 @@ def settled_early(registry: Registry, suite_id: str, verdicts: Verdicts) -> dict
         decided |= claim.verdict == "PASS" and claim.p_pass <= level
         decided |= claim.verdict == "FAIL" and claim.p_fail <= level
         if decided:
-            found[claim.id] = claim.verdict
-    return found
+            settled_so[claim.id] = claim.verdict
+    return settled_so
 
 
 def exit_code(claims: Sequence[ClaimVerdict]) -> int:
     """The worst code among the primary claims: 4 blocked or not run, 1 fail, 3 inconclusive, 0 pass."""
     codes = {EXIT_CODES[claim.verdict] for claim in claims if claim.kind == "primary"}
     return next((code for code in WORST_FIRST if code in codes), 0)
-
-
-def rounded(value: Any) -> Any:
-    """Floats to ten significant digits, as everything that is stored."""
-    if not isinstance(value, float):
-        return value
-    return float(f"{value:.10g}") if np.isfinite(value) else None
-
-
-def _rounded(values: np.ndarray) -> list[float]:
-    return [rounded(float(v)) for v in values]

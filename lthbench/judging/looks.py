@@ -13,7 +13,10 @@ from lthbench.judging.verdict import ClaimVerdict, Verdict
 
 @dataclass(frozen=True)
 class Look:
-    """One look: `number` is None where it is the only one, `most` caps the replicates it sees."""
+    """One look: `number` is None where it is the only one, `most` caps the replicates it sees.
+
+    `most` is None for those registered, 0 for as many as the table has.
+    """
 
     number: int | None
     most: int | None
@@ -26,9 +29,11 @@ class Look:
         return registration.model_copy(update={"replicates": min(self.most, registration.replicates)})
 
 
-def looks(suite: Suite) -> list[Look]:
-    """The looks of a suite, in their order."""
+def looks(suite: Suite, origin: str = "own") -> list[Look]:
+    """The looks of a suite, in their order; a stranger's table is looked at once, with all that it has."""
     first = suite.first_look
+    if origin == "given":
+        return [Look(None, 0, suite.alpha)]
     if first is None:
         return [Look(None, None, suite.alpha)]
     return [Look(1, first.replicates, first.alpha), Look(2, None, suite.alpha - first.alpha)]

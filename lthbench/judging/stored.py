@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lthbench.errors import UserError
+from lthbench.files import read_text
 from lthbench.judging.verdict import EXIT_CODES, ORIGINS, ClaimVerdict, LineResult, Verdicts, from_json
+from lthbench.stats.rule import ROWS
 
 LARGEST_FILE = 50_000_000
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")
-TESTS = ("superiority", "non-inferiority", "equivalence")
 
 
 def read_verdicts(path: Path) -> Verdicts:
@@ -20,14 +21,7 @@ def read_verdicts(path: Path) -> Verdicts:
 
 def text_of(path: Path) -> str:
     """The text of a file of bounded size."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give a verdicts.json that lthbench wrote")
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; this is no verdicts.json")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; give a verdicts.json that lthbench wrote") from None
+    return read_text(path, LARGEST_FILE, UserError, "give a verdicts.json that lthbench wrote")
 
 
 def verdicts_of(text: str, path: Path) -> Verdicts:
@@ -78,7 +72,7 @@ def types(one: Any) -> str:
 
 def numbers(line: LineResult) -> str:
     """The evidence of a line is there with its numbers, or not at all."""
-    if line.test not in TESTS:
+    if line.test not in ROWS:
         return f"a hypothesis has the test {shown(line.test)}"
     values: dict[str, Any] = line.evidence if line.evidence is not None else {}
     for name in NUMBERS if values else ():

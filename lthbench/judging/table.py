@@ -1,83 +1,127 @@
-"""Looking cells up in a tidy table."""
+"""Looking cells up in a table of results: our own runs, a stranger's, or summaries of several runs. Torch-free."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from lthbench.claims.schema import Cell, threshold
+from lthbench.claims.schema import Cell
+from lthbench.errors import UserError
+from lthbench.judging.endpoints import Label, averaged, run_values
+from lthbench.stats.groups import Group, group_of
 
-MADE_FROM = {
-    "validation_curve_area": "validation_accuracy",
-    "early_stop_log_iteration": "early_stop_iteration",
-}
+DENSITY_TOLERANCE = 0.05  # percentage points: half of the last digit that papers print
+WHOLE_NUMBER = "0|[1-9][0-9]{0,8}"  # a label that is a replicate's number
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One endpoint of one cell: a value per replicate (draws averaged; nan: diverged), or a `summary` of runs."""
+
+    runs: dict[Label, float]
+    summary: Group | None = None
+
+    @property
+    def group(self) -> Group:
+        """Mean, SD and n, whichever way they came."""
+        return self.summary if self.summary is not None else group_of(list(self.runs.values()))
+
+    @property
+    def values(self) -> npt.NDArray[np.float64]:
+        """The values of the runs, or the mean of a summary."""
+        return np.array([self.summary.mean] if self.summary else list(self.runs.values()), dtype=float)
 
 
 class Table:
-    """Read access to a tidy table by cell; indexing it once makes many look-ups cheap."""
+    """Read access to a table of results by cell; indexing it once makes many look-ups cheap.
+
+    The rows are those of `lthbench.results.tidy` (replicates 0, 1, 2, ...), or of `lthbench.results.format`
+    (replicates have labels; rows without one are summaries, with sd and n).
+    """
 
     def __init__(self, table: pd.DataFrame) -> None:
+        self.table = numbered(table)
         self._groups: dict[Any, pd.DataFrame] = dict(
-            iter(table.groupby(["experiment", "arm", "level", "metric"], sort=False))
+            iter(self.table.groupby(["experiment", "arm", "level", "metric"], sort=False))
         )
         self._metrics: dict[Cell, list[str]] = {}
         for experiment, arm, level, metric in sorted(self._groups):
             self._metrics.setdefault(Cell(experiment, arm, level), []).append(metric)
-        self.runs: dict[tuple[Cell, str, int, int | None], np.ndarray] = {}  # what `per_run` found before
+        self._measured: dict[tuple[Cell, str], Measured | None] = {}
+        self.runs: dict[tuple[Cell, str, int, int | None], np.ndarray] = {}  # what `per_run` gave before
 
     def rows(self, cell: Cell, metric: str) -> pd.DataFrame | None:
         """All rows of one metric of one cell."""
-        return self._groups.get((*cell, metric))
+        if cell.percent is None:
+            return self._groups.get((cell.experiment, cell.arm, cell.level, metric))
+        table = self.table
+        rows = table[
+            table["experiment"].eq(cell.experiment) & table["arm"].eq(cell.arm) & table["metric"].eq(metric)
+        ]
+        near = rows[(100 * rows["density"] - cell.percent).abs() <= DENSITY_TOLERANCE]
+        if near["density"].nunique() > 1:
+            several = " and ".join(f"{100 * d:g} %" for d in sorted(near["density"].unique()))
+            raise UserError(
+                f"{cell}: densities {several} both lie within {DENSITY_TOLERANCE} pp; keep one of them"
+            )
+        return None if near.empty else near
 
     def metrics(self, cell: Cell) -> list[str]:
         """Names of everything measured on a cell."""
         return self._metrics.get(cell, [])
 
-    def replicates(self, cell: Cell, metric: str, replicates: int) -> list[int]:
+    def replicates(self, cell: Cell, metric: str, n: int) -> list[int]:
         """Which of the replicates 0 .. n-1 have the metric."""
         rows = self.rows(cell, metric)
-        return [] if rows is None else sorted({int(r) for r in rows["replicate"] if r < replicates})
+        return [] if rows is None else sorted({int(r) for r in rows["replicate"] if r < n})
 
-    def by_replicate(self, cell: Cell, metric: str) -> pd.Series:
-        """One value per replicate that is there, draws averaged first.
+    def measured(self, cell: Cell, endpoint: str, n: int = 0) -> Measured | None:
+        """An endpoint of a cell, of all its runs or of replicates 0 .. n-1; None when any of it is not there."""
+        key = cell, endpoint
+        if key not in self._measured:
+            self._measured[key] = self._measure(cell, endpoint)
+        whole = self._measured[key]
+        if whole is None or not n:
+            return whole
+        numbers = range(n)
+        return Measured({i: whole.runs[i] for i in numbers}) if set(numbers) <= set(whole.runs) else None
 
-        `validation_curve_area` is the mean of the validation accuracies of a run over its evaluations;
-        `early_stop_log_iteration` is made of each run's own early stop, so that draws are averaged as logarithms;
-        `log_iterations_to_95%` of its own curve (nan where it never gets there: a mean cannot hide that);
-        `generalisation_gap` is training minus test accuracy at the end.
-        """
-        if metric == "generalisation_gap":
-            return self.by_replicate(cell, "final_train_accuracy") - self.by_replicate(cell, "final_test_accuracy")
-        percent = threshold(metric)
-        rows = self.rows(cell, "validation_accuracy" if percent else MADE_FROM.get(metric, metric))
-        if rows is None:
-            return pd.Series(dtype=float)
-        if percent:
-            rows = first_reached(rows, percent)
-            rows = rows.assign(value=np.log(rows["value"]))
-        if metric == "early_stop_log_iteration":
-            rows = rows.assign(value=np.log(rows["value"].astype(float)))
-        means = rows.groupby(["replicate", "draw"])["value"].agg(lambda v: v.mean(skipna=False))
-        return means.groupby("replicate").agg(lambda v: v.mean(skipna=False))
+    def _measure(self, cell: Cell, endpoint: str) -> Measured | None:
+        """The same of all runs, not remembered."""
+        rows = self.rows(cell, endpoint)
+        if rows is not None and rows.duplicated(["replicate", "draw"]).any():
+            raise UserError(
+                f"{cell}: several rows of {endpoint} per run; keep the one at the registered iteration"
+            )
+        if rows is not None and rows["replicate"].iloc[0] == "":
+            (row,) = rows.to_dict("records")
+            sd, n = (None if pd.isna(row[key]) else row[key] for key in ("sd", "n"))
+            return Measured({}, Group(float(row["value"]), sd, None if n is None else int(n)))
+        values = run_values(lambda metric: self.rows(cell, metric), endpoint)
+        return Measured(averaged(values)) if values else None
 
-    def values(self, cell: Cell, metric: str, replicates: int) -> np.ndarray | None:
-        """One value per replicate 0 .. n-1, draws averaged first (`by_replicate`); None when any is missing."""
-        means = self.by_replicate(cell, metric)
-        means = means[means.index < replicates]
-        if list(means.index) != list(range(replicates)):
-            return None
-        return means.to_numpy(dtype=float)
+    def values(self, cell: Cell, endpoint: str, n: int) -> npt.NDArray[np.float64] | None:
+        """One value per replicate 0 .. n-1, draws averaged first; None when any is missing."""
+        measured = self.measured(cell, endpoint, n)
+        return None if measured is None else measured.values
 
 
-def label(cell: Cell) -> str:
-    """A cell's name inside its experiment."""
-    return f"{cell.arm}@{cell.level}"
+def numbered(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with replicates as numbers in every experiment whose labels are all numbers."""
+    labels = table["replicate"]
+    if pd.api.types.is_integer_dtype(labels):
+        return table
+    whole = labels.str.fullmatch(WHOLE_NUMBER).astype(bool).groupby(table["experiment"]).transform("all")
+    numbers = [int(label) if is_number else label for label, is_number in zip(labels, whole, strict=True)]
+    return table.assign(replicate=pd.Series(numbers, index=table.index, dtype=object))
 
 
 def per_run(table: Table, cell: Cell, metric: str, n: int, iteration: int | None = None) -> np.ndarray:
     """One value per run (replicates x draws, in this order), not averaged: nothing hides in a mean.
 
-    Of a curve at one `iteration`, where one is given.
+    Of a curve at one `iteration`, where one is given; of all replicates with n = 0.
     """
     key = (cell, metric, n, iteration)
     if key not in table.runs:
@@ -89,14 +133,7 @@ def runs_of(rows: pd.DataFrame | None, n: int, iteration: int | None) -> np.ndar
     """The values of some rows in the order of replicates and draws."""
     if rows is None:
         return np.array([])
-    rows = rows[rows["replicate"] < n].sort_values(["replicate", "draw"], kind="stable")
+    rows = (rows[rows["replicate"] < n] if n else rows).sort_values(["replicate", "draw"], kind="stable")
     if iteration is not None:
         rows = rows[rows["iteration"].eq(iteration).fillna(False)]
     return rows["value"].to_numpy(dtype=float)
-
-
-def first_reached(curves: pd.DataFrame, percent: float) -> pd.DataFrame:
-    """Per run, the iteration of the first evaluation with at least so much validation accuracy; nan for never."""
-    iterations = curves["iteration"].astype(float).where(curves["value"] >= percent)
-    runs = iterations.groupby([curves["replicate"], curves["draw"]]).min()
-    return runs.rename("value").reset_index()

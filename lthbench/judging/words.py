@@ -9,17 +9,7 @@ from lthbench.judging.verdict import LineResult
 from lthbench.stats.decision import Evidence, decide
 from lthbench.stats.groups import GroupEvidence
 from lthbench.stats.power import settling_n
-
-SHOWN = {
-    "superiority": "above 0 with a mean of at least {delta:g}",
-    "non-inferiority": "above −{delta:g}",
-    "equivalence": "between −{delta:g} and {delta:g}",
-}
-NOT_SHOWN = {
-    "superiority": "shown below {delta:g}",
-    "non-inferiority": "shown below −{delta:g}",
-    "equivalence": "shown outside −{delta:g} to {delta:g}",
-}
+from lthbench.stats.rule import fail_words, pass_words
 
 
 def p_text(p: float) -> str:
@@ -56,12 +46,12 @@ def line_words(result: LineResult) -> str:
         return f"{result.id} ({result.says}): not decidable from these data: {result.undecidable}."
     if e is None:
         return f"{result.id} ({result.says}): not decided, {numbers(result)}."
-    required = SHOWN[result.test].format(delta=result.delta)
+    required = pass_words(result.test, f"{result.delta:g}")
     if result.decision == "PASS":
         reason = f"shown {required} {result.unit}, p = {p_text(e['p_pass'])} ≤ {result.pass_level:.3g}"
     elif result.decision == "FAIL":
         reason = (
-            f"{NOT_SHOWN[result.test].format(delta=result.delta)} {result.unit}, "
+            f"shown {fail_words(result.test, f'{result.delta:g}')} {result.unit}, "
             f"p = {p_text(e['p_fail'])} ≤ {result.fail_level:.3g}"
         )
     else:
@@ -76,7 +66,7 @@ def line_words(result: LineResult) -> str:
 def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResult], missing: str = "") -> str:
     """The reason for a claim's verdict, from its numbers; `missing` says what was not run."""
     if verdict == "NOT RUN":
-        return f"Not every run this claim needs is there. {missing}".strip()
+        return missing
     failed = [gate for gate in gates if not gate.passed]
     if verdict == "BLOCKED":
         if failed:
@@ -120,7 +110,7 @@ def compared(
 ) -> list[tuple[Published, LineResult]]:
     """The published effects that a line of ours measures, each with that line. Only verified ones count."""
     by_id = {result.id: result for result in results}
-    found = []
+    pairs = []
     for effect in claim.published:
         result = by_id.get(effect.hypothesis or "")
         if result is None or result.evidence is None or effect.unit != result.unit:
@@ -133,8 +123,8 @@ def compared(
             and getattr(claim.suites.get(effect.suite), "hypotheses", None) is not registration.hypotheses
         ):
             continue
-        found.append((effect, result))
-    return found
+        pairs.append((effect, result))
+    return pairs
 
 
 def size(value: float, evidence: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ class Run:
     @property
     def given(self) -> bool:
         """Whether the suite judges results that are there, without training."""
-        return self.suite in self.registry.given_suites
+        return not self.registry.suites[self.suite].trains
 
     @property
     def claims(self) -> tuple[str, ...]:
@@ -56,8 +56,7 @@ class Run:
     @property
     def looks_twice(self) -> bool:
         """Whether a first look decides what is trained after it; tuning runs have none."""
-        suite = self.registry.suites.get(self.suite)
-        return suite is not None and suite.first_look is not None and not self.replicates
+        return self.registry.suites[self.suite].first_look is not None and not self.replicates
 
     def first_chunks(self) -> list[Chunk]:
         """What is trained in any case."""

@@ -48,7 +48,7 @@ def plan_suite(
 
     `replicates` overrides the registered numbers, for tuning seeds only; `most` caps them.
     """
-    if suite in registry.given_suites:
+    if not registry.suites[suite].trains:
         return []  # nothing is trained: the line starts at the tidy table
     needed: dict[str, set[tuple[str, int]]] = {}
     count: dict[str, int] = {}
@@ -81,8 +81,7 @@ def first_chunks(
     registry: Registry, suite: str, master: int, claims: Sequence[str] = (), replicates: int | None = None
 ) -> list[Chunk]:
     """The chunks that are trained in any case: those of the first look, where a suite has one."""
-    trained = registry.suites.get(suite)
-    look = None if trained is None or replicates else trained.first_look
+    look = None if replicates else registry.suites[suite].first_look
     return plan_suite(registry, suite, master, claims, replicates, look.replicates if look else None)
 
 

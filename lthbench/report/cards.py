@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lthbench.claims.load import cells
-from lthbench.claims.schema import Cell, Claim, Published, Reanalysis, Registration, endpoint_words
-from lthbench.judging.given import registered
+from lthbench.claims.schema import Cell, Claim, Published, Registration, endpoint_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import compared, sizes
@@ -72,19 +71,18 @@ class Card:
 
 def cards(material: Material) -> list[Card]:
     """A card for each claim of the report, in its order."""
-    rules = {claim.id: rule for claim, rule in registered(material.registry, material.verdicts.suite)}
+    rules = {claim.id: rule for claim, rule in material.registry.registrations(material.verdicts.suite)}
     return [card(material, verdict, rules[verdict.id]) for verdict in material.verdicts.claims]
 
 
-def card(material: Material, verdict: ClaimVerdict, rule: Registration | Reanalysis) -> Card:
+def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
     """One claim's card; `rule` is what decided it."""
     registry, verdicts = material.registry, material.verdicts
     claim = registry.claims[verdict.id]
-    places = [place for line in rule.lines() for place in line.contrast.places(rule.experiment)]
-    names = list(dict.fromkeys([verdict.experiment, *(place.experiment for place in places)]))
-    own = rule if isinstance(rule, Registration) and material.own else None
+    names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in cells(rule))]))
+    own = rule if rule.trains and material.own else None
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
-    released = rule if isinstance(rule, Reanalysis) and verdicts.origin == "published" else None
+    released = rule if not rule.trains and verdicts.origin == "published" else None
     return Card(
         verdict=verdict,
         claim=claim,
@@ -107,12 +105,10 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration | Reanaly
     )
 
 
-def not_compared(
-    claim: Claim, rule: Registration | Reanalysis, verdict: ClaimVerdict, suite: str | None
-) -> list[Published]:
+def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite: str | None) -> list[Published]:
     """The published numbers that ours are not held against; of a suite of ours, those that can belong to it."""
     lines = [*verdict.hypotheses, *verdict.beside]
-    measured = compared(claim, rule, lines) if isinstance(rule, Registration) else []
+    measured = compared(claim, rule, lines) if rule.trains else []
     there = [effect for effect in claim.published if suite is None or effect.suite in (None, suite)]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
 

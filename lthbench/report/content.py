@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lthbench.claims.schema import GivenSuite, Suite
+from lthbench.claims.schema import Suite
 from lthbench.judging.diagnosis import UNWELL
 from lthbench.judging.diagnosis import of as diagnose
 from lthbench.judging.verdict import ClaimVerdict, Verdicts
@@ -38,7 +38,7 @@ class Content:
     """The whole report: its head, a card for each claim, and the sections; one that is not there is None."""
 
     verdicts: Verdicts
-    suite: Suite | GivenSuite
+    suite: Suite
     origin: str
     banner: str
     overall: str
@@ -71,7 +71,7 @@ class Content:
 def gather(material: Material) -> Content:
     """Everything the report says."""
     registry, verdicts = material.registry, material.verdicts
-    suite = registry.every_suite[verdicts.suite]
+    suite = registry.suites[verdicts.suite]
     return Content(
         verdicts=verdicts,
         suite=suite,
@@ -79,7 +79,7 @@ def gather(material: Material) -> Content:
         banner=SAID[verdicts.origin],
         overall=sentences.overall(verdicts),
         multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha)
-        + sentences.two_looks(registry.suites.get(suite.id)),
+        + sentences.two_looks(suite),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
         claims=cards(material),
         sections=tuple((section, section.build(material)) for section in SECTIONS),

@@ -11,17 +11,14 @@ from lthbench.claims.load import Registry
 from lthbench.claims.schema import (
     EARLY_STOP,
     Claim,
-    GivenSuite,
     Hypothesis,
     Line,
-    Reanalysis,
     Registration,
     Suite,
     endpoint_words,
     threshold,
 )
 from lthbench.errors import UserError
-from lthbench.judging.given import registered
 from lthbench.judging.verdict import ORIGINS, ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
 from lthbench.recipe.arms import ARMS
@@ -45,7 +42,7 @@ def suite_of(registry: Registry, claim: str, asked: str | None, was_run: Callabl
     """The suite whose rule is explained: the one asked for, else one that was run, else `quick` before others."""
     if claim not in registry.claims:
         raise UserError(f"no claim '{claim}'; {choices(claim, registry.claims)}")
-    deciding = [name for name, suite in registry.every_suite.items() if claim in suite.claims]
+    deciding = [name for name, suite in registry.suites.items() if claim in suite.claims]
     if asked is None and deciding:
         return min(deciding, key=lambda name: (not was_run(name), name != "quick"))
     if asked not in deciding:
@@ -63,14 +60,14 @@ def last_run(out: Path, suite: str, seed: int, claim: str) -> Path | None:
 
 def way_to_a_run(registry: Registry, suite: str, claim: str) -> str:
     """The command that makes the numbers."""
-    train = f"lthbench run {suite}" + ("" if suite in registry.given_suites else f" --claim {claim}")
+    train = f"lthbench run {suite}" + (f" --claim {claim}" if registry.suites[suite].trains else "")
     return f"no run of suite {suite} is stored in --out; one comes from `{train}`, or name one with --run FOLDER"
 
 
 def explain(registry: Registry, claim_id: str, suite_id: str, verdicts: Verdicts | None, source: str) -> str:
     """The whole text; `source` says where the verdicts are, or how to get some."""
-    suite = registry.every_suite[suite_id]
-    claim, registration = {c.id: (c, r) for c, r in registered(registry, suite_id)}[claim_id]
+    suite = registry.suites[suite_id]
+    claim, registration = {c.id: (c, r) for c, r in registry.registrations(suite_id)}[claim_id]
     verdict = next((v for v in verdicts.claims if v.id == claim_id), None) if verdicts else None
     parts = [
         claim_part(claim),
@@ -94,13 +91,11 @@ def claim_part(claim: Claim) -> Iterator[str]:
     yield from listing(claim.contradictions, "- against it: ")
 
 
-def rule_part(
-    registry: Registry, claim: Claim, suite: Suite | GivenSuite, registration: Registration | Reanalysis
-) -> Iterator[str]:
+def rule_part(registry: Registry, claim: Claim, suite: Suite, registration: Registration) -> Iterator[str]:
     """How the suite decides it."""
     yield f"HOW SUITE {suite.id} DECIDES IT"
     yield from text(registration.title)
-    if isinstance(registration, Registration):
+    if suite.trains:
         yield from trained_words(registration, suite)
     else:
         yield from text("Results that others released are judged; nothing is trained, n is theirs.")
@@ -108,36 +103,33 @@ def rule_part(
         yield from hypothesis_words(hypothesis, registration, suite)
     yield from text(level_words(registry, claim, suite), "- level: ")
     yield from text(gate_words(registration, suite), "- gates (one that fails blocks the verdict): ")
-    if isinstance(registration, Reanalysis):
+    if not suite.trains:
         yield from text(registration.by_hand, "- the same by hand: ")
         yield from listing(registration.caveats, "- caveat: ")
     yield from listing(registration.not_tested, "- not tested: ")
 
 
-def trained_words(registration: Registration, suite: Suite | GivenSuite) -> Iterator[str]:
+def trained_words(registration: Registration, suite: Suite) -> Iterator[str]:
     """Scale, n and power."""
     if registration.reduced_scale:
         yield from text(sentences.REDUCED)
     planned = f"planned from {registration.planned_from}"
     power = "" if registration.power is None else f", power {registration.power:.3g} for all hypotheses together"
-    look = suite.first_look if isinstance(suite, Suite) else None
+    look = suite.first_look
     first = f"first look at {look.replicates}, where that is inconclusive " if look else ""
     yield from text(f"{first}{registration.replicates} paired replicates, {planned}{power}", "- n: ")
 
 
-def hypothesis_words(
-    line: Line, registration: Registration | Reanalysis, suite: Suite | GivenSuite
-) -> Iterator[str]:
+def hypothesis_words(line: Line, registration: Registration, suite: Suite) -> Iterator[str]:
     """One hypothesis: contrast, test, margin and what was expected."""
     yield from text(line.says, f"- {line.id}: ")
     yield from text(
         f"d = {line.contrast} ({endpoint_words(line.endpoint)}, {line.unit})".replace(" - ", " − "), "    "
     )
-    for place in dict.fromkeys(line.contrast.places(registration.experiment)):
-        says = arm_words(place.experiment, place.arm, suite)
-        yield from text(f"{place}: {says}", "    ")
+    for cell in dict.fromkeys(line.contrast.cells(registration.experiment)):
+        yield from text(f"{cell}: {arm_words(cell.experiment, cell.arm, suite)}", "    ")
     yield from text(
-        f"{line.test}: {sentences.TESTS[line.test]}; δ = {numbers.short(line.delta)} {line.unit}", "    "
+        f"{line.test}: {sentences.test_words(line.test)}; δ = {numbers.short(line.delta)} {line.unit}", "    "
     )
     margin = getattr(line, "margin_from", "")
     if margin:
@@ -148,16 +140,14 @@ def hypothesis_words(
         yield from text(f"planned effect {numbers.signed(e.effect)}, SD {numbers.fixed(e.sd)}{origin}", "    ")
 
 
-def arm_words(experiment: str, arm: str, suite: Suite | GivenSuite) -> str:
+def arm_words(experiment: str, arm: str, suite: Suite) -> str:
     """An arm in words."""
-    if isinstance(suite, GivenSuite):
-        return suite.experiments[experiment].arms[arm]
-    return ARMS[arm].says
+    return ARMS[arm].says if suite.trains else suite.experiments[experiment].arms[arm]
 
 
-def level_words(registry: Registry, claim: Claim, suite: Suite | GivenSuite) -> str:
+def level_words(registry: Registry, claim: Claim, suite: Suite) -> str:
     """The level, and the family it comes from."""
-    look = suite.first_look if isinstance(suite, Suite) else None
+    look = suite.first_look
     alpha, each = (look.alpha, " at the first look") if look else (suite.alpha, "")
     if claim.kind != "primary":
         return f"{numbers.rate(alpha)}{each}, on its own: {claim.kind} claims are not corrected for their number"
@@ -170,9 +160,9 @@ def level_words(registry: Registry, claim: Claim, suite: Suite | GivenSuite) -> 
     )
 
 
-def gate_words(registration: Registration | Reanalysis, suite: Suite | GivenSuite) -> str:
+def gate_words(registration: Registration, suite: Suite) -> str:
     """What is looked at before any number counts."""
-    if isinstance(suite, GivenSuite):
+    if not suite.trains:
         return GIVEN_GATES
     stops = any(line.endpoint in EARLY_STOP for line in registration.hypotheses)
     waits = any(threshold(line.endpoint) for line in registration.hypotheses)
@@ -227,7 +217,7 @@ def missing_part(claim: str, source: str) -> Iterator[str]:
 
 def elsewhere(registry: Registry, claim: str, suite: str) -> Iterator[str]:
     """Other suites that decide the same claim."""
-    others = [name for name, s in registry.every_suite.items() if claim in s.claims and name != suite]
+    others = [name for name, s in registry.suites.items() if claim in s.claims and name != suite]
     for name in others:
         yield f"Also decided by suite {name}: lthbench explain {claim} --suite {name}"
 

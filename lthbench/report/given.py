@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from lthbench.claims.load import Registry
-from lthbench.claims.schema import Claim, Reanalysis, Registration
-from lthbench.judging.given import registered
+from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Claim, Registration
 from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
 from lthbench.report import numbers
 from lthbench.report.figures.given_density import given_density_plot
@@ -50,7 +49,7 @@ def counters(registry: Registry, claim: Claim, verdicts: Verdicts) -> list[Count
             other.title,
             here.get(other.id, ""),
             slug(other.id) if other.id in here else None,
-            ", ".join([*other.suites, *other.reanalyses]),
+            ", ".join(other.suites),
         )
         for other in registry.claims.values()
         if claim.id in other.qualifies
@@ -87,51 +86,51 @@ def sweep_words(line: LineResult) -> str:
     """What other margins would have given, the registered one among them."""
     if not line.sweep:
         return ""
-    found = {float(margin): str(decision) for margin, decision in line.sweep}
-    found[line.delta] = f"{line.decision} (registered)"
-    return f"{line.id}: " + ", ".join(f"{margin:g} {line.unit} {found[margin]}" for margin in sorted(found))
+    decisions = {float(margin): str(decision) for margin, decision in line.sweep}
+    decisions[line.delta] = f"{line.decision} (registered)"
+    return f"{line.id}: " + ", ".join(
+        f"{margin:g} {line.unit} {decisions[margin]}" for margin in sorted(decisions)
+    )
 
 
 def what_was_given(
-    registry: Registry, verdicts: Verdicts, registration: Registration | Reanalysis
+    registry: Registry, verdicts: Verdicts, registration: Registration
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """The experiments a claim looks at: in words for released results, by name for a stranger's."""
     arms: dict[str, list[str]] = {}
-    for line in registration.lines():
-        for place in line.contrast.places(registration.experiment):
-            arms.setdefault(place.experiment, []).append(place.arm)
-    found = []
+    for cell in cells(registration):
+        arms.setdefault(cell.experiment, []).append(cell.arm)
+    parts = []
     for name, used in arms.items():
         if verdicts.origin != "published":
             whose = "whoever made the table; lthbench knows the experiment's name and no more"
-            found.append((name, [("Measured by", whose), ("Arms", ", ".join(dict.fromkeys(used)))]))
+            parts.append((name, [("Measured by", whose), ("Arms", ", ".join(dict.fromkeys(used)))]))
             continue
-        released = registry.given_suites[verdicts.suite].experiments[name]
+        released = registry.suites[verdicts.suite].experiments[name]
         rows = [(key.capitalize(), getattr(released, key)) for key in ("network", "data", "training", "pruning")]
         rows.append(("Arms", "; ".join(f"{arm}: {released.arms[arm]}" for arm in dict.fromkeys(used))))
-        found.append((name, [*rows, ("Source", released.source), ("Licence", released.licence)]))
-    return found
+        parts.append((name, [*rows, ("Source", released.source), ("Licence", released.licence)]))
+    return parts
 
 
 def given_pictures(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> dict[str, list[Picture]]:
     """By experiment: accuracy over density, and over the rewind epoch where arms differ in it."""
     wanted: dict[str, list[str]] = {}
     judged = {verdict.id for verdict in verdicts.claims if verdict.verdict != "NOT RUN"}
-    for claim, registration in registered(registry, verdicts.suite):
-        for line in registration.lines() if claim.id in judged else []:
-            for place in line.contrast.places(registration.experiment):
-                wanted.setdefault(place.experiment, []).append(place.arm)
-    found = {}
+    for claim, registration in registry.registrations(verdicts.suite):
+        for cell in cells(registration) if claim.id in judged else []:
+            wanted.setdefault(cell.experiment, []).append(cell.arm)
+    pictures = {}
     for name, arms in wanted.items():
-        mine = table[(table["experiment"] == name) & (table["metric"] == "final_test_accuracy")]
-        rewinds = mine[mine["arm"].str.contains(r"-epoch-\d+$", regex=True)]
+        rows = table[(table["experiment"] == name) & (table["metric"] == "final_test_accuracy")]
+        rewinds = rows[rows["arm"].str.contains(r"-epoch-\d+$", regex=True)]
         drawn = [
-            rewinding_plot(mine, name)
+            rewinding_plot(rows, name)
             if not rewinds.empty
-            else given_density_plot(mine, name, list(dict.fromkeys(arms)))
+            else given_density_plot(rows, name, list(dict.fromkeys(arms)))
         ]
-        found[name] = [picture for picture in drawn if picture]
-    return found
+        pictures[name] = [picture for picture in drawn if picture]
+    return pictures
 
 
 def origin_words(verdicts: Verdicts) -> str:

@@ -10,6 +10,7 @@ from lthbench.judging.verdict import SYMBOLS
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
 from lthbench.report.figures.style import slug
+from lthbench.stats.rule import ROWS
 from lthbench.words import plain
 
 MARKUP = (
@@ -58,7 +59,7 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
         symbols=SYMBOLS,
         meanings=sentences.MEANINGS,
         verified=sentences.VERIFIED,
-        tests=sentences.TESTS,
+        tests={test: sentences.test_words(test) for test in ROWS},
         reduced=sentences.REDUCED,
         required=sentences.required,
         interval=numbers.interval,

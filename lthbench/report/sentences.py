@@ -8,6 +8,7 @@ from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import line_words, look_words
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
+from lthbench.stats.rule import fail_words, pass_words
 
 MEANINGS = {
     "PASS": "the registered hypotheses are shown",
@@ -23,33 +24,23 @@ VERIFIED = {
     "secondary": "read in another publication that reports it",
     "memory": "recalled and not yet checked",
 }
-TESTS = {
-    "superiority": "PASS when the mean is shown above 0 and is at least δ; FAIL when it is shown below δ",
-    "non-inferiority": "PASS when the mean is shown above −δ; FAIL when it is shown below −δ",
-    "equivalence": "PASS when the mean is shown between −δ and +δ; FAIL when it is shown beyond one of them",
-}
 REDUCED = "A reduced-scale verdict never stands for the paper-scale claim."
 TUNING_SEEDS = 1000
 
 
+def test_words(test: str) -> str:
+    """A test in one sentence."""
+    return f"PASS when the mean is shown {pass_words(test, 'δ')}; FAIL when it is shown {fail_words(test, 'δ')}"
+
+
 def required(line: LineResult) -> str:
     """What the mean has to do for PASS."""
-    delta = short(line.delta)
-    return {
-        "superiority": f"above 0, mean at least {delta} {line.unit}",
-        "non-inferiority": f"above −{delta} {line.unit}",
-        "equivalence": f"between −{delta} and +{delta} {line.unit}",
-    }[line.test]
+    return f"{pass_words(line.test, short(line.delta))} {line.unit}"
 
 
 def opposite(line: LineResult) -> str:
     """What would have to be shown for FAIL."""
-    delta = short(line.delta)
-    return {
-        "superiority": f"below {delta} {line.unit}",
-        "non-inferiority": f"below −{delta} {line.unit}",
-        "equivalence": f"beyond −{delta} or +{delta} {line.unit}",
-    }[line.test]
+    return f"{fail_words(line.test, short(line.delta))} {line.unit}"
 
 
 def reasons(claim: ClaimVerdict) -> list[str]:

@@ -1,16 +1,15 @@
 """Reading a tidy table and its provenance that somebody else may have written: bounded and checked."""
 
 import csv
-import gzip
 import io
 import json
-import zlib
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lthbench.errors import UserError
+from lthbench.files import read_bytes
 from lthbench.results.tidy import COLUMNS, device_kinds
 from lthbench.words import shown
 
@@ -23,16 +22,7 @@ TYPES: dict[str, Any] = {
 
 def unpacked(path: Path) -> bytes:
     """The bytes of a file of bounded size, packed or not."""
-    if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; this is no table of a run")
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
-    except (gzip.BadGzipFile, zlib.error, EOFError):
-        raise UserError(f"{path}: not a readable gzip file; make it again") from None
-    if len(content) > LARGEST_FILE:
-        raise UserError(f"{path}: unpacks to more than {LARGEST_FILE // 10**6} MB; this is no table of a run")
-    return content
+    return read_bytes(path, LARGEST_FILE, UserError, "give a file that lthbench wrote")
 
 
 def read_foreign(path: Path) -> pd.DataFrame:

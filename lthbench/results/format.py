@@ -5,9 +5,7 @@ the line, the column and the way out; nothing is guessed. Torch-free.
 """
 
 import csv
-import gzip
 import io
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,10 +15,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from lthbench.errors import UserError
+from lthbench.files import read_bytes
 from lthbench.results.frame import as_text
 from lthbench.words import nearest, shown
 
 LARGEST_FILE = 50_000_000
+ADVICE = "give a whole table with only the rows the claims need"
 MOST_ROWS = 1_000_000
 MOST_COLUMNS = 200
 LARGEST_NUMBER = 1e12  # beyond every count and checksum; its square is still a number
@@ -32,7 +32,7 @@ ACCURACIES = (
     "validation_curve_area",
     "final_train_accuracy",
 )
-IN_PERCENT = (*ACCURACIES, "barrier")
+IN_PERCENT = (*ACCURACIES, "barrier", "generalisation_gap")
 NOT_A_NUMBER = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "na", "n/a", "null", "none")
 OTHER_NAMES = {
     "accuracy": "value, with final_test_accuracy in the column metric",
@@ -93,28 +93,17 @@ def raw_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a .csv, .csv.gz or .parquet file")
     if path.stat().st_size > LARGEST_FILE:
-        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; keep only the rows the claims need")
+        raise UserError(f"{path}: larger than {LARGEST_FILE // 10**6} MB; {ADVICE}")
     try:
         if path.suffix == ".parquet":
             return parquet(path)
         if not path.name.endswith((".csv", ".csv.gz")):
             raise UserError(f"{path}: unknown kind of file; give a .csv, .csv.gz or .parquet file")
-        return text_table(content(path).decode("utf-8-sig"), path)
+        return text_table(read_bytes(path, LARGEST_FILE, UserError, ADVICE).decode("utf-8-sig"), path)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save it as CSV in UTF-8") from None
-    except (gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable table: {str(error).strip() or 'it ends early'}") from None
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a csv file, unpacked up to the limit."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    with gzip.open(path) as stream:
-        unpacked = stream.read(LARGEST_FILE + 1)
-    if len(unpacked) > LARGEST_FILE:
-        raise UserError(f"{path}: unpacks to more than {LARGEST_FILE // 10**6} MB; keep only the rows needed")
-    return unpacked
+    except csv.Error as error:
+        raise UserError(f"{path}: not a readable table: {error}") from None
 
 
 def text_table(text: str, path: Path) -> pd.DataFrame:
@@ -219,9 +208,9 @@ def check_columns(columns: list[str], name: str) -> None:
     if not lacking:
         return
     hints = [hint(column, lacking) for column in columns if column not in Row.model_fields]
-    found = ", ".join(map(shown, columns[:12]))
+    there = ", ".join(map(shown, columns[:12]))
     raise UserError(
-        f"{name}: missing {'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking)} (found: {found})"
+        f"{name}: missing {'column' if len(lacking) == 1 else 'columns'} {', '.join(lacking)} (found: {there})"
         + "".join(f"; {said}" for said in hints[:12] if said)
         + "\nthe format: docs/results-format.md, or `lthbench schema results`"
     )
@@ -304,7 +293,7 @@ def check_kinds(name: str, table: pd.DataFrame, summary: pd.Series) -> None:
 
 
 def in_percent(name: str, table: pd.DataFrame, declared: str | None) -> pd.DataFrame:
-    """Accuracies and barriers in percent; a unit that is not declared has to be beyond doubt."""
+    """Accuracies, barriers and gaps in percent; a unit that is not declared has to be beyond doubt."""
     measured = table["metric"].isin(IN_PERCENT) | table["metric"].str.startswith("line_error:")
     unit = table["unit"].where(table["unit"] != "", declared or "")
     refuse(name, measured & ~unit.isin(["", "percent", "fraction"]), "unit", unit, "is not percent or fraction")
@@ -324,7 +313,7 @@ def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.
     """Why the unit of accuracies has to be declared."""
     way_out = "declare it: --unit fraction (0..1) or --unit percent (0..100), or a column unit"
     if not open_.any():
-        return f"{name}: barriers without accuracies, in percent or as fractions? {way_out}"
+        return f"{name}: barriers or gaps without accuracies, in percent or as fractions? {way_out}"
     low = int(np.flatnonzero(at_most_one.to_numpy())[0])
     if at_most_one.sum() == open_.sum():
         return f"{name}: line {table.index[low]}: every accuracy is at most 1, fractions or percent? {way_out}"
@@ -337,16 +326,16 @@ def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.
 
 def notes(raw: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     """What a reader should be told about a table that was accepted."""
-    found = []
+    said = []
     unknown = [column for column in raw.columns if column not in Row.model_fields]
     if unknown:
         more = f" and {len(unknown) - 12} more" if len(unknown) > 12 else ""
-        found.append(f"columns that no claim uses: {', '.join(map(shown, unknown[:12]))}{more}")
+        said.append(f"columns that no claim uses: {', '.join(map(shown, unknown[:12]))}{more}")
     gone = table["value"].isna()
     if gone.any():
         line = table.index[int(np.flatnonzero(gone.to_numpy())[0])]
-        found.append(
+        said.append(
             f"values missing: {int(gone.sum())}, the first in line {line}; read as diverged runs: a claim that "
             "needs one is BLOCKED"
         )
-    return found
+    return said

@@ -126,7 +126,7 @@ def one_kind(found: Iterable[Found]) -> None:
 
 def copy(found: Found, target: Path, without_tensors: bool) -> None:
     """Put one record into its place, tensors first, so that a record that is there is complete."""
-    text = gzip.decompress(found.file.read_bytes()) if found.file.suffix == ".gz" else found.file.read_bytes()
+    text = store.unpacked(found.file)
     if without_tensors:
         packed = target.with_name(target.stem + PACKED)
         if not packed.exists():

@@ -4,11 +4,9 @@
 units are made from). The tensors are written first, so a record that exists is complete.
 """
 
-import gzip
 import hashlib
 import json
 import logging
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from lthbench.files import write_bytes, write_text
+from lthbench.files import read_bytes, write_bytes, write_text
 from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import canonical
 
@@ -82,7 +80,7 @@ def read(path: Path) -> Record:
         record = record_of(content, provenance)
     except RecordError:
         raise
-    except (ValueError, KeyError, TypeError, EOFError, RecursionError, zlib.error, gzip.BadGzipFile) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path}: not a complete record ({error.__class__.__name__})") from None
     if not intact:
         raise RecordError(f"{path}: content does not match its sha256")
@@ -91,15 +89,7 @@ def read(path: Path) -> Record:
 
 def unpacked(path: Path) -> bytes:
     """The bytes of a record, unpacked up to the limit."""
-    if not path.is_file() or path.stat().st_size > LARGEST_RECORD:
-        raise RecordError(f"{path}: no file, or larger than {LARGEST_RECORD // 10**6} MB; this is no record")
-    if path.suffix != ".gz":
-        return path.read_bytes()
-    with gzip.open(path) as stream:
-        content = stream.read(LARGEST_RECORD + 1)
-    if len(content) > LARGEST_RECORD:
-        raise RecordError(f"{path}: unpacks to more than {LARGEST_RECORD // 10**6} MB; this is no record")
-    return content
+    return read_bytes(path, LARGEST_RECORD, RecordError, "this is no complete record")
 
 
 def record_of(content: dict[str, Any], provenance: Any) -> Record:

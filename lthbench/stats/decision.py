@@ -1,6 +1,5 @@
 """From differences to PASS, FAIL or INCONCLUSIVE: the table of docs/decision.md, section 3."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,24 +8,10 @@ import numpy.typing as npt
 
 from lthbench.stats.intervals import cohens_dz, mean_interval
 from lthbench.stats.location import shown_pvalue
+from lthbench.stats.rule import Rule
 from lthbench.stats.sample import as_sample, mean_and_sd
 
-Test = Literal["superiority", "non-inferiority", "equivalence"]
 Decision = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a hypothesis is decided: its test and the margin ``delta`` > 0, in the unit of d."""
-
-    test: Test
-    delta: float
-
-    def __post_init__(self) -> None:
-        if self.test not in ("superiority", "non-inferiority", "equivalence"):
-            raise ValueError(f"unknown test {self.test!r}")
-        if not 0 < self.delta < math.inf:
-            raise ValueError(f"delta must be positive and finite, got {self.delta}")
 
 
 @dataclass(frozen=True)
@@ -57,37 +42,14 @@ def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
         n=x.size,
         mean=mean,
         sd=sd,
-        p_pass=_p_pass(x, rule),
-        p_fail=_p_fail(x, rule),
+        p_pass=max(shown_pvalue(x, *bound) for bound in rule.passes),
+        p_fail=min(shown_pvalue(x, *bound) for bound in rule.fails),
         # Asked of d - delta, as the tests do, so that rounding cannot split this from p_fail.
-        reaches_delta=rule.test != "superiority" or mean_and_sd(x - rule.delta)[0] >= 0,
+        reaches_delta=rule.least is None or mean_and_sd(x - rule.least)[0] >= 0,
         low=low,
         high=high,
         dz=cohens_dz(x),
     )
-
-
-def _p_pass(d: npt.ArrayLike, rule: Rule) -> float:
-    match rule.test:
-        case "superiority":
-            return shown_pvalue(d, 0.0, "above")
-        case "non-inferiority":
-            return shown_pvalue(d, -rule.delta, "above")
-        case "equivalence":  # two one-sided tests: both must be shown
-            return max(shown_pvalue(d, -rule.delta, "above"), shown_pvalue(d, rule.delta, "below"))
-
-
-def _p_fail(d: npt.ArrayLike, rule: Rule) -> float:
-    match rule.test:
-        case "superiority":
-            return shown_pvalue(d, rule.delta, "below")
-        case "non-inferiority":
-            return shown_pvalue(d, -rule.delta, "below")
-        case "equivalence":
-            # Either side fails, uncorrected: a true mean inside the margins can lie on one of them only,
-            # and the other is then 2 delta away. That is many standard errors wherever PASS has power
-            # (the error could near twice the level only if delta were well below one standard error).
-            return min(shown_pvalue(d, -rule.delta, "below"), shown_pvalue(d, rule.delta, "above"))
 
 
 def decide(evidence: Evidence, pass_level: float, fail_level: float) -> Decision:
@@ -112,7 +74,7 @@ def combine(decisions: Sequence[Decision]) -> Decision:
 def claim_p_pass(evidences: Sequence[Evidence]) -> float:
     """P of a claim for PASS: the largest of its primaries (intersection-union, no correction inside).
 
-    A superiority hypothesis whose mean does not reach delta cannot pass and contributes 1.
+    A hypothesis whose mean does not reach what its test asks of it cannot pass and contributes 1.
     """
     return max(evidence.p_pass if evidence.reaches_delta else 1.0 for evidence in evidences)
 

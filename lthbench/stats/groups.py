@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy.typing as npt
 from scipy import special
 
-from lthbench.stats.decision import Evidence, Rule
+from lthbench.stats.decision import Evidence
 from lthbench.stats.location import Side
+from lthbench.stats.rule import Rule
 from lthbench.stats.sample import as_sample, mean_and_sd
 
 
@@ -125,7 +126,7 @@ def weigh_groups(a: Group, b: Group, rule: Rule) -> GroupEvidence:
         sd=sd,
         p_pass=p_pass(difference, rule),
         p_fail=p_fail(difference, rule),
-        reaches_delta=rule.test != "superiority" or difference.mean - rule.delta >= 0,
+        reaches_delta=rule.least is None or difference.mean - rule.least >= 0,
         low=low,
         high=high,
         dz=difference.mean / sd if sd else math.nan,
@@ -138,21 +139,9 @@ def weigh_groups(a: Group, b: Group, rule: Rule) -> GroupEvidence:
 
 def p_pass(difference: Difference, rule: Rule) -> float:
     """P of what PASS must show, as for paired replicates."""
-    match rule.test:
-        case "superiority":
-            return difference.p_value(0.0, "above")
-        case "non-inferiority":
-            return difference.p_value(-rule.delta, "above")
-        case "equivalence":
-            return max(difference.p_value(-rule.delta, "above"), difference.p_value(rule.delta, "below"))
+    return max(difference.p_value(*bound) for bound in rule.passes)
 
 
 def p_fail(difference: Difference, rule: Rule) -> float:
     """P of what FAIL must show, as for paired replicates."""
-    match rule.test:
-        case "superiority":
-            return difference.p_value(rule.delta, "below")
-        case "non-inferiority":
-            return difference.p_value(-rule.delta, "below")
-        case "equivalence":
-            return min(difference.p_value(-rule.delta, "below"), difference.p_value(rule.delta, "above"))
+    return min(difference.p_value(*bound) for bound in rule.fails)

@@ -14,35 +14,22 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from lthbench.stats.decision import Rule
+from lthbench.stats.location import Side
+from lthbench.stats.rule import Rule
 
 _NODES = 128
 
 
 def power(rule: Rule, effect: float, sd: float, n: int, level: float) -> float:
     """Probability of PASS at ``level`` with n replicates of true mean ``effect`` and true SD ``sd``."""
-    delta = rule.delta
-    match rule.test:
-        case "superiority":
-            return _p_shown_above(0.0, effect, sd, n, level, least=delta)
-        case "non-inferiority":
-            return _p_shown_above(-delta, effect, sd, n, level)
-        case "equivalence":
-            return _p_shown_inside(delta, effect, sd, n, level)
+    if len(rule.passes) > 1:
+        return _p_shown_inside(*rule.range, effect, sd, n, level)
+    return _p_shown(*rule.passes[0], effect, sd, n, level, rule.least)
 
 
 def fail_power(rule: Rule, effect: float, sd: float, n: int, level: float) -> float:
     """Probability of FAIL at ``level`` with n replicates of true mean ``effect`` and true SD ``sd``."""
-    delta = rule.delta
-    # "d below b" is "-d above -b".
-    match rule.test:
-        case "superiority":
-            return _p_shown_above(-delta, -effect, sd, n, level)
-        case "non-inferiority":
-            return _p_shown_above(delta, -effect, sd, n, level)
-        case "equivalence":  # the two sides exclude each other
-            low = _p_shown_above(delta, -effect, sd, n, level)
-            return low + _p_shown_above(delta, effect, sd, n, level)
+    return sum(_p_shown(*bound, effect, sd, n, level) for bound in rule.fails)  # two of them exclude each other
 
 
 def floor_n(level: float) -> int:
@@ -89,6 +76,15 @@ def _first_n(reached: Callable[[int], bool], level: float, n_max: int) -> int | 
     return high
 
 
+def _p_shown(
+    bound: float, side: Side, effect: float, sd: float, n: int, level: float, least: float | None = None
+) -> float:
+    """Probability that the mean is shown on one side of ``bound`` and, where asked, is at least ``least``."""
+    if side == "below":  # "d below b" is "-d above -b"
+        return _p_shown_above(-bound, -effect, sd, n, level)
+    return _p_shown_above(bound, effect, sd, n, level, -math.inf if least is None else least)
+
+
 def _p_shown_above(
     bound: float, effect: float, sd: float, n: int, level: float, least: float = -math.inf
 ) -> float:
@@ -102,10 +98,11 @@ def _p_shown_above(
     return min(float(t_part), _sign_flip_cap((effect - bound) / sd, n, level))
 
 
-def _p_shown_inside(delta: float, effect: float, sd: float, n: int, level: float) -> float:
-    """Probability that the mean is shown above -delta and below delta."""
+def _p_shown_inside(low: float, high: float, effect: float, sd: float, n: int, level: float) -> float:
+    """Probability that the mean is shown above ``low`` and below ``high``."""
     if n < max(2, floor_n(level)):
         return 0.0
+    delta, effect = (high - low) / 2, effect - (high + low) / 2  # as seen from the middle
     sd = _some_spread(sd, delta)
     margin, weights = _t_margins(n, level)
     half_width = np.maximum(delta - margin * sd, 0)  # 0: too noisy a sample shows neither side

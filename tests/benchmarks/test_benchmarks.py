@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 
 from lthbench.errors import UserError
 from lthbench.training import loop
-from tools.benchmarks import floors, setting, table
+from tools.benchmarks import cases, floors, setting, table
+from tools.benchmarks.__main__ import main
 from tools.benchmarks.baseline import Baseline, Images, Lenet, evaluate
 from tools.benchmarks.cases import CASES, available
 from tools.benchmarks.measure import Measured, Times, measure, ratio, summary
@@ -30,9 +31,9 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def marked(cases):
+def marked(chosen):
     slow = pytest.mark.slow
-    return [pytest.param(c, id=c.name, marks=[slow] if c.name.startswith(LONG) else []) for c in cases]
+    return [pytest.param(c, id=c.name, marks=[slow] if c.name.startswith(LONG) else []) for c in chosen]
 
 
 @pytest.mark.parametrize("case", marked(HERE))
@@ -131,3 +132,28 @@ def test_the_command_writes_table_and_numbers(tmp_path, monkeypatch):
 def test_a_name_that_no_case_has():
     with pytest.raises(UserError, match="there are: lenet,"):
         table.chosen("nothing", CPU)
+
+
+def test_a_case_without_its_committed_table_says_so_in_one_line(monkeypatch):
+    monkeypatch.setattr(cases, "TABLE", cases.ROOT / "reports/absent.csv.gz")
+    (line,) = table.left_out("", CPU)
+    assert line.startswith("judge-quick is not measured: it needs the committed table reports/absent.csv.gz;")
+    assert "judge-quick" not in [case.name for case in table.chosen("", CPU)]
+    with pytest.raises(UserError, match="judge-quick is not measured: it needs the committed table"):
+        table.chosen("judge-quick", CPU)
+
+
+def test_a_case_of_a_gpu_says_so_on_a_cpu():
+    name = next(case.name for case in CASES if case.needs == "cuda")
+    with pytest.raises(UserError, match="needs a CUDA device"):
+        table.chosen(name, CPU)
+
+
+def test_the_program_hands_its_options_over_and_says_an_error_in_a_line(monkeypatch, capsys, tmp_path):
+    given = []
+    monkeypatch.setattr(table, "bench", lambda *options: given.append(options[:4]))
+    assert main(["--only", "lenet", "--quick", "--json", str(tmp_path / "n.json")]) == 0
+    assert given == [("cpu", "lenet", True, tmp_path / "n.json")]
+    monkeypatch.undo()
+    assert main(["--only", "nothing"]) == 2
+    assert "no benchmark is called 'nothing'" in capsys.readouterr().err

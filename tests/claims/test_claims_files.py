@@ -15,6 +15,7 @@ from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n
 
 SHIPPED = load()
+TRAINED = [name for name, suite in SHIPPED.suites.items() if suite.trains]
 SUITE = SHIPPED.suites["quick"]
 PRIMARY = SHIPPED.primaries("quick")[0]
 SECONDARY = next(claim.id for claim, _ in SHIPPED.registrations("quick") if claim.kind == "secondary")
@@ -77,7 +78,7 @@ def test_a_copied_folder_is_the_same_registry(folder) -> None:
     assert load(folder) == SHIPPED
 
 
-@pytest.mark.parametrize("suite", list(SHIPPED.suites))
+@pytest.mark.parametrize("suite", TRAINED)
 def test_every_primary_reaches_its_level_and_power(suite) -> None:
     first = settled_level(len(SHIPPED.primaries(suite)), SHIPPED.suites[suite].alpha)
     for claim, registration in SHIPPED.registrations(suite):
@@ -106,7 +107,7 @@ def test_every_registered_cell_is_planned_with_what_it_is_made_from(suite) -> No
     for _, registration in SHIPPED.registrations(suite):
         for cell in cells(registration):
             for replicate in range(registration.replicates):
-                assert (*cell, replicate) in planned
+                assert (cell.experiment, cell.arm, cell.level, replicate) in planned
     for chunk in plan_suite(SHIPPED, suite, 0):  # independent of every other chunk, parents first
         seen: set[str] = set()
         for unit in chunk.units:
@@ -276,6 +277,76 @@ def test_what_n_rests_on_is_said() -> None:
         SHIPPED.claims["FC-1"].suites["full-core"].planned_from == "no tuning; publications (secondary, assumed)"
     )
     assert SHIPPED.claims["FC-9"].suites["cpu"].planned_from == "no tuning study; assumed, as each hypothesis says"
+
+
+# Results that are given
+
+
+def released(content) -> dict:
+    return content["suites"]["published"]
+
+
+def test_what_has_a_meaning_only_where_networks_are_trained(folder) -> None:
+    for key, value in {"power": 0.9, "replicates": 8, "reduced_scale": True, "kind": "counter"}.items():
+        file = edit(claim_file(folder, "GA-1"), lambda c, key=key, value=value: released(c).update({key: value}))
+        refused(folder, file, f"suites.published: {key}: has no meaning where nothing is trained")
+        edit(file, lambda c, key=key: released(c).pop(key))
+    expected = {"effect": 1, "sd": 1}
+    file = edit(claim_file(folder, "GA-1"), lambda c: released(c)["hypotheses"][0].update(expected=expected))
+    refused(folder, file, "H1.expected: has no meaning where nothing is trained")
+
+
+def test_what_has_a_meaning_only_where_results_are_given(folder) -> None:
+    file = edit(claim_file(folder), lambda c: quick(c).update(caveats=["one"]))
+    refused(folder, file, "suites.quick: caveats: has no meaning where networks are trained")
+    edit(file, lambda c: (quick(c).pop("caveats"), hypothesis(c).update(sweep=[1.0])))
+    refused(folder, file, "suites.quick: H1.sweep: has no meaning")
+
+
+@pytest.mark.parametrize("caveats", [None, []])
+def test_given_results_have_caveats(folder, caveats) -> None:
+    def change(content):
+        released(content).pop("caveats") if caveats is None else released(content).update(caveats=caveats)
+
+    refused(folder, edit(claim_file(folder, "GA-1"), change), "suites.published: caveats: missing; add it")
+
+
+def test_a_registration_fits_its_suite(folder) -> None:
+    file = edit(claim_file(folder, "FC-8"), lambda c: c["suites"].update(published=quick(c)))
+    refused(folder, file, "suites.published: the suite trains nothing")
+    edit(file, lambda c: c["suites"].update(quick=yaml.safe_load(RELEASED), published=yaml.safe_load(RELEASED)))
+    refused(folder, file, "suites.quick: the suite trains")
+
+
+RELEASED = (default_folder() / "FC-8.yaml").read_text().partition("\n  published:\n")[2]
+
+
+@pytest.mark.parametrize("key", ["block", "chance", "dense_bands"])
+def test_a_suite_that_trains_says_how(folder, key) -> None:
+    refused(folder, edit(folder / "suites/quick.yaml", lambda c: c.pop(key)), f"{key}: missing; add it")
+    file = edit(folder / "suites/published.yaml", lambda c: c.update({key: {} if key == "dense_bands" else 1}))
+    shutil.copy(default_folder() / "suites/quick.yaml", folder / "suites/quick.yaml")
+    refused(folder, file, f"{key}: has no meaning in a suite of given results")
+
+
+def test_a_suite_of_given_results_describes_their_experiments(folder) -> None:
+    file = edit(folder / "suites/published.yaml", lambda c: c.pop("experiments"))
+    refused(folder, file, "experiments: missing; add it")
+
+
+@pytest.mark.parametrize(("cell", "says"), [
+    ("nobody2020:ticket@20%", "describes no experiment 'nobody2020'"), ("tickets@20%", "unknown arm 'tickets'"),
+])  # fmt: skip
+def test_a_cell_that_nobody_released(folder, cell, says) -> None:
+    def change(content):
+        released(content)["hypotheses"][0]["contrast"]["minuend"] = cell
+
+    refused(folder, edit(claim_file(folder, "ST-1"), change), "suites.published: H1: ", says)
+
+
+def test_networks_are_trained_at_a_level(folder) -> None:
+    file = edit(claim_file(folder), lambda c: hypothesis(c)["contrast"].update(minuend="ticket@20%"))
+    refused(folder, file, "suites.quick: 'ticket@20%': networks are trained at a level")
 
 
 # Values

@@ -70,7 +70,7 @@ def spread(n: int = N, sd: float = 0.5) -> np.ndarray:
     return z * sd / z.std(ddof=1)
 
 
-def facts_of(recipe: Experiment, cell: Cell, left: dict[str, int]) -> list[tuple[str, float]]:
+def starts_of(recipe: Experiment, cell: Cell, left: dict[str, int]) -> list[tuple[str, float]]:
     """What a sound run says of its start: `recipe` trains 30 iterations at 0.01 and rewinds to 10."""
     kind = ARMS[cell.arm]
     own = kind.weights not in ("init", "rewind-point", "trained")
@@ -112,7 +112,7 @@ def runs_of(found: Registry, cell: Cell, values: np.ndarray) -> list[tuple]:
                 (replicate, draw, None, "mask_crc32", float(crc)),
                 *((replicate, draw, 30, f"nonzero:{name}", float(count)) for name, count in left.items()),
             ]
-            rows += [(replicate, draw, None, *fact) for fact in facts_of(recipe, cell, left)]
+            rows += [(replicate, draw, None, *start) for start in starts_of(recipe, cell, left)]
             if cell.arm == "dense-copy":
                 rows.append((replicate, draw, None, "barrier", mine - BASE))
     density = sum(left.values()) / 100

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthbench.errors import UserError
-from lthbench.judging.given import judge_given
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.format import check_table, text_table
-from lthbench.results.given import GivenTable
 
 TESTS = ("superiority", "non-inferiority", "equivalence")
 # Secondary: judged alone at 5 %, so that a sign flip meets the same level on both sides.
@@ -35,13 +33,17 @@ def rows(d, labels=None, base=60.0, paired=True):
     return pd.DataFrame(found, columns=["experiment", "arm", "level", "replicate", "metric", "value"])
 
 
-def checked(frame) -> GivenTable:
+def checked(frame) -> pd.DataFrame:
     """A table as it would come out of a file."""
-    return GivenTable(check_table(text_table(frame.to_csv(index=False), Path("table.csv")), "table").table)
+    return check_table(text_table(frame.to_csv(index=False), Path("table.csv")), "table").table
+
+
+def judge_given(registry, table):
+    return judge(registry, "toys", 0, table, origin="given")
 
 
 def result(frame, test="superiority"):
-    return judge_given(lab.registry(CLAIMS[test]), "toys", checked(frame)).claims[0]
+    return judge_given(lab.registry(CLAIMS[test]), checked(frame)).claims[0]
 
 
 @settings(max_examples=40)
@@ -87,11 +89,90 @@ def test_more_noise_never_makes_a_pass(d, test, factor) -> None:
 def test_paired_results_are_judged_as_our_own_are() -> None:
     found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2")))
     own = lab.table(found, {"ticket@2": lab.BASE + 2 + lab.spread()})
-    given_ = judge_given(found, "toys", checked(own)).claims[0]
+    given_ = judge_given(found, checked(own)).claims[0]
     trained = judge(found, "toys", 0, own).claims[0]
     assert given_.verdict == trained.verdict == "PASS"
     assert given_.hypotheses[0].evidence == trained.hypotheses[0].evidence
     assert given_.gates == trained.gates  # the table holds masks and counts: all structural gates are looked at
+
+
+DERIVED = ("validation_curve_area", "early_stop_log_iteration", "log_iterations_to_58%", "generalisation_gap")
+
+
+@pytest.mark.parametrize("endpoint", DERIVED)
+def test_a_strangers_table_derives_what_our_own_does(endpoint) -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2", "equivalence", 5, endpoint=endpoint)))
+    own = lab.table(found, {"ticket@2": lab.BASE + 2 + lab.spread()}, with_training_accuracy)
+    columns = [endpoint.replace("_log", "")] if endpoint.startswith("early") else [
+        "validation_accuracy", "final_train_accuracy", "final_test_accuracy"]  # fmt: skip
+    bare = own[own["metric"].isin(columns) & own["arm"].isin(["ticket", "reinit"])]
+    trained = judge(found, "toys", 0, own).claims[0]
+    for given_ in (judge_given(found, checked(own)).claims[0], judge_given(found, checked(bare)).claims[0]):
+        assert given_.verdict == trained.verdict == "PASS"
+        assert given_.hypotheses[0].d == trained.hypotheses[0].d
+        assert given_.hypotheses[0].evidence == trained.hypotheses[0].evidence
+
+
+def with_training_accuracy(own):
+    end = own[own["metric"] == "final_test_accuracy"]
+    extra = end.assign(metric="final_train_accuracy", value=end["value"] + 1 + end["replicate"] / 7)
+    return pd.concat([own, extra], ignore_index=True)
+
+
+@pytest.mark.parametrize(("endpoint", "curve"), [
+    ("validation_curve_area", "validation_accuracy"), ("log_iterations_to_58%", "validation_accuracy"),
+    ("early_stop_log_iteration", "early_stop_iteration"), ("generalisation_gap", "final_train_accuracy"),
+])  # fmt: skip
+def test_nothing_is_derived_from_means_of_several_runs(endpoint, curve) -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2", endpoint=endpoint)))
+    means = [summary(60, 1, 5, arm) | {"metric": m, "iteration": 10}
+             for arm in ("ticket", "reinit") for m in (curve, "final_test_accuracy")]  # fmt: skip
+    verdict = judge_given(found, checked(pd.DataFrame(means))).claims[0]
+    assert verdict.verdict == "NOT RUN"
+    assert f"toy:ticket@2 ({endpoint})" in verdict.why
+
+
+def test_an_evaluation_that_does_not_say_when_reaches_nothing() -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2", endpoint="log_iterations_to_58%")))
+    own = lab.table(found).assign(iteration=None)
+    bare = own[own["metric"] == "validation_accuracy"].drop_duplicates(["arm", "level", "replicate", "draw"])
+    assert judge_given(found, checked(bare)).claims[0].verdict == "NOT RUN"
+
+
+def test_a_stranger_that_never_reaches_the_threshold_is_blocked_by_its_gate() -> None:
+    found = lab.registry(lab.claim("P-1", lab.line("ticket@2", "reinit@2", endpoint="log_iterations_to_58%")))
+    own = lab.table(found, {"ticket@2": 57.0})
+    verdict = judge_given(found, checked(own[own["metric"] == "validation_accuracy"])).claims[0]
+    assert verdict.verdict == "BLOCKED"
+    assert [g["name"] for g in verdict.gates if not g["passed"]] == ["H1: threshold reached"]
+
+
+@pytest.mark.parametrize(("stop", "verdict"), [(20.0, "PASS"), (30.0, "BLOCKED")])
+def test_a_strangers_early_stop_must_not_be_censored(stop, verdict) -> None:
+    line = lab.line("ticket@2", "reinit@2", "equivalence", 1, endpoint="early_stop_log_iteration")
+    found = lab.registry(lab.claim("P-1", line))
+    own = lab.table(found)
+    stops = own[own["metric"] == "early_stop_iteration"].assign(value=stop)
+    given_ = judge_given(found, checked(stops)).claims[0]
+    assert given_.verdict == verdict
+    assert ("early stop not censored", verdict == "PASS") in [(g["name"], g["passed"]) for g in given_.gates]
+    alone = stops.assign(metric="early_stop_log_iteration", value=np.log(stop))
+    blind = judge_given(found, checked(alone)).claims[0]
+    assert blind.verdict == "PASS"
+    assert any("the table has no early_stop_iteration" in said for said in blind.not_tested)
+
+
+def test_replicates_come_in_the_order_of_their_numbers() -> None:
+    d = np.linspace(1, 2, 12).round(2)
+    assert result(rows(d, [str(i) for i in range(12)])).hypotheses[0].d == pytest.approx(list(d))
+
+
+def test_a_diverged_pair_is_shown_and_blocks() -> None:
+    frame = rows([2.0] * 6)
+    frame.loc[2, "value"] = np.nan
+    line = result(frame).hypotheses[0]
+    assert line.how == "a run diverged"
+    assert line.d.count(None) == 1
 
 
 def test_labels_that_differ_are_unpaired_and_say_so() -> None:
@@ -168,6 +249,6 @@ def test_draws_are_averaged_inside_a_replicate() -> None:
 
 
 def test_verdicts_survive_their_file() -> None:
-    verdicts = judge_given(lab.registry(CLAIMS["superiority"]), "toys", checked(rows([2.0] * 6, paired=False)))
+    verdicts = judge_given(lab.registry(CLAIMS["superiority"]), checked(rows([2.0] * 6, paired=False)))
     assert from_json(to_json(verdicts)) == verdicts
     assert verdicts.origin == "given"

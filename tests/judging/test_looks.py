@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging_lab import N, claim, line, registry, spread, table
 
@@ -76,6 +76,7 @@ def test_verdicts_of_two_looks_survive_being_written() -> None:
     assert from_json(to_json(judged)) == judged
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
 def test_only_what_is_inconclusive_goes_on(seed: int) -> None:
     rng = np.random.default_rng(seed)

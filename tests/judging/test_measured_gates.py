@@ -7,7 +7,8 @@ import pandas as pd
 from judging_lab import N, claim, line, registry, table, where
 
 from lthbench.claims.schema import Cell
-from lthbench.judging.gates.accuracy import measured_gates
+from lthbench.judging.gates.accuracy import counting_gate, end_gate
+from lthbench.judging.gates.cells import Cells
 from lthbench.judging.table import Table
 from lthbench.recipe.data import DataSpec
 
@@ -17,7 +18,8 @@ TOY = replace(LAB.experiments["toy"], data=DataSpec("digits", test=1000))
 
 
 def found(frame: pd.DataFrame, experiment=TOY) -> list[str]:
-    gates = measured_gates(experiment, CELLS, Table(frame), N)
+    cells = Cells(experiment, CELLS, Table(frame), N)
+    gates = counting_gate(cells) + end_gate(cells)
     assert not any(gate.passed for gate in gates), "a pass leaves no trace"
     return [gate.name for gate in gates]
 

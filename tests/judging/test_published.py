@@ -5,15 +5,15 @@ import pytest
 from scipy import stats
 
 from lthbench.claims.load import load
-from lthbench.claims.schema import parse_place
-from lthbench.judging.given import judge_given
+from lthbench.judging.judge import judge
+from lthbench.judging.lines import sides_of
+from lthbench.judging.table import Table
 from lthbench.published.adapters import DATA, published, sources
 from lthbench.results.format import check_table, text_table
-from lthbench.results.given import GivenTable
 
 REGISTRY = load()
 TABLE = check_table(text_table(published().to_csv(index=False), DATA), "published").table
-VERDICTS = judge_given(REGISTRY, "published", GivenTable(TABLE), origin="published")
+VERDICTS = judge(REGISTRY, "published", 0, TABLE)
 BY_ID = {claim.id: claim for claim in VERDICTS.claims}
 RENDA = pd.read_csv(DATA / "renda2020/summary.csv").set_index(["network", "structure", "mode", "arm", "density"])
 
@@ -43,24 +43,21 @@ def test_every_claim_asked_for_has_a_verdict_and_a_reading_by_hand() -> None:
     for claim in BY_ID.values():
         assert claim.verdict in ("PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE")
         assert all(gate["passed"] for gate in claim.gates)
-        reanalysis = REGISTRY.claims[claim.id].reanalyses["published"]
-        assert len(reanalysis.by_hand) > 200
-        assert reanalysis.caveats
+        registration = REGISTRY.claims[claim.id].suites["published"]
+        assert len(registration.by_hand) > 200
+        assert registration.caveats
 
 
 def test_every_line_follows_from_welch_by_scipy() -> None:
-    table = GivenTable(TABLE)
+    table = Table(TABLE)
     looked = 0
-    for claim, reanalysis in REGISTRY.reanalyses("published"):
+    for claim, registration in REGISTRY.registrations("published"):
         verdict = BY_ID[claim.id]
-        for line, result in zip(reanalysis.lines(), verdict.hypotheses + verdict.beside, strict=True):
+        for line, result in zip(registration.lines(), verdict.hypotheses + verdict.beside, strict=True):
             if result.evidence is None:
                 continue
-            groups = [
-                table.measured(parse_place(term, reanalysis.experiment), line.endpoint).group
-                for term in (line.contrast.minuend, line.contrast.subtrahend)
-            ]
-            first, second = [(g.mean, g.sd, g.n) for g in groups]
+            sides = sides_of(table, line, registration.experiment, 0)
+            first, second = [(side.group.mean, side.group.sd, side.group.n) for side in sides]
             passes = by_scipy(line, first, second)
             enough = line.test != "superiority" or first[0] - second[0] >= line.delta
             assert result.evidence["p_pass"] == pytest.approx(passes, rel=1e-5, abs=1e-12)

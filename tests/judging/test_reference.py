@@ -7,7 +7,8 @@ import pytest
 
 from lthbench.claims.load import load
 from lthbench.claims.schema import Cell
-from lthbench.judging.judge import contrast, judge
+from lthbench.judging.judge import judge
+from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.tidy import read

@@ -5,20 +5,22 @@ import numpy as np
 import pytest
 from test_judging_gates import blocked, judged
 
+from lthbench.judging import lines
 from lthbench.judging.gates import known_cases as known
-from lthbench.judging.gates.starts import rate_total, rung
+from lthbench.judging.gates.masks import count
+from lthbench.judging.gates.starts import rate_total
 from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
 from lthbench.pruning.counts import ladder
 from lthbench.recipe.experiment import Pruning, Training
-from lthbench.stats.decision import Rule
+from lthbench.stats.rule import ROWS
 from lthbench.training.schedule import last_rate, learning_rates
 
 TICKET = lab.line("ticket@2", "reinit@2")
 ONE_SHOT = lab.line("ticket@2", "one-shot@2")
 REWOUND = lab.line("ticket@2", "rewound@2")
 SHUFFLED = lab.line("ticket@2", "shuffled@2")
-FACTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
+STARTS = ("start_", "rate_total", "wrongly_pruned", "rewind_validation_loss")
 
 
 @pytest.mark.parametrize("cell", ["ticket@2", "ticket@1", "dense@0"])
@@ -77,12 +79,12 @@ def test_a_rewind_point_of_another_iteration() -> None:
     blocked(REWOUND, change, "toy: rewind point", "1 of 10 of rewind points are not the dense network after 10")
 
 
-def without_facts(frame):
-    return frame[~frame["metric"].str.startswith(FACTS)].reset_index(drop=True)
+def without_starts(frame):
+    return frame[~frame["metric"].str.startswith(STARTS)].reset_index(drop=True)
 
 
 def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
-    claim = judged(TICKET, without_facts).claims[0]
+    claim = judged(TICKET, without_starts).claims[0]
     assert claim.verdict == "PASS"
     assert claim.not_tested[-1].startswith("toy: where networks started")
     assert not any("start" in gate["name"] or "rates" in gate["name"] for gate in claim.gates)
@@ -91,7 +93,7 @@ def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
 
 def test_results_of_two_versions_do_not_mix() -> None:
     def change(frame):
-        old = frame["metric"].str.startswith(FACTS) & (frame["arm"] == "ticket") & (frame["level"] == 1)
+        old = frame["metric"].str.startswith(STARTS) & (frame["arm"] == "ticket") & (frame["level"] == 1)
         return frame[~old].reset_index(drop=True)
 
     blocked(TICKET, change, "toy: start of every network", "ticket@1: no start_moved:weights")
@@ -164,14 +166,14 @@ def test_two_ways_to_the_ladder_agree(rate, scope) -> None:
     more = {"output_rate": rate / 2, "layer_rates": {"conv*": 0.15}} if scope == "layer-wise" else {}
     pruning = Pruning(scope, rate, keep=("fc2.*",), **more)
     for level in range(25):
-        assert rung(sizes, pruning, level, {}) == ladder(sizes, pruning, level), level
+        assert count(sizes, pruning, level, {}) == ladder(sizes, pruning, level), level
 
 
 def test_two_ways_to_the_ladder_of_filters_agree() -> None:
     sizes, filters = {"conv1.weight": 64 * 27, "out.weight": 640}, {"conv1.weight": 64}
     for level in range(8):
         pruning = Pruning("layer-wise", 0.3, unit="filter")
-        assert rung(sizes, pruning, level, filters) == ladder(sizes, pruning, level, filters), level
+        assert count(sizes, pruning, level, filters) == ladder(sizes, pruning, level, filters), level
 
 
 @pytest.mark.parametrize("training", [
@@ -199,11 +201,11 @@ def test_known_cases_come_out_right() -> None:
 
 
 @pytest.mark.parametrize(("where", "name", "wrong", "says"), [
-    ("lthbench.stats.decision", "_p_pass", lambda d, rule: two_sided(d, rule), "is no worse"),  # M15
+    ("lthbench.stats.rule", "ROWS", ROWS | {"non-inferiority": ROWS["equivalence"]}, "is no worse"),  # M15
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha), "first of two"),  # P13
     ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha / len(p)), "second of two"),
-    ("lthbench.judging.judge", "contrast", lambda *a: swapped(*a), "clear gain"),  # P7
-    ("lthbench.judging.table.Table", "by_replicate", lambda self, *a: best(self, *a), "draws are averaged"),  # P12
+    ("lthbench.judging.lines", "pairs_of", lambda *a: swapped(*a), "clear gain"),  # P7
+    ("lthbench.judging.table", "averaged", lambda runs: best(runs), "draws are averaged"),  # P12
 ])  # fmt: skip
 def test_a_judge_that_is_wrong_blocks_everything(monkeypatch, where, name, wrong, says) -> None:
     monkeypatch.setattr(f"{where}.{name}", wrong)
@@ -217,22 +219,12 @@ def test_a_judge_that_is_wrong_blocks_everything(monkeypatch, where, name, wrong
     assert "the judge decides known cases" in claims[0].why
 
 
-def two_sided(d, rule: Rule) -> float:
-    from lthbench.stats.location import shown_pvalue
-
-    bound = 0.0 if rule.test == "superiority" else -rule.delta
-    return max(
-        shown_pvalue(d, bound, "above"), 0 if rule.test == "superiority" else shown_pvalue(d, rule.delta, "below")
-    )
+in_order = lines.pairs_of
 
 
-contrast_of = __import__("lthbench.judging.judge", fromlist=["contrast"]).contrast
+def swapped(labels, first, second):
+    return in_order(labels, second, first)
 
 
-def swapped(*arguments):
-    sides = contrast_of(*arguments)
-    return None if sides is None else (sides[1], sides[0])
-
-
-def best(table, cell, metric):
-    return table.rows(cell, metric).groupby("replicate")["value"].max()
+def best(runs):
+    return {label: max(value for (other, _), value in runs.items() if other == label) for label, _ in runs}

@@ -43,13 +43,13 @@ def whole() -> list[pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def tables(whole: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Without the facts on starts, whose gates see an exchanged arm at once: the numbers have to."""
+    """Without the metrics on starts, whose gates see an exchanged arm at once: the numbers have to."""
     return [table[~table["metric"].str.startswith(STARTS)] for table in whole]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("world", ["null", "reversed"])
-def test_the_facts_on_starts_give_exchanged_arms_away(registry, whole, world: str, seed: int) -> None:
+def test_the_metrics_on_starts_give_exchanged_arms_away(registry, whole, world: str, seed: int) -> None:
     made = null_world(whole[seed], True) if world == "null" else reversed_world(whole[seed], True)
     found = verdicts(registry, made)
     start = dict.fromkeys(("FC-1", "FC-6", "FC-8"), f"{MLP}: start of every network")
@@ -68,12 +68,12 @@ def words(found: dict[str, ClaimVerdict]) -> dict[str, str]:
 
 @pytest.fixture
 def numbers_alone(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr("lthbench.judging.judge.claim_gates", lambda *about: [])
+    return lambda: monkeypatch.setattr("lthbench.judging.judge.claim_gates", lambda *about: ([], []))
 
 
 def of(table: pd.DataFrame, cell: Cell) -> pd.Series:
     """The rows of a cell."""
-    experiment, arm, level = cell
+    experiment, arm, level, *_ = cell
     return (table["experiment"] == experiment) & (table["arm"] == arm) & (table["level"] == level)
 
 

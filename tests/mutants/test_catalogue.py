@@ -8,7 +8,8 @@ import yaml
 
 from lthbench.claims.load import load
 from lthbench.errors import UserError
-from tools.mutants import copy
+from tools.mutants import command, copy
+from tools.mutants.__main__ import main
 from tools.mutants.catalogue import CATALOGUE, chosen
 from tools.mutants.copy import PatchError, apply, patched
 from tools.mutants.known import KNOWN
@@ -16,6 +17,7 @@ from tools.mutants.mutant import Mutant, Patch
 from tools.mutants.plausible import PLAUSIBLE
 
 ROOT = Path(__file__).parents[2]
+QUICK = set(load(ROOT / "claims").suites["quick"].claims)
 EVERY = pytest.mark.parametrize("mutant", CATALOGUE.values(), ids=CATALOGUE)
 
 
@@ -42,7 +44,7 @@ def test_every_test_named_is_there(mutant) -> None:
 
 @EVERY
 def test_claims_are_those_of_the_suite_or_it_is_said_why_there_are_none(mutant) -> None:
-    assert set(mutant.claims) <= set(load(ROOT / "claims").suites["quick"].claims)
+    assert set(mutant.claims) <= QUICK
     assert bool(mutant.claims) != bool(mutant.unseen)
 
 
@@ -82,3 +84,30 @@ def test_from_a_wheel_it_is_said_where_the_tests_are(tmp_path, monkeypatch) -> N
     monkeypatch.setattr(copy, "__file__", str(tmp_path / "site-packages/lthbench/mutants/copy.py"))
     with pytest.raises(UserError, match="only in the source distribution"):
         copy.checkout()
+
+
+def test_the_program_hands_its_options_over(monkeypatch, tmp_path) -> None:
+    given = []
+    monkeypatch.setattr(command, "run", lambda *options: given.append(options[:4]) or 1)
+    file = tmp_path / "results.json"
+    assert (
+        main(["--only", "M3", "--only", "P1", "--outcome-only", "--full", "--jobs", "2", "--json", str(file)]) == 1
+    )
+    ((only, harness, jobs, target),) = given
+    assert (only, jobs, target) == (["M3", "P1"], 2, file)
+    assert (harness.tests, harness.outcomes, harness.full) == (False, True, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--tests-only", "--outcome-only"], "not allowed with"), (["--jobs", "0"], "less than 1")],
+)
+def test_the_program_refuses_options_that_make_no_sense(options, words, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(options)
+    assert words in capsys.readouterr().err
+
+
+def test_an_unknown_mutant_is_a_line(capsys) -> None:
+    assert main(["--only", "M99"]) == 2
+    assert "M99" in capsys.readouterr().err

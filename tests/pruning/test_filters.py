@@ -8,7 +8,8 @@ from pruning_lab import IMAGE, SGD, TIED, filterwise, made, noise, random_scores
 
 from lthbench.claims.schema import Cell
 from lthbench.drive.execute import run_chunk
-from lthbench.judging.gates.claim import ladder_gate, mask_gates
+from lthbench.judging.gates.cells import Cells
+from lthbench.judging.gates.masks import ladder_gate, mask_gates
 from lthbench.judging.table import Table
 from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Mlp
@@ -245,8 +246,8 @@ def test_every_arm_wears_whole_filters_and_the_gates_count_them(ran) -> None:
     units, root = ran
     table, _ = tidy.collect(root, units)
     every = [Cell("filters", unit.arm, unit.level) for unit in units]
-    gates = [ladder_gate(units[0].experiment, every, Table(table), 2)]
-    gates += mask_gates(units[0].experiment, every, Table(table), 2)
+    cells = Cells(units[0].experiment, every, Table(table), 2)
+    gates = ladder_gate(cells) + mask_gates(cells)
     assert [gate.detail for gate in gates if not gate.passed] == []
     assert [gate.name for gate in gates if "random-mask" in gate.name] == ["filters: mask of random-mask@2"]
     one, two = (11, 8), (8, 6)
@@ -312,7 +313,8 @@ def test_the_ladder_gate_notices_what_is_wrong(ran, metric, by) -> None:
         arm = "dense" if metric.startswith("filters") else "ticket"
         table.loc[(table["arm"] == arm) & (table["metric"] == metric), "value"] += by
     every = [Cell("filters", "dense", 0), Cell("filters", "ticket", 1)]
-    assert not ladder_gate(units[0].experiment, every, Table(table), 2).passed
+    (gate,) = ladder_gate(Cells(units[0].experiment, every, Table(table), 2))
+    assert not gate.passed
 
 
 def test_pruning_single_weights_tells_no_filters(tmp_path) -> None:

@@ -127,7 +127,9 @@ def test_differences_are_those_of_the_data(registry, verdicts) -> None:
 
 
 def test_results_of_others_have_no_such_section(registry, verdicts) -> None:
-    others = material(registry, replace(verdicts, suite="released", origin="published"))
+    given = registry.suites[verdicts.suite].model_copy(update={"given": "published"})
+    released = replace(registry, suites={"released": given})
+    others = material(released, replace(verdicts, suite="released", origin="published"))
     assert published_part(others) is None
     assert differences_part(others) is None
 

@@ -10,6 +10,7 @@ from lthbench.report.figures.density import density_plot, ticks
 from lthbench.report.figures.density import draw as draw_density
 from lthbench.report.figures.style import LOOKS
 from lthbench.report.figures.summaries import final_accuracy, learning_curve, line_errors, over_replicates
+from lthbench.stats.rule import Rule
 
 
 def artists(figure, gid: str) -> list:
@@ -47,7 +48,7 @@ def test_deciding_rows_look_different_from_those_beside(verdicts) -> None:
 def test_bounds_and_pass_side(verdicts, test, bounds, side) -> None:
     result = replace(verdicts.claims[0].hypotheses[0], test=test)
     assert intervals.bounds(result) == bounds
-    assert intervals.pass_side(result) == side
+    assert Rule(test, 1.5).range == side
 
 
 def test_everything_lies_inside_the_axes(verdicts) -> None:

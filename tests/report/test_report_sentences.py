@@ -17,9 +17,9 @@ REFERENCE = Path(__file__).parents[2] / "reports/reference"
 @pytest.mark.parametrize(
     ("test", "asked", "against"),
     [
-        ("superiority", "above 0, mean at least 1.5 pp", "below 1.5 pp"),
+        ("superiority", "above 0 with a mean of at least 1.5 pp", "below 1.5 pp"),
         ("non-inferiority", "above −1.5 pp", "below −1.5 pp"),
-        ("equivalence", "between −1.5 and +1.5 pp", "beyond −1.5 or +1.5 pp"),
+        ("equivalence", "between −1.5 and 1.5 pp", "below −1.5 or above 1.5 pp"),
     ],
 )
 def test_what_a_rule_asks(verdicts, test, asked, against) -> None:
@@ -31,7 +31,7 @@ def test_what_a_rule_asks(verdicts, test, asked, against) -> None:
 def test_what_would_have_changed_the_verdict(verdicts) -> None:
     said = [sentences.otherwise(claim, "mini") for claim in verdicts.claims]
     assert said[0].startswith("It would have failed if this had been shown: H1 below −1.5 pp.")
-    assert said[1] == "It would have passed if this had been shown: H1 above 0, mean at least 1.5 pp."
+    assert said[1] == "It would have passed if this had been shown: H1 above 0 with a mean of at least 1.5 pp."
     assert said[2] == "H1: n = 40 would settle it."
     assert "diagnosis only" in said[3]
     assert "lthbench run mini --claim A-5" in said[4]

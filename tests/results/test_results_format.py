@@ -65,7 +65,7 @@ def test_a_plain_table(file) -> None:
         ([HEAD, RUN.format("a", 160)], ["line 2", "value '160' is no accuracy"]),
         ([HEAD, RUN.format("a", 0.6), RUN.format("b", 0.7)], ["every accuracy is at most 1", "--unit fraction"]),
         ([HEAD, RUN.format("a", 60), RUN.format("b", 0.6)], ["mixed units? line 3 has accuracy 0.6, line 2 60"]),
-        ([HEAD, "e,dense-copy,0,a,barrier,0.4"], ["barriers without accuracies", "--unit"]),
+        ([HEAD, "e,dense-copy,0,a,barrier,0.4"], ["barriers or gaps without accuracies", "--unit"]),
         ([HEAD + ",unit", RUN.format("a", 60) + ",pp"], ["unit 'pp' is not percent or fraction"]),
         ([HEAD + ",value", RUN.format("a", 60) + ",3"], ["column 'value' is there twice"]),
     ],
@@ -130,3 +130,10 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch) -> 
 
 def test_the_committed_schema_is_the_codes() -> None:
     assert json.loads((ROOT / "docs/results.schema.json").read_text()) == Row.model_json_schema()
+
+
+def test_gaps_are_converted_with_the_accuracies_they_come_from(tmp_path) -> None:
+    rows = ["e,dense,0,a,final_test_accuracy,0.9", "e,dense,0,a,generalisation_gap,-0.02"]
+    (tmp_path / "t.csv").write_text("\n".join([HEAD, *rows]) + "\n")
+    table = read_results(tmp_path / "t.csv", "fraction").table
+    assert list(table["value"]) == pytest.approx([90, -2])

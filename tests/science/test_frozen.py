@@ -7,6 +7,7 @@ import pytest
 import science_lab as lab
 
 from lthbench.claims.schema import Cell
+from lthbench.judging.gates.cells import Cells
 from lthbench.judging.gates.starts import frozen_gates
 from lthbench.judging.table import Table
 from lthbench.recipe.arms import check_frozen, parents
@@ -65,7 +66,7 @@ def test_its_record_counts_the_weights_that_are_trained_and_none_that_moved(ran)
     assert set(ran.measured("pruned_moved", "frozen", LEVEL).values()) == {0.0}
     assert not ran.measured("pruned_moved", "ticket", LEVEL)
     table = Table(collect(ran.root, ran.units)[0])
-    (gate,) = frozen_gates(ran.experiment, [Cell("plain", "frozen", LEVEL)], table, 2)
+    (gate,) = frozen_gates(Cells(ran.experiment, [Cell("plain", "frozen", LEVEL)], table, 2))
     assert gate.passed, gate.detail
     assert "frozen weights" in gate.name
 
@@ -82,7 +83,7 @@ def test_zeros_in_their_place_are_noticed(ran) -> None:
     assert moved == {0: gone, 1: gone}
     table = collect(ran.root, ran.units)[0]
     table.loc[table["metric"] == "pruned_moved", "value"] = [0.0, 1.0]
-    (gate,) = frozen_gates(ran.experiment, [Cell("plain", "frozen", LEVEL)], Table(table), 2)
+    (gate,) = frozen_gates(Cells(ran.experiment, [Cell("plain", "frozen", LEVEL)], Table(table), 2))
     assert not gate.passed
     assert "1 of 2 of frozen@2" in gate.detail
 

@@ -7,6 +7,7 @@ import pytest
 import science_lab as lab
 
 from lthbench.claims.schema import Cell
+from lthbench.judging.gates.cells import Cells
 from lthbench.judging.gates.starts import start_gates
 from lthbench.judging.table import Table
 from lthbench.results.tidy import collect
@@ -24,7 +25,8 @@ def gates_of(experiment, folder, cache) -> dict[str, bool]:
     lab.execute(units, folder, cache)
     table = Table(collect(folder, units)[0])
     every = [Cell(experiment.id, unit.arm, unit.level) for unit in units]
-    return {gate.name.partition(": ")[2]: gate.passed for gate in start_gates(experiment, every, table, 2)}
+    gates = start_gates(Cells(experiment, every, table, 2))
+    return {gate.name.partition(": ")[2]: gate.passed for gate in gates}
 
 
 @KINDS

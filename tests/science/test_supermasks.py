@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from lthbench.claims.schema import Cell
-from lthbench.judging.gates.claim import ladder_gate, mask_gates
+from lthbench.judging.gates.cells import Cells
+from lthbench.judging.gates.masks import ladder_gate, mask_gates
 from lthbench.judging.table import Table
 from lthbench.models import supermask
 from lthbench.models.module import module_model
@@ -129,9 +130,10 @@ def test_signed_constants_have_the_initial_signs_and_one_size_per_layer(learned)
 def test_the_gates_count_edge_popup_and_let_learned_densities_be(learned) -> None:
     table = Table(collect(learned.root, learned.units)[0])
     every = [Cell("digits", *cell) for cell in sorted({("dense", 0), ("ticket", 2), *CELLS})]
-    gate = ladder_gate(learned.experiment, every, table, 2)
+    cells = Cells(learned.experiment, every, table, 2)
+    (gate,) = ladder_gate(cells)
     assert gate.passed, gate.detail
-    names = {g.name: g.passed for g in mask_gates(learned.experiment, every, table, 2)}
+    names = {g.name: g.passed for g in mask_gates(cells)}
     assert names["digits: mask of edge-popup@2"]
     assert not any("supermask" in name for name in names)
 

@@ -20,7 +20,7 @@ from mutations import TABLE_PIECES, YAML_PIECES, mutated
 
 from lthbench.claims.load import ClaimFileError, claim_files, default_folder, load, validate, yaml_of
 from lthbench.claims.popular import Popular
-from lthbench.claims.schema import Claim, GivenSuite, Suite
+from lthbench.claims.schema import Claim, Suite
 from lthbench.data import npz
 from lthbench.data.errors import DataError
 from lthbench.drive.check import Question, answer
@@ -45,7 +45,7 @@ FILES = (
     (CLAIMS / "popular.yaml", Popular),
     *((path, Experiment) for path in sorted(CLAIMS.glob("experiments/*.yaml"))),
     (CLAIMS / "suites/quick.yaml", Suite),
-    (CLAIMS / "suites/published.yaml", GivenSuite),
+    (CLAIMS / "suites/published.yaml", Suite),
 )
 fuzz = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 briefly = settings(max_examples=20, suppress_health_check=list(HealthCheck))

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/workflow")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/workflow")]
 
 from tiny_suite import PATIENCE, write_claims  # noqa: E402
 

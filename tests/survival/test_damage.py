@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from survival_lab import scope
+from tiny_suite import PLAIN
 
 Edit = Callable[[Path], None]
 
@@ -35,7 +36,7 @@ def test_a_unit(lthbench, plain_run: Path, ending: str, damage: Edit) -> None:
     file = next((plain_run / "results").rglob(f"units/**/b1-ticket-1-*{ending}"))
     whole = file.read_bytes()
     damage(file)
-    done = lthbench("run", "tiny", "--out", plain_run, "--no-snakemake")
+    done = lthbench("run", "tiny", "--out", plain_run, *PLAIN)
     assert done.returncode in (0, 1, 3), done.stderr
     said = (scope(plain_run) / "tiny.b1.log").read_text()
     assert file.name in said
@@ -45,7 +46,7 @@ def test_a_unit(lthbench, plain_run: Path, ending: str, damage: Edit) -> None:
     assert {name: (scope(plain_run) / name).read_bytes() for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("damage", [cut, edit])
+@pytest.mark.parametrize("damage", [pytest.param(cut, marks=pytest.mark.slow), edit])
 def test_generated_data_in_the_cache(
     lthbench, claims_dir: Path, tmp_path: Path, environment, monkeypatch: pytest.MonkeyPatch, damage: Edit
 ) -> None:
@@ -56,14 +57,14 @@ def test_generated_data_in_the_cache(
     )
     file.write_text(drawn.replace("weights: 2080", "weights: 1504"))
     out = [tmp_path / "first", tmp_path / "second"]
-    first = lthbench("run", "tiny", "--claim", "ST-2", "--out", out[0], "--no-snakemake")
+    first = lthbench("run", "tiny", "--claim", "ST-2", "--out", out[0], *PLAIN)
     assert first.returncode in (0, 1, 3, 4), first.stderr
     stored = sorted((tmp_path / "cache").glob("*.safetensors"))
     whole = [load_file(path) for path in stored]
     assert stored
     for path in stored:
         damage(path)
-    lthbench("run", "tiny", "--claim", "ST-2", "--out", out[1], "--no-snakemake")
+    lthbench("run", "tiny", "--claim", "ST-2", "--out", out[1], *PLAIN)
     said = "".join(log.read_text() for log in scope(out[1]).with_name("ST-2").glob("*.log"))
     for path in stored:
         assert f"cache: {path} cannot be used and is made again" in said
@@ -87,6 +88,7 @@ def test_a_table_under_a_verdict(lthbench, plain_run: Path, how: str, name: str,
     assert {name: (scope(plain_run) / name).read_bytes() for name in wanted} == wanted
 
 
+@pytest.mark.slow
 def test_snakemake_sees_it_too(lthbench, plain_run: Path) -> None:
     wanted = {name: (scope(plain_run) / name).read_bytes() for name in ("tidy.csv", "verdicts.json")}
     assert lthbench("run", "tiny", "--out", plain_run).returncode in (0, 1, 3)

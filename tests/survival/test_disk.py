@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from survival_lab import PATIENCE, records, scope
+from tiny_suite import PLAIN
 
 PYTHON = [sys.executable, "-m", "lthbench"]
 RUNS = {
@@ -43,6 +44,7 @@ def alone(script: str, folder: Path, command: list[str], environment: dict[str, 
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")
+@pytest.mark.slow
 @pytest.mark.parametrize("how", RUNS)
 def test_a_full_disk(
     how: str, tmp_path: Path, claims_dir: Path, plain_run: Path, environment: dict[str, str]
@@ -63,7 +65,7 @@ def test_a_full_disk(
         assert (scope(tmp_path / "out") / name).read_bytes() == (scope(plain_run) / name).read_bytes()
 
 
-@pytest.mark.parametrize("how", ["run --no-snakemake", "campaign"])
+@pytest.mark.parametrize("how", [pytest.param("run --no-snakemake", marks=pytest.mark.slow), "campaign"])
 def test_a_file_that_may_not_grow_is_named(
     how: str, tmp_path: Path, claims_dir: Path, plain_run: Path, environment
 ) -> None:
@@ -109,6 +111,6 @@ def test_a_cache_that_cannot_be_written_stops_nothing(
     (tmp_path / "cache").write_text("a file in the way")
     monkeypatch.setitem(environment, "LTHBENCH_CACHE", str(tmp_path / "cache"))
     out = tmp_path / "out"
-    done = lthbench("run", "tiny", "--out", out, "--no-snakemake")
+    done = lthbench("run", "tiny", "--out", out, *PLAIN)
     assert done.returncode in (0, 1, 3), done.stderr
     assert (scope(out) / "tidy.csv").read_bytes() == (scope(plain_run) / "tidy.csv").read_bytes()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from survival_lab import records, scope
+from tiny_suite import PLAIN
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd, momentum: 0.9"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd, momentum: 0.9", marks=pytest.mark.slow)])
 def test_an_absurd_learning_rate(lthbench, tmp_path: Path, claims_dir: Path, optimizer: str) -> None:
     file = claims_dir / "experiments/tiny.yaml"
     text = file.read_text()
@@ -17,7 +18,7 @@ def test_an_absurd_learning_rate(lthbench, tmp_path: Path, claims_dir: Path, opt
         text.replace("optimizer: adam, learning_rate: 0.002", f"optimizer: {optimizer}, learning_rate: 1.0e+25")
     )
     out = tmp_path / "out"
-    done = lthbench("run", "tiny", "--out", out, "--no-snakemake")
+    done = lthbench("run", "tiny", "--out", out, *PLAIN)
     assert done.returncode == 4, done.stdout + done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert len(records(out)) == 10, "recorded, not lost"
@@ -32,7 +33,7 @@ def test_an_absurd_learning_rate(lthbench, tmp_path: Path, claims_dir: Path, opt
         assert "tiny: no diverged run" in [gate["name"] for gate in failed]
         assert "not finite" in next(gate["detail"] for gate in failed if "diverged" in gate["name"])
     before = records(out)
-    assert lthbench("run", "tiny", "--out", out, "--no-snakemake").returncode == 4
+    assert lthbench("run", "tiny", "--out", out, *PLAIN).returncode == 4
     assert records(out) == before, "a diverged run is a result, not trained again"
 
 

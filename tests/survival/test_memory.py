@@ -113,6 +113,7 @@ def test_other_errors_are_not_taken_for_it() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [[], ["--no-snakemake"]])
 def test_a_job_that_the_kernel_kills(
     how: list[str], lthbench, tmp_path: Path, claims_dir: Path, environment, plain_run: Path

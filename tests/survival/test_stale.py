@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from survival_lab import PATIENCE, ROOT, records, scope
+from tiny_suite import PLAIN
 
 from lthbench.recipe.engine import VERSION
 
@@ -46,7 +47,7 @@ def engines(out: Path) -> list[str]:
     return [entry["engine"] for entry in json.loads((scope(out) / "provenance.json").read_text())]
 
 
-@pytest.mark.parametrize("how", [[], ["--no-snakemake"]])
+@pytest.mark.parametrize("how", [pytest.param([], marks=pytest.mark.slow), [*PLAIN]])
 def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_999, plain_run: Path) -> None:
     before = records(plain_run)
     results = plain_run / "results/tiny/seed-0"
@@ -102,7 +103,7 @@ def test_units_made_with_another_library_are_used_and_said(lthbench, plain_run: 
         whole = json.loads(path.read_text())
         whole["provenance"]["torch"] = "1.0.0+other"
         path.write_text(json.dumps(whole))
-    done = lthbench("run", "tiny", "--out", plain_run, "--no-snakemake")
+    done = lthbench("run", "tiny", "--out", plain_run, *PLAIN)
     assert done.returncode in (0, 1, 3), done.stderr
     assert "units were made with torch 1.0.0, " in done.stdout
     assert "verdicts should be the same, bits need not be" in done.stdout

@@ -11,7 +11,10 @@ from survival_lab import PATIENCE, records, scope
 OTHERS = (["run", "tiny"], ["run", "tiny", "--no-snakemake"], ["campaign", "tiny", "--budget", "1m"])
 
 
-@pytest.mark.parametrize("first", [[], ["--no-snakemake"]], ids=["snakemake", "plain"])
+@pytest.mark.parametrize(
+    "first",
+    [pytest.param([], marks=pytest.mark.slow, id="snakemake"), pytest.param(["--no-snakemake"], id="plain")],
+)
 def test_the_second_is_refused_and_goes_on_after_the_first_was_killed(
     first: list[str], lthbench, tmp_path: Path, claims_dir: Path, environment, plain_run: Path
 ) -> None:
@@ -57,6 +60,7 @@ def test_the_second_is_refused_and_goes_on_after_the_first_was_killed(
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_snakemake_started_by_hand_is_not_taken(lthbench, plain_run: Path) -> None:
     lock = plain_run / ".snakemake/locks/0.output.lock"
     lock.parent.mkdir(parents=True)

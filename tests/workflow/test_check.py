@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import typed
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -59,6 +60,7 @@ def test_published_runs_without_torch(no_torch, tmp_path, driver) -> None:
         assert "does not state" in (folder / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_snakemake_starts_at_the_tidy_table(no_torch, tmp_path) -> None:
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-c1", "published"]
     done = subprocess.run(command, cwd=tmp_path, env=no_torch, capture_output=True, text=True, timeout=300)
@@ -79,9 +81,9 @@ def test_snakemake_starts_at_the_tidy_table(no_torch, tmp_path) -> None:
         (["check", "t.csv", "--as", "lenet"], 2, ["no such experiment"]),
     ],
 )  # fmt: skip
-def test_what_is_refused(no_torch, tmp_path, arguments, code, words) -> None:
+def test_what_is_refused(tmp_path, arguments, code, words) -> None:
     shutil.copy(DOCS / "example-results.csv", tmp_path / "t.csv")
-    done = call(no_torch, tmp_path, *arguments)
+    done = typed(arguments, folder=tmp_path)
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert 1 <= len(done.stderr.strip().splitlines()) <= 2
@@ -89,19 +91,19 @@ def test_what_is_refused(no_torch, tmp_path, arguments, code, words) -> None:
         assert word in done.stderr
 
 
-def test_an_experiment_under_another_name(no_torch, tmp_path) -> None:
+def test_an_experiment_under_another_name(tmp_path) -> None:
     text = (DOCS / "example-results.csv").read_text().replace("mnist1d-mlp", "[bold]my-net<script>")
     (tmp_path / "t.csv").write_text(text)
-    done = call(no_torch, tmp_path, "check", "t.csv", "--claims", "FC-8", "--as", "mnist1d-mlp")
+    done = typed(["check", "t.csv", "--claims", "FC-8", "--as", "mnist1d-mlp"], folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "is judged as 'mnist1d-mlp'" in done.stdout
     assert "[bold]my-net<script>" in done.stdout
     assert "my-net<script>" not in (tmp_path / "reports/check/index.html").read_text()
 
 
-def test_our_own_table_gets_our_own_verdicts(no_torch, tmp_path) -> None:
+def test_our_own_table_gets_our_own_verdicts(tmp_path) -> None:
     folder = ROOT / "reports/reference/quick/seed-1"
-    done = call(no_torch, tmp_path, "check", str(folder / "tidy.csv.gz"))
+    done = typed(["check", folder / "tidy.csv.gz"], folder=tmp_path)
     assert done.returncode == 0, done.stderr
     ours, theirs = (
         json.loads(path.read_text())["claims"]
@@ -118,6 +120,24 @@ def test_our_own_table_gets_our_own_verdicts(no_torch, tmp_path) -> None:
         )
 
 
+@pytest.mark.parametrize("suite", ["cpu", "cpu-long"])
+def test_our_own_table_has_the_claims_that_judge_sees(no_torch, tmp_path, suite) -> None:
+    folder = ROOT / f"reports/reference/{suite}/seed-0"
+    done = call(no_torch, tmp_path, "check", str(folder / "tidy.csv.gz"), "--suite", suite)
+    assert done.returncode != 2, done.stderr
+    ours, theirs = (
+        {claim["id"]: claim for claim in json.loads(path.read_text())["claims"]}
+        for path in (folder / "verdicts.json", tmp_path / "reports/check/verdicts.json")
+    )
+    # Endpoints that are no column of the table (speed, gaps, log iterations) are derived, as `judge` derives them.
+    run = {id for id, claim in ours.items() if claim["verdict"] != "NOT RUN"}
+    assert set(theirs) >= run
+    for id in run:
+        for own, given in zip(ours[id]["hypotheses"], theirs[id]["hypotheses"], strict=True):
+            assert given["d"] == own["d"]
+            assert given["evidence"] == own["evidence"]
+
+
 SUMMARIES = """experiment,arm,density,metric,value,sd,n
 mine,one-shot,0.168,final_test_accuracy,88.6,0.2,5
 mine,one-shot-reinit,0.168,final_test_accuracy,88.5,0.25,5
@@ -125,9 +145,9 @@ mine,dense,1,final_test_accuracy,91.7,0.2,5
 """
 
 
-def test_a_strangers_numbers_are_not_shown_as_the_released_ones(no_torch, tmp_path) -> None:
+def test_a_strangers_numbers_are_not_shown_as_the_released_ones(tmp_path) -> None:
     (tmp_path / "t.csv").write_text(SUMMARIES)
-    done = call(no_torch, tmp_path, "check", "t.csv", "--as", "renda2020-resnet20")
+    done = typed(["check", "t.csv", "--as", "renda2020-resnet20"], folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "FC-13 H1, H2: summaries: Welch's t test" in done.stdout
     text = (tmp_path / "reports/check/report.md").read_text()

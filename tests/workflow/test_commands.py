@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import typed
 
 from lthbench import __version__
 from lthbench.claims.load import load
@@ -52,7 +53,7 @@ def test_list_of_the_packages_claims_fits_a_few_screens() -> None:
     lines = list(tables.overview(registry, 80))
     assert len(lines) <= 100
     assert max(map(len, lines)) <= 80
-    claims = [claim for suite in registry.every_suite.values() for claim in suite.claims]
+    claims = [claim for suite in registry.suites.values() for claim in suite.claims]
     assert [line.split()[0] for line in lines if line.startswith("  ")] == claims
 
 
@@ -62,7 +63,7 @@ def test_engine_says_whether_the_code_is_the_declared(capsys: pytest.CaptureFixt
 
 
 @pytest.fixture
-def typed(environment, tmp_path):
+def process(environment, tmp_path):
     """Type a command, with more of the environment or of Python's options where given."""
 
     def call(*arguments: str, python: tuple[str, ...] = (), **more: str) -> subprocess.CompletedProcess[str]:
@@ -74,14 +75,14 @@ def typed(environment, tmp_path):
     return call
 
 
-def test_the_version(typed) -> None:
+def test_the_version(process) -> None:
     for arguments in (["--version"], ["--version", "list"]):
-        done = typed(*arguments)
+        done = process(*arguments)
         assert (done.returncode, done.stdout) == (0, f"lthbench {__version__}\n")
 
 
-def test_without_a_command_there_is_help_and_no_error_line(typed) -> None:
-    done = typed()
+def test_without_a_command_there_is_help_and_no_error_line(process) -> None:
+    done = process()
     assert done.returncode == 2
     assert "campaign" in done.stdout
     assert done.stderr == ""
@@ -96,15 +97,15 @@ def test_without_a_command_there_is_help_and_no_error_line(typed) -> None:
         (["list"], {"torch", "matplotlib", "snakemake"}),
     ],
 )
-def test_a_command_imports_what_it_needs(typed, arguments, heavy) -> None:
-    done = typed(*arguments, python=("-X", "importtime"))
+def test_a_command_imports_what_it_needs(process, arguments, heavy) -> None:
+    done = process(*arguments, python=("-X", "importtime"))
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "lthbench" in imported
     assert not imported & heavy
 
 
-def test_a_terminal_without_our_letters_gets_the_answer(typed) -> None:
+def test_a_terminal_without_our_letters_gets_the_answer(process) -> None:
     reference = str(ROOT / "reports/reference/quick/seed-0")
     for arguments in (
         ["explain", "FC-1", "--run", reference],
@@ -112,16 +113,16 @@ def test_a_terminal_without_our_letters_gets_the_answer(typed) -> None:
         ["list"],
         ["--help"],
     ):
-        done = typed(*arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        done = process(*arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
         assert done.returncode == 0, done.stderr
         assert done.stdout.isascii()
-    assert "\\u03b4 = 1.5" in typed("explain", "FC-1", "--run", reference, PYTHONIOENCODING="ascii").stdout
+    assert "\\u03b4 = 1.5" in process("explain", "FC-1", "--run", reference, PYTHONIOENCODING="ascii").stdout
 
 
-def test_claims_are_known_in_any_case(typed, lthbench, plain_run: Path) -> None:
-    done = lthbench("judge", "tiny", "--claim", "fc-6", "--out", plain_run)
-    assert "scopes/FC-6/tidy.csv: not there" in done.stderr
-    assert typed("explain", "lmc-1").stdout.startswith("LMC-1 (")
-    assert "no claim 'fc-99'; did you mean 'FC-" in typed("explain", "fc-99").stderr
-    table = str(ROOT / "docs/example-results.csv")
-    assert typed("check", table, "--claims", "fc-8").returncode == 0
+def test_claims_are_known_in_any_case(environment, lthbench, tmp_path: Path) -> None:
+    asked = lthbench("judge", "tiny", "--claim", "fc-6", "--out", tmp_path)
+    assert "scopes/FC-6/tidy.csv: not there" in asked.stderr
+    assert typed(["explain", "lmc-1"], environment, tmp_path).stdout.startswith("LMC-1 (")
+    assert "no claim 'fc-99'; did you mean 'FC-" in typed(["explain", "fc-99"], environment, tmp_path).stderr
+    table = ROOT / "docs/example-results.csv"
+    assert typed(["check", table, "--claims", "fc-8"], environment, tmp_path).returncode == 0

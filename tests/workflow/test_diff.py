@@ -3,12 +3,13 @@
 import io
 import json
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from command_line import typed
 from rich.console import Console
+from tiny_suite import PLAIN
 
 from lthbench.cli.show import diff_table
 from lthbench.judging import diff
@@ -20,8 +21,7 @@ REFERENCE = ROOT / "reports/reference/quick"
 @pytest.fixture
 def call(environment, tmp_path):
     def done(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lthbench", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        return typed(arguments, environment, tmp_path)
 
     return done
 
@@ -121,7 +121,7 @@ def test_a_run_against_itself_and_against_a_baseline_that_differs(call, tmp_path
     content["claims"][0]["verdict"] = "PASS" if content["claims"][0]["verdict"] != "PASS" else "FAIL"
     (tmp_path / "old.json").write_text(json.dumps(content))
     first_claim = content["claims"][0]["id"]
-    assert call("run", "published", "--against", "old.json").returncode == 1
+    assert call("run", "published", "--claim", first_claim, "--against", "old.json").returncode == 1
     others = next(c["id"] for c in content["claims"] if c["id"] != first_claim and c["kind"] == "primary")
     assert call("run", "published", "--claim", others, "--against", "old.json").returncode == 0
     told = call("explain", "FC-8", "--out", tmp_path)
@@ -130,7 +130,7 @@ def test_a_run_against_itself_and_against_a_baseline_that_differs(call, tmp_path
 
 
 def test_a_trained_run_is_compared_with_what_it_replaces(lthbench, plain_run) -> None:
-    done = lthbench("run", "tiny", "--no-snakemake", "--out", plain_run, "--against", "tiny")
+    done = lthbench("run", "tiny", *PLAIN, "--out", plain_run, "--against", "tiny")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "changed: none. Exit code 0." in done.stdout
     assert ET.parse(plain_run / "reports/tiny/diff.xml").getroot().attrib["failures"] == "0"

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from command_line import typed
+from tiny_suite import PLAIN
 
 from lthbench.claims import own
 from lthbench.claims.load import load
@@ -34,11 +36,8 @@ def call(place: Path, environment: dict[str, str]):
     """Call `lthbench ...` in that folder."""
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lthbench", *map(str, arguments)]
-        paths = {"PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(place)])}
-        return subprocess.run(
-            command, env=environment | paths, cwd=place, capture_output=True, text=True, timeout=300
-        )
+        paths = {"PYTHONPATH": os.pathsep.join([environment["PYTHONPATH"], str(place)])}  # for child processes
+        return typed(arguments, environment | paths, place)
 
     return run
 
@@ -56,7 +55,7 @@ def test_the_examples_network_goes_through_two_claims(call, place: Path) -> None
     done = new(call, place, "--level", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{8 * 16 * 64 + 36 + 8 * 36 + 640:,} prunable weights" in done.stdout
-    done = call("run", "own", "--claims-dir", place / "mine", "--no-snakemake")
+    done = call("run", "own", "--claims-dir", place / "mine", *PLAIN)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     report = (place / "reports" / "own" / "report.md").read_text()
     assert "Exploratory: n = 8" in report

@@ -10,10 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
+from tiny_suite import PLAIN
 
 from lthbench.plan.run import Run
 
 VERDICT_CODES = {0, 1, 3}
+BOTH = pytest.mark.parametrize(
+    "driver",
+    [
+        pytest.param(["--no-snakemake"], id="plain"),
+        pytest.param(["--snakemake"], id="snakemake", marks=pytest.mark.slow),
+    ],
+)
 
 
 def scope(out: Path, name: str = "all") -> Path:
@@ -47,7 +55,7 @@ def test_snakemake_and_plain_runs_give_the_same_bytes(lthbench, plain_run: Path,
 
 
 def test_another_master_seed_gives_other_numbers_in_its_own_place(lthbench, plain_run: Path) -> None:
-    assert lthbench("run", "tiny", "--out", plain_run, "--no-snakemake", "--seed", 1).returncode in VERDICT_CODES
+    assert lthbench("run", "tiny", "--out", plain_run, *PLAIN, "--seed", 1).returncode in VERDICT_CODES
     other = plain_run / "results" / "tiny" / "seed-1" / "scopes" / "all" / "tidy.csv"
     assert other.read_bytes() != (scope(plain_run) / "tidy.csv").read_bytes()
     assert (plain_run / "reports" / "tiny-seed-1" / "index.html").exists()
@@ -78,11 +86,12 @@ def test_judging_again_gives_the_same_verdicts(lthbench, plain_run: Path) -> Non
     assert lthbench("judge", scope(plain_run)).returncode == 1
 
 
+@BOTH
 def test_a_killed_run_is_finished_by_the_same_command(
-    lthbench, plain_run: Path, tmp_path: Path, claims_dir: Path, environment
+    lthbench, plain_run: Path, tmp_path: Path, claims_dir: Path, environment, driver: list[str]
 ) -> None:
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "lthbench", "run", "tiny", "--out", str(out), "--cores", "2"]
+    command = [sys.executable, "-m", "lthbench", "run", "tiny", *driver, "--out", str(out), "--cores", "2"]
     process = subprocess.Popen(
         [*command, "--claims-dir", str(claims_dir)],
         env=environment,
@@ -105,7 +114,7 @@ def test_a_killed_run_is_finished_by_the_same_command(
     time.sleep(1)
     assert records(out) == survived, "an orphan went on writing"
 
-    done = lthbench("run", "tiny", "--out", out, "--cores", 2)
+    done = lthbench("run", "tiny", *driver, "--out", out, "--cores", 2)
     assert done.returncode in VERDICT_CODES, done.stdout + done.stderr
     after = records(out)
     assert all(after[name] == changed for name, changed in survived.items()), "a finished unit was trained again"
@@ -113,9 +122,13 @@ def test_a_killed_run_is_finished_by_the_same_command(
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
 
 
-def test_interrupting_keeps_what_is_finished(lthbench, tmp_path: Path, claims_dir: Path, environment) -> None:
+@BOTH
+def test_interrupting_keeps_what_is_finished(
+    lthbench, tmp_path: Path, claims_dir: Path, environment, driver: list[str]
+) -> None:
     out = tmp_path / "interrupted"
-    command = [sys.executable, "-m", "lthbench", "run", "tiny", "--out", str(out), "--claims-dir", str(claims_dir)]
+    command = [sys.executable, "-m", "lthbench", "run", "tiny", *driver, "--out", str(out)]
+    command += ["--claims-dir", str(claims_dir)]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -127,14 +140,14 @@ def test_interrupting_keeps_what_is_finished(lthbench, tmp_path: Path, claims_di
     assert "interrupted" in errors
     assert "Traceback" not in errors
     survived = records(out)
-    assert lthbench("run", "tiny", "--out", out).returncode in VERDICT_CODES
+    assert lthbench("run", "tiny", *driver, "--out", out).returncode in VERDICT_CODES
     after = records(out)
     assert all(after[name] == changed for name, changed in survived.items())
 
 
 def test_one_claim_alone_trains_only_what_it_needs(lthbench, tmp_path: Path) -> None:
     out = tmp_path / "one"
-    done = lthbench("run", "tiny", "--claim", "ST-2", "--out", out, "--no-snakemake")
+    done = lthbench("run", "tiny", "--claim", "ST-2", "--out", out, *PLAIN)
     assert done.returncode == 0, "a secondary claim never decides the exit code"
     arms = {Path(name).name.split("-")[1] for name in records(out)}
     assert arms == {"dense", "ticket", "rewound"}
@@ -147,14 +160,14 @@ def test_editing_a_recipe_retrains_and_editing_a_title_does_not(
     before = records(plain_run)
     experiment = claims_dir / "experiments" / "tiny.yaml"
     experiment.write_text(experiment.read_text().replace("a tiny perceptron", "another title"))
-    lthbench("run", "tiny", "--out", plain_run, "--no-snakemake")
+    lthbench("run", "tiny", "--out", plain_run, *PLAIN)
     assert records(plain_run) == before
     experiment.write_text(experiment.read_text().replace("learning_rate: 0.002", "learning_rate: 0.003"))
-    lthbench("run", "tiny", "--out", plain_run, "--no-snakemake")
+    lthbench("run", "tiny", "--out", plain_run, *PLAIN)
     assert len(records(plain_run)) == 2 * len(before)
 
 
-@pytest.mark.parametrize("how", [["--no-snakemake"], []])
+@pytest.mark.parametrize("how", [[*PLAIN], pytest.param([], marks=pytest.mark.slow)])
 def test_a_damaged_record_is_named_and_made_again(lthbench, plain_run: Path, how: list[str]) -> None:
     original = (scope(plain_run) / "tidy.csv").read_bytes()
     path = next((plain_run / "results").rglob("units/**/b0-reinit-2-*.json"))
@@ -174,17 +187,18 @@ def test_snakemake_itself_knows_a_target_per_suite_and_claim(
 ) -> None:
     from lthbench.drive.dag import snakefile
 
-    def dry_run(target: str) -> str:
+    def dry_run(*targets: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", "-n", "-c2", "-s", str(snakefile()),
-             "--directory", str(tmp_path / "dry"), "--config", f"claims_dir={claims_dir}", "--", target],
+             "--directory", str(tmp_path / "dry"), "--config", f"claims_dir={claims_dir}", "--", *targets],
             env=environment, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    assert "reports/tiny/index.html" in dry_run("tiny")
-    assert "reports/tiny/FC-6/index.html" in dry_run("FC-6")
+    planned = dry_run("tiny", "FC-6")
+    assert "reports/tiny/index.html" in planned
+    assert "reports/tiny/FC-6/index.html" in planned
 
 
 def test_where_things_go() -> None:

@@ -1,10 +1,13 @@
 """A suite with a first look, run for real: open claims are trained further, settled ones are not."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tiny_suite import PLAIN
 
+SNAKEMAKE = ("--snakemake", "--cores", "2")
 LOOK = "first_look: {replicates: 8, alpha: 0.025}\n"
 
 
@@ -33,13 +36,22 @@ def replicates(out: Path, arm: str) -> set[int]:
     return {int(row[4]) for row in rows[1:] if row[1] == arm}
 
 
-@pytest.mark.parametrize("driver", ["--snakemake", "--no-snakemake"])
+@pytest.mark.parametrize(
+    ("driver", "again"),
+    [
+        (PLAIN, PLAIN),
+        pytest.param(SNAKEMAKE, SNAKEMAKE, marks=pytest.mark.slow),
+        pytest.param(SNAKEMAKE, PLAIN, marks=pytest.mark.slow),
+        pytest.param(PLAIN, SNAKEMAKE, marks=pytest.mark.slow),
+    ],
+    ids=["plain", "snakemake", "snakemake then plain", "plain then snakemake"],
+)
 def test_only_claims_left_open_are_trained_further(
-    lthbench, claims_dir: Path, tmp_path: Path, driver: str
+    lthbench, claims_dir: Path, tmp_path: Path, driver: Sequence[str], again: Sequence[str]
 ) -> None:
     with_looks(claims_dir, 0.01)
     out = tmp_path / "out"
-    done = lthbench("run", "tiny", driver, "--out", out, "--cores", 2)
+    done = lthbench("run", "tiny", *driver, "--out", out)
     assert "first look at 8 replicates" in done.stdout, done.stdout + done.stderr
     found = verdicts(out)
     assert found["FC-6"]["look"] == 1
@@ -50,19 +62,18 @@ def test_only_claims_left_open_are_trained_further(
     assert replicates(out, "rewound") == set(range(12))
 
     before = files(out)
-    again = lthbench("run", "tiny", driver, "--out", out, "--cores", 2)
-    assert again.returncode == done.returncode
-    assert files(out) == before
-    other = lthbench("run", "tiny", "--no-snakemake" if driver == "--snakemake" else "--snakemake", "--out", out)
-    assert other.returncode == done.returncode
+    assert lthbench("run", "tiny", *again, "--out", out).returncode == done.returncode
     assert files(out) == before
 
 
+@pytest.mark.parametrize(
+    "driver", [PLAIN, pytest.param(SNAKEMAKE, marks=pytest.mark.slow)], ids=["plain", "snakemake"]
+)
 def test_nothing_more_is_trained_when_the_first_look_settles_all(
-    lthbench, claims_dir: Path, tmp_path: Path
+    lthbench, claims_dir: Path, tmp_path: Path, driver: Sequence[str]
 ) -> None:
     with_looks(claims_dir, 30)  # no rewound network of this size is 30 pp better: FAIL
-    done = lthbench("run", "tiny", "--out", tmp_path, "--cores", 2)
+    done = lthbench("run", "tiny", *driver, "--out", tmp_path)
     found = verdicts(tmp_path)
     assert {claim["look"] for claim in found.values()} == {1}, done.stdout
     assert found["ST-2"]["verdict"] == "FAIL"
@@ -70,11 +81,12 @@ def test_nothing_more_is_trained_when_the_first_look_settles_all(
     assert "second look:" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_campaign_goes_on_to_the_second_look(lthbench, claims_dir: Path, tmp_path: Path) -> None:
     with_looks(claims_dir, 0.01)
     done = lthbench("campaign", "tiny", "--budget", "2m", "--out", tmp_path)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     assert verdicts(tmp_path)["ST-2"]["look"] == 2
     run = tmp_path / "run"
-    lthbench("run", "tiny", "--no-snakemake", "--out", run)
+    lthbench("run", "tiny", *PLAIN, "--out", run)
     assert files(run) == files(tmp_path)

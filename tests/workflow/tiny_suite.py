@@ -6,13 +6,14 @@ A conftest.py imports the fixtures.
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import typed
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 1800.0  # seconds, against hanging; a machine may be very busy
+PLAIN = ("--no-snakemake", "--cores", "1")  # a run in one process
 
 EXPERIMENT = """
 id: tiny
@@ -93,11 +94,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, environment: dict[str
     """One uninterrupted run without Snakemake on one core; tests work on copies of it."""
     folder = tmp_path_factory.mktemp("finished")
     claims = write_claims(folder / "claims")
-    command = [sys.executable, "-m", "lthbench", "run", "tiny", "--no-snakemake", "--cores", "1"]
-    done = subprocess.run(
-        [*command, "--out", str(folder / "out"), "--claims-dir", str(claims)],
-        env=environment, capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
+    done = typed(["run", "tiny", *PLAIN, "--out", folder / "out", "--claims-dir", claims], environment)
     assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
     assert done.stdout.startswith("lthbench")
     return folder / "out"
@@ -113,10 +110,7 @@ def plain_run(finished_run: Path, tmp_path: Path) -> Path:
 def lthbench(claims_dir: Path, environment: dict[str, str]):
     """Call `lthbench ...` on the tiny suite's claim files and return what came of it."""
 
-    def call(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lthbench", *map(str, arguments), "--claims-dir", str(claims_dir)]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=PATIENCE, **options
-        )  # type: ignore[call-overload]
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return typed([*arguments, "--claims-dir", claims_dir], environment)
 
     return call

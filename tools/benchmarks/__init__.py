@@ -1,1 +1,1 @@
-"""How fast things are, beside their arithmetic floor and the ordinary way to do them: `lthbench bench`."""
+"""How fast things are, beside their arithmetic floor and the ordinary way: `python -m tools.benchmarks`."""

@@ -18,8 +18,8 @@ open_lth, evaluating once an epoch, does not offer.
 Where there is a choice, the cheaper one is taken: no learning-rate scheduler, no warnings filter, no callbacks, no
 checkpoint every epoch, and evaluation in batches of 1,000 where open_lth takes the training batch.
 
-Evidence (`lthbench bench`, one thread of an EPYC, Zen 4, busy with other work; torch 2.13; 5 rounds in turn with
-ours): docs/benchmarks.md has the ratios.
+Evidence (`python -m tools.benchmarks`, one thread of an EPYC, Zen 4, busy with other work; torch 2.13; 5 rounds in
+turn with ours): docs/benchmarks.md has the ratios.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What is measured: one list for `lthbench bench` and for the tests.
+"""What is measured: one list for `python -m tools.benchmarks` and for the tests.
 
 Every case makes itself ready first and then runs as often as asked. Beside it runs its floor; a case that names
 another in `against` is compared with that one.
@@ -41,7 +41,8 @@ PERIODS = 4  # of a prepared training; then it starts again at its first batch, 
 STACK = 4
 PART = 500
 BLOCK = 6  # replicates side by side in the quick suite
-TABLE = Path(__file__).parents[2] / "reports/reference/quick/seed-0/tidy.csv.gz"
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "reports/reference/quick/seed-0/tidy.csv.gz"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Prepared:
 class Case:
     """One line of the table; the cases of a group are measured in turn.
 
-    `needs`: cuda, or reference (the committed table, which an installed package does not have).
+    `needs`: cuda, or reference (the committed table).
     """
 
     name: str
@@ -274,7 +275,8 @@ def pruning(setting: Setting, network: Network, experiment: Experiment) -> Prepa
 
 def judging(setting: Setting) -> Prepared:
     """Every verdict of the quick suite from its committed table."""
-    from lthbench.judging.judge import contrast, judge
+    from lthbench.judging.judge import judge
+    from lthbench.judging.lines import contrast
     from lthbench.judging.table import Table
     from lthbench.results.tidy import read
     from lthbench.stats.decision import weigh
@@ -393,4 +395,13 @@ CASES = (
 
 def available(case: Case, device: torch.device) -> bool:
     """Whether a case can be measured here."""
-    return {"": True, "cuda": device.type == "cuda", "reference": TABLE.exists()}[case.needs]
+    return not lacking(case, device)
+
+
+def lacking(case: Case, device: torch.device) -> str:
+    """What a case needs and has not here; empty when nothing."""
+    if case.needs == "cuda" and device.type != "cuda":
+        return "a CUDA device (--device cuda)"
+    if case.needs == "reference" and not TABLE.exists():
+        return f"the committed table {TABLE.relative_to(ROOT)}; use a whole checkout"
+    return ""

@@ -1,4 +1,4 @@
-"""`lthbench bench`: measure the cases group by group and print one table."""
+"""`python -m tools.benchmarks`: measure the cases group by group and print one table."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lthbench.errors import UserError
 from lthbench.training.device import prepare
-from tools.benchmarks.cases import CASES, Case, available
+from tools.benchmarks.cases import CASES, Case, available, lacking
 from tools.benchmarks.measure import machine, measure, summary
 from tools.benchmarks.setting import FULL, QUICK, Setting
 
@@ -23,11 +23,20 @@ ROUNDS = {"full": 5, "quick": 2}
 def chosen(only: str, device: torch.device) -> list[Case]:
     """The cases whose name begins with `only`, and those that they are compared with."""
     named = [case for case in CASES if case.name.startswith(only) and available(case, device)]
+    absent = left_out(only, device, ("", "cuda", "reference"))
+    if not named and absent:
+        raise UserError(absent[0])
     if not named:
         known = ", ".join(case.name for case in CASES if available(case, device))
         raise UserError(f"no benchmark is called '{only}'; there are: {known}")
     beside = {case.against for case in named}
     return [case for case in CASES if case in named or (case.name in beside and available(case, device))]
+
+
+def left_out(only: str, device: torch.device, needs: Sequence[str] = ("reference",)) -> list[str]:
+    """A line for each case of that name that needs one of `needs` and has it not here."""
+    cases = [case for case in CASES if case.name.startswith(only) and case.needs in needs]
+    return [f"{case.name} is not measured: it needs {lack}" for case in cases if (lack := lacking(case, device))]
 
 
 def measured(cases: Sequence[Case], setting: Setting, rounds: int) -> Iterator[list[dict[str, Any]]]:
@@ -49,7 +58,7 @@ def bench(device: str, only: str, quick: bool, file: Path | None, console: Conso
     content = {"machine": machine(setting.device), "notes": sorted(setting.notes), "cases": found}
     wide = console if console.is_terminal else Console(width=max(console.width, 130))
     wide.print(drawn(found))
-    for line in words(content):
+    for line in [*words(content), *left_out(only, setting.device)]:
         console.print(line, highlight=False)
     if file is not None:
         file.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What `lthbench mutants` does: try, print, write."""
+"""What `python -m tools.mutants` does: try, print, write."""
 
 import json
 from collections.abc import Sequence

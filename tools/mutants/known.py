@@ -260,13 +260,13 @@ KNOWN = (
         patches=(
             Patch(
                 DECISION,
-                'return shown_pvalue(d, -rule.delta, "above")',
-                'return max(shown_pvalue(d, -rule.delta, "above"), shown_pvalue(d, rule.delta, "below"))',
+                "for bound in rule.passes)",
+                'for bound in [*rule.passes, *[(rule.delta, "below")] * (rule.least is None)])',
             ),
             Patch(
                 DECISION,
-                'return shown_pvalue(d, -rule.delta, "below")',
-                'return min(shown_pvalue(d, -rule.delta, "below"), shown_pvalue(d, rule.delta, "above"))',
+                "for bound in rule.fails)",
+                'for bound in [*rule.fails, *[(rule.delta, "above")] * (rule.least is None)])',
             ),
         ),
         tests=("tests/judging/test_judging_verdicts.py::test_far_more_than_claimed_is_a_pass",),

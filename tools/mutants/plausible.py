@@ -4,7 +4,7 @@ from tools.mutants.mutant import Mutant, Patch
 
 NETWORKS, UNIT, LOOP = "lthbench/tickets/networks.py", "lthbench/tickets/unit.py", "lthbench/training/loop.py"
 FRESH = '        state = model.initial_state(named(unit, index, f"reinit/{draw}"))\n'
-TABLE, JUDGE = "lthbench/judging/table.py", "lthbench/judging/judge.py"
+ENDPOINTS, LINES = "lthbench/judging/endpoints.py", "lthbench/judging/lines.py"
 SCIENCE, JUDGING = "tests/science", "tests/judging/test_judging_verdicts.py"
 ALL = ("FC-1", "FC-6", "FC-8", "ST-2", "ST-1", "FC-7", "LMC-1")
 
@@ -97,7 +97,7 @@ PLAUSIBLE = (
         id="P7",
         says="every contrast has the wrong sign",
         seen_in="plausible",
-        patches=(Patch(JUDGE, "weigh(sides[0] - sides[1],", "weigh(sides[1] - sides[0],"),),
+        patches=(Patch(LINES, "return self.minuend - self.subtrahend", "return self.subtrahend - self.minuend"),),
         tests=(f"{JUDGING}::test_clear_effects_are_decided",),
         claims=ALL,
     ),
@@ -156,9 +156,7 @@ PLAUSIBLE = (
         says="of a control's draws the best counts, not the mean",
         seen_in="plausible; CHIP issue 8: best-of",
         patches=(
-            Patch(
-                TABLE, 'groupby("replicate").agg(lambda v: v.mean(', 'groupby("replicate").agg(lambda v: v.max('
-            ),
+            Patch(ENDPOINTS, "mean(values) for label, values in draws", "max(values) for label, values in draws"),
         ),
         tests=(f"{JUDGING}::test_draws_are_averaged_inside_the_replicate",),
         claims=ALL,

@@ -1,4 +1,4 @@
-"""Add what `lthbench mutants --json` found to signatures.json.
+"""Add what `python -m tools.mutants --json` found to signatures.json.
 
 `python -m tools.mutants.signatures FILE ...`
 """

@@ -1,7 +1,7 @@
 """Results as a table and two scores: everything on, and outcome only.
 
-`python -m tools.mutants.table FILE ...` adds what runs of `lthbench mutants --json` found to table.json, which
-ships with the package and which reports show, and prints table and scores for docs/mutants.md.
+`python -m tools.mutants.table FILE ...` adds what runs of `python -m tools.mutants --json` found to table.json,
+which stays with this tool, and prints table and scores for docs/mutants.md.
 """
 
 import json

@@ -21,7 +21,8 @@ class Noticed:
 
 def run(tests: Sequence[str], copy: Path, environment: Mapping[str, str]) -> Noticed:
     """Run tests until the first that fails. UserError when they cannot be run at all: then nothing is known."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests]
+    alone = ["-n", "0", "-m", "slow or not slow", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", *alone, *tests]
     try:
         done = subprocess.run(
             command, cwd=copy, env=dict(environment), capture_output=True, text=True, timeout=LONGEST

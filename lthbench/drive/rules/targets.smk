@@ -12,10 +12,10 @@ def report_of(suite, scope="all"):
 rule all:
     default_target: True
     input:
-        report_of("quick" if "quick" in REGISTRY.suites else next(iter(REGISTRY.every_suite))),
+        report_of("quick" if "quick" in REGISTRY.suites else next(iter(REGISTRY.suites))),
 
 
-for suite in REGISTRY.every_suite:
+for suite in REGISTRY.suites:
 
     rule:
         name:
@@ -25,7 +25,7 @@ for suite in REGISTRY.every_suite:
 
 
 # Suites that train come first: `snakemake FC-8` trains, also where released results speak of the claim.
-claim_suites = {c: suite for suite, s in reversed(REGISTRY.every_suite.items()) for c in s.claims}
+claim_suites = {c: suite for suite, s in reversed(REGISTRY.suites.items()) for c in s.claims}
 
 for claim, suite in claim_suites.items():
 

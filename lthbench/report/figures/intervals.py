@@ -12,6 +12,7 @@ from lthbench.judging.words import sizes
 from lthbench.report.figures.style import BLUE, GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import interval, short, signed, there
 from lthbench.report.sentences import required
+from lthbench.stats.rule import ROWS, Rule, edge
 from lthbench.words import plain
 
 STRIP = 0.62  # inches
@@ -33,22 +34,9 @@ def drawable(claim: ClaimVerdict) -> list[LineResult]:
 
 
 def bounds(line: LineResult) -> list[float]:
-    """Where the rule draws lines: 0 and delta, -delta, or both margins."""
-    return {
-        "superiority": [0.0, line.delta],
-        "non-inferiority": [-line.delta],
-        "equivalence": [-line.delta, line.delta],
-    }[line.test]
-
-
-def pass_side(line: LineResult) -> tuple[float, float]:
-    """Where the mean has to lie for PASS."""
-    infinity = float("inf")
-    return {
-        "superiority": (line.delta, infinity),
-        "non-inferiority": (-line.delta, infinity),
-        "equivalence": (-line.delta, line.delta),
-    }[line.test]
+    """Where the rule draws lines: the bounds of PASS, then those of FAIL."""
+    rule = Rule(line.test, line.delta)
+    return list(dict.fromkeys(bound for bound, _ in rule.passes + rule.fails))
 
 
 def interval_plot(claim: ClaimVerdict) -> Picture | None:
@@ -106,7 +94,7 @@ def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[f
     dots, mean, foot = top - 0.44, top - 0.64, top - 0.96
     evidence = line.evidence or {}
     ink = INK if decides else GREY
-    left, right = (min(max(edge, span[0]), span[1]) for edge in pass_side(line))
+    left, right = (min(max(edge, span[0]), span[1]) for edge in Rule(line.test, line.delta).range)
     axes.fill_betweenx([foot, top - 0.3], left, right, color=PALE, linewidth=0, zorder=0.5)
     axes.axhline(top, color="#bbbbbb", linewidth=0.6)
     role = "decides" if decides else "beside"
@@ -170,9 +158,13 @@ def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
         "decides, hollow and grey where it stands beside the verdict. Solid line: 0; dashed: margin ±δ. Shaded: "
         "where the mean has to lie for PASS"
     )
-    if any(line.test == "superiority" for line in lines):
-        text += "; superiority asks besides that it is shown above 0"
-    if any(line.test != "superiority" for line in lines):
-        text += "; non-inferiority and equivalence ask that it is shown to lie there"
+    tests = dict.fromkeys(line.test for line in lines)
+    besides = [test for test in tests if ROWS[test].least is not None]
+    alone = [test for test in tests if ROWS[test].least is None]
+    for test in besides:
+        shown = " and ".join(f"{bound.side} {edge(bound, 'δ')}" for bound in ROWS[test].passes)
+        text += f"; {test} asks besides that it is shown {shown}"
+    if alone:
+        text += f"; {' and '.join(alone)} ask{'s' * (len(alone) == 1)} that it is shown to lie there"
     blocked = " BLOCKED: these numbers are for diagnosis only." if claim.verdict == "BLOCKED" else ""
     return f"{text}.{blocked}"

@@ -8,6 +8,7 @@ from lthbench.calibration.reading import percent
 from lthbench.report.figures.rates import rates_plot
 from lthbench.report.figures.style import Picture
 from lthbench.report.section import Material, Part
+from lthbench.stats.rule import ROWS, edge
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class CalibrationPart(Part):
 def calibration_part(material: Material) -> CalibrationPart | None:
     """The section of a suite that was trained here; None for results of others, which have no design of ours."""
     registry, verdicts = material.registry, material.verdicts
-    if not material.own or verdicts.suite not in registry.suites:
+    if not material.own:
         return None
     study = store.find(registry, verdicts.suite)
     if study is None:
@@ -69,13 +70,16 @@ def said(study: dict[str, Any]) -> list[str]:
         if study["replicates_measured"]
         else ""
     )
+    boundaries = ", ".join(
+        f"{' or '.join(edge(bound, 'δ') for bound in row.passes)} for {test}" for test, row in ROWS.items()
+    )
     return [
         reading.together(study),
         f"{study['simulations']:,} suites per world were drawn and decided by the rules above. “Planned” takes "
         f"the registered effects and SDs for true.{resampled} Shapes of noise: normal, heavy-tailed, skewed "
         "either way, outlier seeds (one replicate in twenty is five times as noisy), pairs of unequal noise.",
-        "False PASS: how often a claim passes although one of its hypotheses lies exactly on its boundary (0 for "
-        "superiority, −δ for non-inferiority, ±δ for equivalence). False FAIL: how often it fails under the "
+        "False PASS: how often a claim passes although one of its hypotheses lies exactly on its boundary "
+        f"({boundaries}). False FAIL: how often it fails under the "
         "effects taken to be true. All at the levels Holm gives.",
     ]
 

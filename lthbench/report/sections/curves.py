@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from lthbench.claims.load import cells
-from lthbench.judging.given import registered
 from lthbench.report.figures.density import density_plot
 from lthbench.report.figures.early_stop import early_stop_plot
 from lthbench.report.figures.learning import learning_plot
@@ -80,11 +79,11 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
 def given_experiments(material: Material) -> list[ExperimentPart]:
     """The curves of results that were not trained here."""
     registry, verdicts = material.registry, material.verdicts
-    released = registry.given_suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
+    released = registry.suites[verdicts.suite].experiments if verdicts.origin == "published" else {}
     judged = {verdict.id for verdict in verdicts.claims}
     users = [
-        (claim.id, {p.experiment for h in r.lines() for p in h.contrast.places(r.experiment)})
-        for claim, r in registered(registry, verdicts.suite)
+        (claim.id, {cell.experiment for cell in cells(rule)})
+        for claim, rule in registry.registrations(verdicts.suite)
         if claim.id in judged
     ]
     return [

@@ -9,6 +9,7 @@ from lthbench.report.figures.style import slug
 from lthbench.report.numbers import NOTHING, count, interval
 from lthbench.report.section import Material, Part
 from lthbench.report.sections.published import Pair, pairs_of
+from lthbench.stats.rule import Rule
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class DifferencesPart(Part):
 def differences_part(material: Material) -> DifferencesPart | None:
     """The section; None where results of others are judged by rules of their own, without a suite."""
     registry, verdicts = material.registry, material.verdicts
-    if verdicts.suite not in registry.suites:
+    if not registry.suites[verdicts.suite].trains:
         return None
     pairs = [pairs_of(registry, verdicts.suite, verdict) for verdict in verdicts.claims]
     standings = [
@@ -67,10 +68,7 @@ def standing(claim: Claim, verdict: ClaimVerdict, pairs: list[Pair]) -> Standing
 
 def as_claimed(line: LineResult) -> bool:
     """Whether the estimate alone lies where the hypothesis says; no test."""
-    mean = (line.evidence or {})["mean"]
-    if line.test == "superiority":
-        return bool(mean > 0)
-    return bool(mean > -line.delta and (line.test == "non-inferiority" or mean < line.delta))
+    return Rule(line.test, line.delta).holds((line.evidence or {})["mean"])
 
 
 def verdict_differences(verdict: ClaimVerdict, known: list[LineResult]) -> list[str]:

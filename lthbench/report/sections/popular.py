@@ -90,7 +90,7 @@ def tested(registry: Registry, verdicts: Verdicts, claim: str) -> Tested:
     if claim in here:
         return Tested(claim, here[claim], slug(claim), "")
     if claim in registry.claims:
-        suites = [*registry.claims[claim].suites, *registry.claims[claim].reanalyses]
+        suites = list(registry.claims[claim].suites)
         return Tested(claim, "", None, f"not in this report; suites: {', '.join(suites)}")
     assert registry.popular is not None
     return Tested(claim, "", None, f"not registered: {registry.popular.not_registered[claim]}")

@@ -59,14 +59,14 @@ class PublishedPart(Part):
 def published_part(material: Material) -> PublishedPart | None:
     """The section; None where results of others are judged by rules of their own, without a suite."""
     registry, verdicts = material.registry, material.verdicts
-    if verdicts.suite not in registry.suites:
+    if not registry.suites[verdicts.suite].trains:
         return None
     pairs = [pair for verdict in verdicts.claims for pair in pairs_of(registry, verdicts.suite, verdict)]
     alone = [row for verdict in verdicts.claims for row in alone_of(registry, verdicts.suite, verdict)]
     here = {verdict.id for verdict in verdicts.claims}
     for claim in registry.claims.values():
         if claim.id not in here:
-            where = ", ".join([*claim.suites, *claim.reanalyses])
+            where = ", ".join(claim.suites)
             reason = f"{claim.id} is not in this report (suites: {where})"
             alone += [lonely(claim.id, effect, reason) for effect in claim.published]
     return PublishedPart(pairs, alone)

@@ -1,0 +1,105 @@
+"""The tests, each one row: what PASS must show, what FAIL must show, and what the mean must reach besides.
+
+p values, power, simulation, figures and sentences read the row (docs/decision.md, section 3). A new test is a row.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from lthbench.stats.location import Side
+
+
+class Bound(NamedTuple):
+    """The mean is to be shown on this side of `at` times delta."""
+
+    side: Side
+    at: Literal[-1, 0, 1]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One test. PASS must show all of `passes`, FAIL any of `fails`; for PASS the mean must reach `least` x delta.
+
+    `passes` is one bound, or one above and one below it; `least` goes with a single bound above. `fails` is one
+    bound, or two that exclude each other.
+    """
+
+    passes: tuple[Bound, ...]
+    fails: tuple[Bound, ...]
+    least: Literal[1] | None = None
+
+
+ROWS: dict[str, Row] = {
+    "superiority": Row(passes=(Bound("above", 0),), fails=(Bound("below", 1),), least=1),
+    "non-inferiority": Row(passes=(Bound("above", -1),), fails=(Bound("below", -1),)),
+    # Two one-sided tests. Either side fails, uncorrected: a true mean inside the margins can lie on one of them
+    # only, and the other is then 2 delta away. That is many standard errors wherever PASS has power (the error
+    # could near twice the level only if delta were well below one standard error).
+    "equivalence": Row(
+        passes=(Bound("above", -1), Bound("below", 1)), fails=(Bound("below", -1), Bound("above", 1))
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a hypothesis is decided: its test and the margin ``delta`` > 0, in the unit of d."""
+
+    test: str
+    delta: float
+
+    def __post_init__(self) -> None:
+        if self.test not in ROWS:
+            raise ValueError(f"unknown test {self.test!r}; the tests are {', '.join(ROWS)}")
+        if not 0 < self.delta < math.inf:
+            raise ValueError(f"delta must be positive and finite, got {self.delta}")
+
+    @property
+    def passes(self) -> list[tuple[float, Side]]:
+        """What PASS must show, all of it: bounds in the unit of d, with the side of the mean."""
+        return [(bound.at * self.delta, bound.side) for bound in ROWS[self.test].passes]
+
+    @property
+    def fails(self) -> list[tuple[float, Side]]:
+        """What FAIL must show, any of it."""
+        return [(bound.at * self.delta, bound.side) for bound in ROWS[self.test].fails]
+
+    @property
+    def least(self) -> float | None:
+        """What the mean must reach for PASS, shown or not; None where the row asks for nothing."""
+        least = ROWS[self.test].least
+        return None if least is None else least * self.delta
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Where the mean has to lie for PASS."""
+        low = [bound for bound, side in self.passes if side == "above"]
+        high = [bound for bound, side in self.passes if side == "below"]
+        least = -math.inf if self.least is None else self.least
+        return max([least, *low]), min(high, default=math.inf)
+
+    def holds(self, mean: float) -> bool:
+        """Whether a mean lies on the sides that PASS must show; no test."""
+        return all(mean > bound if side == "above" else mean < bound for bound, side in self.passes)
+
+
+# The row in words; `delta` is the margin as it is printed, with its unit or without.
+
+
+def pass_words(test: str, delta: str) -> str:
+    """What PASS must show, after "the mean is": `above 0 with a mean of at least 2`, `between −1 and 1`."""
+    row = ROWS[test]
+    edges = [edge(bound, delta) for bound in row.passes]
+    shown = f"between {' and '.join(edges)}" if len(edges) > 1 else f"{row.passes[0].side} {edges[0]}"
+    return shown + f" with a mean of at least {delta}" * (row.least is not None)
+
+
+def fail_words(test: str, delta: str) -> str:
+    """What FAIL must show, any of it: `below −1 or above 1`."""
+    return " or ".join(f"{bound.side} {edge(bound, delta)}" for bound in ROWS[test].fails)
+
+
+def edge(bound: Bound, delta: str) -> str:
+    """A bound as printed."""
+    return {-1: f"−{delta}", 0: "0", 1: delta}[bound.at]
