@@ -111,12 +111,13 @@ def changed(compared: "Diff", junit: Path | None) -> int:
     from lthbench.cli import show
     from lthbench.files import write_text
     from lthbench.report.diff_junit import diff_junit
+    from lthbench.words import plain
 
     show.diff(compared)
     if junit:
         write_text(junit, diff_junit(compared))
         show.lines(f"JUnit: {junit.resolve()}")
-    show.lines(show.plain(compared.summary))
+    show.lines(plain(compared.summary))
     return compared.exit_code
 
 
