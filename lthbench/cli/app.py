@@ -107,8 +107,10 @@ def run(
     """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
     started = time.monotonic()
     surroundings(data, deterministic)
-    from lthbench.drive import snakemake as drive
+    from lthbench.drive.here import run_here
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, clock, shown
+    from lthbench.drive.snakemake import with_snakemake
     from lthbench.judging.verdict import from_json
 
     what = make_run(suite, seed, claim, out, device, replicates, claims_dir)
@@ -119,7 +121,7 @@ def run(
         else f"suite {suite}, master seed {seed}"
     )
     console.print(f"lthbench {lthbench.__version__}: {named}", highlight=False)
-    with drive.exclusive(out):
+    with exclusive(out):
         watch = Watch(what, console)
         units = sum(len(chunk.units) for chunk in watch.chunks)
         networks = sum(unit.networks for chunk in watch.chunks for unit in chunk.units)
@@ -133,8 +135,10 @@ def run(
         print_stale(what)
         with shown(watch) as tick:
             # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
-            runner = drive.with_snakemake if snakemake and not what.given else drive.without_snakemake
-            runner(what, cores, claims_dir, tick)
+            if snakemake and not what.given:
+                with_snakemake(what, cores, claims_dir, tick)
+            else:
+                run_here(what, cores, tick)
     print_origin(what)
     verdicts = from_json((what.scope_folder / "verdicts.json").read_text())
     print_verdicts(verdicts)
@@ -496,7 +500,7 @@ def campaign_command(
     surroundings(data, deterministic)
     from lthbench.data.cache import cache_root
     from lthbench.drive import campaign
-    from lthbench.drive import snakemake as drive
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import clock
     from lthbench.judging.verdict import from_json
 
@@ -507,7 +511,7 @@ def campaign_command(
         console.print(f"[{clock(time.monotonic() - started)}] {line}", highlight=False, markup=False)
         sys.stdout.flush()
 
-    with drive.exclusive(out):
+    with exclusive(out):
         print_stale(what)
         campaign.conduct(what, deadline, campaign.device_name(device), cache_root(), tell, cores)
         campaign.finish(what)
@@ -533,10 +537,10 @@ def merge_command(
 ) -> None:
     """Join slices of a suite from several machines; then judge what is there."""
     from lthbench.drive import campaign
-    from lthbench.drive import snakemake as drive
+    from lthbench.drive.lock import exclusive
     from lthbench.results.merge import merge
 
-    with drive.exclusive(out):
+    with exclusive(out):
         for suite, seed in merge(out, slices, without_tensors):
             if without_tensors:
                 continue
@@ -795,15 +799,17 @@ def tune(
 ) -> None:
     """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
     surroundings(data)
-    from lthbench.drive import snakemake as drive
-    from lthbench.drive import tuning
+    from lthbench.drive import stages, tuning
+    from lthbench.drive.here import train_here
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
 
     if seed < 1000:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     what = make_run(suite, seed, "all", out, "auto", replicates, claims_dir)
-    with drive.exclusive(out), shown(Watch(what, console)) as tick:
-        drive.without_snakemake(what, cores, claims_dir, tick, report=False)
+    with exclusive(out), shown(Watch(what, console)) as tick:
+        train_here(what, cores, tick)
+        stages.tidy(what)
     console.print(tuning.study(what), highlight=False, markup=False)
 
 
