@@ -52,22 +52,26 @@ def run(
     from lthbench.cli import show
     from lthbench.cli.judge import changed
     from lthbench.drive import ask, remarks
-    from lthbench.drive import snakemake as drive
+    from lthbench.drive.here import run_here
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
     from lthbench.drive.rejudge import verdicts_of_run
+    from lthbench.drive.snakemake import with_snakemake
     from lthbench.judging import diff
 
     ask.surroundings(data, deterministic)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
     baseline = diff.baseline(against, asked) if against else None
     show.lines(f"lthbench {lthbench.__version__}: {named(asked)}")
-    with drive.exclusive(out):
+    with exclusive(out):
         watch = Watch(asked, show.console)
         show.lines(*beginning(watch, cores), *remarks.stale(asked))
         with shown(watch) as tick:
             # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
-            runner = drive.with_snakemake if snakemake and not asked.given else drive.without_snakemake
-            runner(asked, cores, claims_dir, tick)
+            if snakemake and not asked.given:
+                with_snakemake(asked, cores, claims_dir, tick)
+            else:
+                run_here(asked, cores, tick)
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)
@@ -128,9 +132,9 @@ def campaign(
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, remarks
     from lthbench.drive import campaign as drive
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import clock
     from lthbench.drive.rejudge import verdicts_of_run
-    from lthbench.drive.snakemake import exclusive
 
     ask.surroundings(data, deterministic)
     deadline = drive.Deadline(started + drive.training_time(drive.parse_budget(budget)))
@@ -164,16 +168,18 @@ def tune(
 ) -> None:
     """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
     from lthbench.cli import show
-    from lthbench.drive import ask, tuning
-    from lthbench.drive import snakemake as drive
+    from lthbench.drive import ask, stages, tuning
+    from lthbench.drive.here import train_here
+    from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
 
     ask.surroundings(data)
     if seed < ask.FIRST_TUNING_SEED:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
-    with drive.exclusive(out), shown(Watch(asked, show.console)) as tick:
-        drive.without_snakemake(asked, cores, claims_dir, tick, report=False)
+    with exclusive(out), shown(Watch(asked, show.console)) as tick:
+        train_here(asked, cores, tick)
+        stages.tidy(asked)
     show.lines(tuning.study(asked))
 
 
@@ -189,7 +195,7 @@ def merge(
     """Join slices of a suite from several machines; then judge what is there."""
     from lthbench.cli import show
     from lthbench.drive import ask, campaign
-    from lthbench.drive.snakemake import exclusive
+    from lthbench.drive.lock import exclusive
     from lthbench.results.merge import merge
 
     with exclusive(out):
