@@ -23,6 +23,10 @@ class OutOfMemory(MemoryError):  # noqa: N818 - as Python's own
     """A unit needs more memory than there is; the message names it and the way out."""
 
 
+class OutOfTime(Exception):  # noqa: N818 - not an error: the deadline came, the work is saved
+    """The deadline has passed; the training is saved and can be resumed."""
+
+
 class Terminated(BaseException):
     """SIGTERM came; like KeyboardInterrupt, nothing on the way swallows it."""
 

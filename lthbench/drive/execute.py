@@ -70,7 +70,7 @@ def run_chunk(
 
     They may belong to several experiments: those whose masks one of them wears.
     The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the
-    unit under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
+    unit under way is saved and OutOfTime raised.
     """
     pending = missing(units, root)
     names = {unit.key: unit for unit in units}

@@ -23,7 +23,7 @@ from typing import Any
 
 from lthbench.data.errors import DataError
 from lthbench.drive.execute import die_with_parent, forget_folds, run_chunk
-from lthbench.errors import BLOCKED, TERMINATED, OutOfMemory, UserError
+from lthbench.errors import BLOCKED, TERMINATED, OutOfMemory, OutOfTime, UserError
 from lthbench.models.errors import ModelError
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
@@ -174,8 +174,6 @@ def train(run: Run, cache: Path | None, deadline: Deadline, task: Task, tick: Ti
 
     What other code raises becomes a UserError that names the place: a traceback cannot leave a worker.
     """
-    from lthbench.training.checkpoint import OutOfTime
-
     try:
         run_chunk([*task.above, *task.units], run.results, cache, run.device, lambda unit, how: tick(), deadline)
     except (OutOfTime, OSError, *SAID):

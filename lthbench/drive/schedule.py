@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 
 from lthbench.drive.pool import SAID, Deadline, Task, Tick, pool
+from lthbench.errors import OutOfTime
 from lthbench.plan.run import Run
 
 POLL_SECONDS = 0.25
@@ -39,8 +40,6 @@ def train(
     Where one fails its experiment is left out and the others go on. `begins`, `fails` and `ends` are told of each,
     `tick` is called now and then. Ctrl-C and SIGTERM save what is under way, as the deadline does.
     """
-    from lthbench.training.checkpoint import OutOfTime
-
     waiting, outcome = list(tasks), Outcome(len(tasks))
     working: dict[Future[None], Task] = {}
     with stopping(deadline, outcome.signals), pool(run, cache, deadline, cores, tick) as start:
