@@ -4,8 +4,30 @@ import gzip
 import os
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes that place in one step when the block is done.
+
+    Where the block or a step after it fails, what was at `path` stays and the temporary file goes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        os.close(handle)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -14,25 +36,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises OSError that names `path`: a full disk, a folder that cannot be written.
     """
     try:
-        _write_bytes(path, content)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         if error.errno is not None:
             error.filename = str(path)  # not the temporary file's, and not none
-        raise
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
         raise
 
 
@@ -62,11 +70,12 @@ def read_bytes(path: Path, most: int, refuse: Callable[[str], Exception], way_ou
 
 
 def read_text(path: Path, most: int, refuse: Callable[[str], Exception], way_out: str) -> str:
-    """The same for text (UTF-8)."""
+    r"""The same for text (UTF-8); every line ends with \n, whatever ended it in the file."""
     try:
-        return read_bytes(path, most, refuse, way_out).decode("utf-8")
+        text = read_bytes(path, most, refuse, way_out).decode("utf-8")
     except UnicodeDecodeError:
         raise refuse(f"{path}: not UTF-8 text; {way_out}") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def size(number: int) -> str:

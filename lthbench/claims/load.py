@@ -173,10 +173,7 @@ def validate(path: Path, content: Any, kind: type[T]) -> T:
     try:
         loaded = TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = shown(".".join(str(part) for part in first["loc"] if not str(part).startswith("function-")), 100)
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ClaimFileError(f"{path}: {field or 'file'}: {explain(first)}{more}") from None
+        raise ClaimFileError(f"{path}: {first_error(error)}") from None
     except (ValueError, OverflowError, RecursionError) as error:  # a number too large to be printed, say
         raise ClaimFileError(f"{path}: cannot be read: {shown(error, 200)}") from None
     if loaded.id != path.stem:
@@ -186,13 +183,24 @@ def validate(path: Path, content: Any, kind: type[T]) -> T:
     return loaded
 
 
+def first_error(error: ValidationError) -> str:
+    """The first thing that is wrong with a file, by its field, and how many more there are; one line."""
+    first = error.errors()[0]
+    field = shown(".".join(str(part) for part in first["loc"] if not str(part).startswith("function-")), 100)
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{field or 'file'}: {explain(first)}{more}"
+
+
 def explain(error: Any) -> str:
     """A validation error in words an author understands."""
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return "unknown key; remove it or correct its spelling"
     if error["type"] in ("missing", "missing_argument"):
         return "missing; add it"
-    return f"{shown(error['msg'].removeprefix('Value error, '), 300)} (found {brief(error['input'])!r})"
+    said, value = shown(error["msg"].removeprefix("Value error, "), 300), error["input"]
+    if error["type"] == "json_invalid" or (error["type"] == "value_error" and isinstance(value, dict | list)):
+        return said  # it names what is wrong, and the value is all of it
+    return f"{said} (found {brief(value)!r})"
 
 
 def brief(value: Any) -> str:

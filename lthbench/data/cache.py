@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from safetensors.numpy import save
 
 from lthbench.data.arrays import FIELDS, Arrays
 from lthbench.data.errors import DataError, one_line
+from lthbench.files import write_bytes
 
 _log = logging.getLogger("lthbench")
 _unwritable: set[Path] = set()  # roots this process has already warned about
@@ -65,14 +65,8 @@ def _read(path: Path) -> Arrays | None:
 def _write(path: Path, arrays: Arrays) -> None:
     tensors = {field: getattr(arrays, field) for field in FIELDS}
     metadata = {"sha256": arrays.sha256, "classes": str(arrays.classes)}
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(save(tensors, metadata))
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)  # there only after a failure
+        write_bytes(path, save(tensors, metadata))
     except OSError as error:
         if path.parent not in _unwritable:
             _unwritable.add(path.parent)

@@ -1,8 +1,6 @@
 """Fetching published files into the data root."""
 
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -11,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from lthbench.data.errors import DataError, one_line
+from lthbench.files import replacing
 
 _log = logging.getLogger("lthbench")
 
@@ -48,22 +47,21 @@ def download(name: str, files: Sequence[Remote], folder: Path) -> None:
 def _fetch(remote: Remote, folder: Path) -> None:
     """Download one file from the first address that has it; raises the last address's error."""
     _log.info("downloading %s to %s", remote.file, folder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as part:
+    with replacing(folder / remote.file) as part:
         for last, url in enumerate(remote.urls, start=1 - len(remote.urls)):
             try:
-                _download_url(url, part, remote.file, remote.md5)
+                _download_url(url, part, remote)
                 break
             except (OSError, RuntimeError, HTTPException):
                 if last == 0:
                     raise
-        os.replace(Path(part) / remote.file, folder / remote.file)
 
 
-def _download_url(url: str, folder: str, file: str, md5: str) -> None:
+def _download_url(url: str, part: Path, remote: Remote) -> None:
     """Download with torchvision; raises RuntimeError when the md5 is another one."""
     from lthbench.data.torchvision_ops import import_torchvision
 
     try:
-        import_torchvision().datasets.utils.download_url(url, folder, filename=file, md5=md5)
+        import_torchvision().datasets.utils.download_url(url, part.parent, filename=part.name, md5=remote.md5)
     except RuntimeError as error:
-        raise RuntimeError(f"what {url} sends is not the published {file}: {one_line(error)}") from error
+        raise RuntimeError(f"what {url} sends is not the published {remote.file}: {one_line(error)}") from error

@@ -6,7 +6,6 @@ Images are decoded once, into one .npy file for each list of images, and read fr
 import hashlib
 import logging
 import os
-import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from filelock import FileLock
 from lthbench.data.arrays import Arrays
 from lthbench.data.errors import DataError, one_line
 from lthbench.data.subset import draw
+from lthbench.files import replacing, write_text
 
 DECODER_VERSION = 1  # raise it whenever `_transform` may return other pixels: it is part of the cache key
 _CHUNK = 512  # images decoded before they are written; bounds the memory to some 100 MB
@@ -143,17 +143,13 @@ def _write(images: Listing, size: int, target: Path) -> None:
     shape = (len(images.files), 3, size, size)
     transform = _transform(size)
     files = [images.folder / name for name, _, _ in images.files]
-    partial = target.with_suffix(".partial")
-    try:
-        with ThreadPoolExecutor() as pool, partial.open("wb") as out:  # Pillow decodes outside Python's lock
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(out, header)
-            for start in range(0, len(files), _CHUNK):
-                for image in pool.map(transform, files[start : start + _CHUNK]):
-                    out.write(image)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)  # there only after a failure
+    for left in target.parent.glob(f".{target.name}.*.tmp"):
+        left.unlink()  # of a killed process, and as large as the data
+    with replacing(target) as partial, partial.open("wb") as out, ThreadPoolExecutor() as pool:
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for start in range(0, len(files), _CHUNK):
+            for image in pool.map(transform, files[start : start + _CHUNK]):  # Pillow works outside Python's lock
+                out.write(image)
 
 
 def _transform(size: int) -> Any:
@@ -187,10 +183,7 @@ def _remember_sha256(arrays: Arrays, path: Path) -> None:
         return
     except FileNotFoundError:
         digest = arrays.sha256
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(digest)
-        os.replace(temporary, path)
+        write_text(path, digest)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         _log.warning("cache: cannot write %s, going on without: %s", path, one_line(error))

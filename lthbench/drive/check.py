@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from lthbench.claims.load import Registry
 from lthbench.errors import UserError
@@ -15,7 +16,7 @@ from lthbench.results.format import Results, read_results
 from lthbench.words import choices, did_you_mean, shown
 
 MOST_NAMED = 8
-ORIGIN = "given"
+ORIGIN: Final = "given"
 
 
 @dataclass(frozen=True)

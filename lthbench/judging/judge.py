@@ -7,7 +7,7 @@ The law is docs/decision.md (sections 2 to 6).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ from lthbench.judging.lines import WeighedLine, line_result, rounded, weigh_line
 from lthbench.judging.looks import Look, goes_on, looks, settled
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
-from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Verdict, Verdicts
+from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Origin, Verdict, Verdicts
 from lthbench.judging.words import look_words, magnitude, why
 from lthbench.recipe.engine import engine
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine
@@ -127,7 +127,7 @@ def judge(
     only: Sequence[str] = (),
     trained_with: str | None = None,
     devices: Mapping[str, Sequence[str]] | None = None,
-    origin: str | None = None,
+    origin: Origin | None = None,
 ) -> Verdicts:
     """Judge every claim of a suite (or those named) on a table of results.
 
@@ -221,7 +221,7 @@ def claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) 
         power=registration.power if registration.replicates else None,
         hypotheses=hypotheses,
         beside=beside,
-        gates=[asdict(gate) for gate in w.gates],
+        gates=w.gates,
         magnitude=magnitude(claim, registration, hypotheses + beside) if registration.trains else [],
         not_tested=list(w.not_tested),
         look=look.number,

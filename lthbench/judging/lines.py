@@ -5,7 +5,7 @@ groups, of runs or of mean, SD and n: Welch decides. Where not even that is poss
 with the reason; no test is invented.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -197,10 +197,10 @@ def line_result(w: WeighedLine, pass_level: float, fail_level: float, registrati
         # What was expected was expected of the registered n.
         expected=expected_of(line) if registration.replicates else None,
         how=w.how,
-        groups=[{k: rounded(v) for k, v in asdict(group).items()} for group in w.groups] if w.groups else None,
+        groups=[Group(*map(rounded, astuple(group))) for group in w.groups] if w.groups else None,
         undecidable=w.undecidable,
         sweep=[
-            [margin, decide(other, pass_level, fail_level)] for margin in sweep if (other := w.weigh(margin))
+            (margin, decide(other, pass_level, fail_level)) for margin in sweep if (other := w.weigh(margin))
         ] or None,
     )  # fmt: skip
 

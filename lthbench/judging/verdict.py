@@ -2,9 +2,19 @@
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from lthbench.judging.gates.checks import GateResult
+from lthbench.recipe.declaration import STRICT
+from lthbench.stats.groups import Group
+from lthbench.stats.rule import ROWS
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Verdict = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE", "BLOCKED", "NOT RUN"]
+Origin = Literal["own", "published", "given"]
 EXIT_CODES: dict[str, int] = {
     "BLOCKED": 4, "NOT RUN": 4, "FAIL": 1, "INCONCLUSIVE": 3, "NOT DECIDABLE": 3, "PASS": 0,
 }  # fmt: skip
@@ -12,12 +22,16 @@ EXIT_CODES: dict[str, int] = {
 SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
+NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evidence; None where not finite
 LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None}
 
 
 @dataclass(frozen=True)
 class LineResult:
-    """What one hypothesis (or line beside it) came to. d has one value per replicate, in `unit`."""
+    """What one hypothesis (or line beside it) came to. d has one value per replicate, in `unit`.
+
+    Raises ValueError for an unknown test and for evidence that lacks one of its numbers.
+    """
 
     id: str
     says: str
@@ -26,9 +40,9 @@ class LineResult:
     test: str
     delta: float
     unit: str
-    d: list[float]
-    minuend: list[float]
-    subtrahend: list[float]
+    d: list[float | None]  # None: not finite
+    minuend: list[float | None]
+    subtrahend: list[float | None]
     evidence: dict[str, Any] | None
     decision: str
     pass_level: float
@@ -37,14 +51,21 @@ class LineResult:
     margin_from: str | None = None
     expected: dict[str, Any] | None = None
     how: str = ""  # given results: which test their form allowed
-    groups: list[dict[str, Any]] | None = None  # unpaired: mean, sd, n of minuend and subtrahend
+    groups: list[Group] | None = None  # unpaired: minuend and subtrahend
     undecidable: str | None = None  # why these data allow no test
-    sweep: list[list[Any]] | None = None  # [margin, decision] at other margins; decides nothing
+    sweep: list[tuple[float, str]] | None = None  # margin and decision at other margins; decides nothing
+
+    def __post_init__(self) -> None:
+        if self.test not in ROWS:
+            raise ValueError(f"the test is none of {', '.join(ROWS)}")
+        for name in NUMBERS if self.evidence else ():
+            if type((self.evidence or {}).get(name, "")) not in (int, float, type(None)):
+                raise ValueError(f"evidence: {name} is no number")
 
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """The verdict on one claim, with everything it rests on."""
+    """The verdict on one claim, with everything it rests on. Raises ValueError where it has no hypothesis."""
 
     id: str
     kind: str
@@ -64,10 +85,14 @@ class ClaimVerdict:
     power: float | None
     hypotheses: list[LineResult]
     beside: list[LineResult]
-    gates: list[dict[str, Any]]
+    gates: list[GateResult]
     magnitude: list[str]
     not_tested: list[str] = field(default_factory=list)
     look: int | None = None  # at which of two looks it was decided
+
+    def __post_init__(self) -> None:
+        if not self.hypotheses:
+            raise ValueError("a claim without hypotheses")
 
 
 @dataclass(frozen=True)
@@ -75,7 +100,10 @@ class Verdicts:
     """All verdicts of one run of a suite; `engine` is the one that trained the results.
 
     `origin` says whose results were judged: own, published (others' released numbers) or given (a stranger's).
+    Raises ValueError where a claim is there twice.
     """
+
+    __pydantic_config__: ClassVar[Any] = {**STRICT, "strict": True}
 
     suite: str
     title: str
@@ -84,7 +112,11 @@ class Verdicts:
     alpha: float
     exit_code: int
     claims: list[ClaimVerdict]
-    origin: str = "own"
+    origin: Origin = "own"
+
+    def __post_init__(self) -> None:
+        if len({claim.id for claim in self.claims}) < len(self.claims):
+            raise ValueError("a claim is there twice")
 
 
 def to_json(verdicts: Verdicts) -> str:
@@ -97,10 +129,13 @@ def to_json(verdicts: Verdicts) -> str:
 
 
 def from_json(text: str) -> Verdicts:
-    """The inverse of `to_json`."""
-    content = json.loads(text)
-    for claim in content["claims"]:
-        for part in ("hypotheses", "beside"):
-            claim[part] = [LineResult(**line) for line in claim[part]]
-    content["claims"] = [ClaimVerdict(**claim) for claim in content["claims"]]
-    return Verdicts(**content)
+    """The inverse of `to_json`. Raises pydantic's ValidationError, a ValueError, where the text is no verdicts."""
+    return shape().validate_json(text)
+
+
+@cache
+def shape() -> "TypeAdapter[Verdicts]":
+    """What checks and makes verdicts."""
+    from pydantic import TypeAdapter  # here: most commands write verdicts or read none
+
+    return TypeAdapter(Verdicts)

@@ -35,7 +35,7 @@ def sizes(result: LineResult) -> str:
     """How many replicates, or runs of each of two unpaired groups."""
     if result.groups is None:
         return str(result.evidence["n"]) if result.evidence else str(len(result.d))
-    counts = ["?" if g["n"] is None else str(g["n"]) for g in result.groups if not g["fixed"]]
+    counts = ["?" if group.n is None else str(group.n) for group in result.groups if not group.fixed]
     return " and ".join(counts)
 
 

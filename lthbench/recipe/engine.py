@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "70e86f5584d9"
+SOURCE = "21b97549381f"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

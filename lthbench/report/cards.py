@@ -94,7 +94,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         otherwise=sentences.otherwise(verdict, verdicts.suite),
         hypotheses=[line_row(line) for line in verdict.hypotheses],
         beside=[line_row(line) for line in verdict.beside],
-        gates_passed=all(gate["passed"] for gate in verdict.gates),
+        gates_passed=all(gate.passed for gate in verdict.gates),
         picture=interval_plot(verdict),
         counters=counters(registry, claim, verdicts),
         planned_from=own.planned_from if own else "",

@@ -185,8 +185,8 @@ def verdict_part(claim: ClaimVerdict, verdicts: Verdicts, source: str) -> Iterat
     for line in claim.beside:
         yield from line_words(line, f"- beside the verdict, {line.id} ({line.says}): ")
     for gate in claim.gates:
-        passed = "passed" if gate["passed"] else "FAILED"
-        yield from text(f"{gate['name']}: {gate['detail']}", f"- gate {passed}: ")
+        passed = "passed" if gate.passed else "FAILED"
+        yield from text(f"{gate.name}: {gate.detail}", f"- gate {passed}: ")
     yield from listing(claim.magnitude, "- size: ")
 
 

@@ -13,6 +13,7 @@ from lthbench.report import numbers
 from lthbench.report.figures.given_density import given_density_plot
 from lthbench.report.figures.rewinding import rewinding_plot
 from lthbench.report.figures.style import Picture, slug
+from lthbench.stats.groups import Group
 
 SAID = {
     "own": "",
@@ -74,12 +75,12 @@ def group_words(line: LineResult) -> str:
     return "; ".join(parts)
 
 
-def one_group(group: dict[str, Any]) -> str:
+def one_group(group: Group) -> str:
     """`76.10 ± 0.16 (n = 3)`."""
-    if group["fixed"]:
-        return numbers.short(group["mean"])
-    spread = f" ± {group['sd']:.2f}" if group["sd"] is not None else ""
-    return f"{group['mean']:.2f}{spread} (n {'not stated' if group['n'] is None else '= ' + str(group['n'])})"
+    if group.fixed:
+        return numbers.short(group.mean)
+    spread = f" ± {group.sd:.2f}" if group.sd is not None else ""
+    return f"{group.mean:.2f}{spread} (n {'not stated' if group.n is None else f'= {group.n}'})"
 
 
 def sweep_words(line: LineResult) -> str:

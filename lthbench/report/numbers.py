@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard
 
 NOTHING = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def there(value: Any) -> bool:
+def there(value: Any) -> TypeGuard[float]:
     """Is this a number one can print?"""
     return value is not None and math.isfinite(value)
 

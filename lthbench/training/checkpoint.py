@@ -4,7 +4,6 @@ A checkpoint belongs to one unit (its file is named by the unit's key) and is de
 """
 
 import hashlib
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from lthbench.files import write_bytes
 
 log = logging.getLogger("lthbench")
 EVERY = 300.0  # seconds between savings: what a killed run can lose
+ITERATION, SECONDS = "saved.iteration", "saved.seconds"  # beside the training's own tensors
 LOOK = 1  # iterations between two looks at the clock; a large network takes seconds for one
 
 
@@ -52,7 +52,7 @@ class Checkpoint:
         """Save the state after iteration t in one step. Raises OutOfTime when the deadline has passed."""
         arrays = {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors.items()}
         seconds = self.seconds_before + time.monotonic() - self.since
-        blob = save(arrays, {"iteration": str(t), "seconds": f"{seconds:.3f}"})
+        blob = save(arrays | {ITERATION: np.array(t), SECONDS: np.array(seconds)})
         write_bytes(self.path, hashlib.sha256(blob).digest() + blob)
         self.saved_at = time.monotonic()
         if self.late(self.saved_at):
@@ -69,12 +69,12 @@ class Checkpoint:
             log.warning("%s: damaged checkpoint; the unit starts again", self.path)
             return None
         try:
-            saved = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])["__metadata__"]
-            tensors = {name: torch.from_numpy(array) for name, array in load(blob).items()}
-            iteration, seconds = int(saved["iteration"]), float(saved["seconds"])
-        except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+            arrays = load(blob)
+            iteration, seconds = int(arrays.pop(ITERATION)), float(arrays.pop(SECONDS))
+        except (SafetensorError, ValueError, KeyError, TypeError):
             log.warning("%s: not a checkpoint; the unit starts again", self.path)
             return None
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         shapes = {name: tuple(tensor.shape) for name, tensor in like.items()}
         if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
             log.warning("%s: checkpoint of another kind of training; the unit starts again", self.path)

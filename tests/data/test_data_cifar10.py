@@ -229,9 +229,9 @@ def test_no_network_says_what_to_do_by_hand(root):
 def test_the_archive_is_downloaded_once(batches, root, monkeypatch, tmp_path):
     asked = []
 
-    def serve(url, folder, file, md5):
-        asked.append((url, md5))
-        write_archive(root / folder / file, batches)
+    def serve(url, part, remote):
+        asked.append((url, remote.md5))
+        write_archive(part, batches)
 
     monkeypatch.setattr(download, "_download_url", serve)
     expect(load(DataSpec("cifar10"), 0, None), batches)

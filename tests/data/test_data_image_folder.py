@@ -122,9 +122,10 @@ def test_an_interrupted_decoding_starts_again(folder, tmp_path, monkeypatch):
             load(spec(folder), 0, tmp_path)
     store = tmp_path / "image_folder"
     assert {p.suffix for p in store.iterdir()} <= {".lock"}
-    (store / f"{image_folder.listing(folder / 'train').key(SIZE)}.partial").write_bytes(b"of a killed process")
+    killed = store / f".{image_folder.listing(folder / 'train').key(SIZE)}.npy.x.tmp"
+    killed.write_bytes(b"of a killed process")
     assert len(load(spec(folder), 0, tmp_path).x_train) == 6
-    assert not list(store.glob("*.partial"))
+    assert not killed.exists()
 
 
 def test_a_damaged_cache_is_made_again(folder, tmp_path, caplog):
@@ -154,7 +155,7 @@ def test_a_damaged_image_is_named(folder, tmp_path):
         DataError, match=rf"^image_folder: {re.escape(str(path))} is no readable image \(.*remove it$"
     ):
         load(spec(folder), 0, tmp_path)
-    assert not list((tmp_path / "image_folder").glob("*.partial"))
+    assert not list((tmp_path / "image_folder").glob(".*.tmp"))
 
 
 def test_folders_that_cannot_be_used(folder, tmp_path):

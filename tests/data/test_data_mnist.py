@@ -143,11 +143,11 @@ def test_no_network_says_what_to_do_by_hand(made, root):
 def test_what_is_missing_is_downloaded_from_the_first_mirror_that_has_it(made, root, monkeypatch):
     asked = []
 
-    def serve(url, folder, file, md5):
+    def serve(url, part, remote):
         asked.append(url)
         if "ossci" in url:
             raise RuntimeError("File not found or corrupted.")
-        (root.parent / folder / file).write_bytes(gzip.compress(made[1][file.removesuffix(".gz")]))
+        part.write_bytes(gzip.compress(made[1][remote.file.removesuffix(".gz")]))
 
     monkeypatch.setattr(download, "_download_url", serve)
     arrays = load(DataSpec("mnist"), 0, None)
@@ -193,10 +193,10 @@ def test_a_root_that_cannot_be_written_is_named(made, root, tmp_path):
 def test_processes_take_turns(tmp_path, monkeypatch):
     calls = []
 
-    def slow(url, folder, file, md5):
-        calls.append(file)
+    def slow(url, part, remote):
+        calls.append(remote.file)
         threading.Event().wait(0.05)
-        (tmp_path / folder / file).write_bytes(b"x")
+        part.write_bytes(b"x")
 
     monkeypatch.setattr(download, "_download_url", slow)
     files = [download.Remote("a", ("u/a",), ""), download.Remote("b", ("u/b",), "")]

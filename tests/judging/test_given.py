@@ -60,7 +60,7 @@ def test_order_names_and_other_cells_do_not_matter(d, test, paired, random) -> N
     found = result(mixed, test)
     assert found.verdict == wanted.verdict
     assert found.hypotheses[0].evidence == wanted.hypotheses[0].evidence
-    assert [gate["passed"] for gate in found.gates] == [gate["passed"] for gate in wanted.gates]
+    assert [gate.passed for gate in found.gates] == [gate.passed for gate in wanted.gates]
 
 
 @settings(max_examples=60)
@@ -144,7 +144,7 @@ def test_a_stranger_that_never_reaches_the_threshold_is_blocked_by_its_gate() ->
     own = lab.table(found, {"ticket@2": 57.0})
     verdict = judge_given(found, checked(own[own["metric"] == "validation_accuracy"])).claims[0]
     assert verdict.verdict == "BLOCKED"
-    assert [g["name"] for g in verdict.gates if not g["passed"]] == ["H1: threshold reached"]
+    assert [g.name for g in verdict.gates if not g.passed] == ["H1: threshold reached"]
 
 
 @pytest.mark.parametrize(("stop", "verdict"), [(20.0, "PASS"), (30.0, "BLOCKED")])
@@ -155,7 +155,7 @@ def test_a_strangers_early_stop_must_not_be_censored(stop, verdict) -> None:
     stops = own[own["metric"] == "early_stop_iteration"].assign(value=stop)
     given_ = judge_given(found, checked(stops)).claims[0]
     assert given_.verdict == verdict
-    assert ("early stop not censored", verdict == "PASS") in [(g["name"], g["passed"]) for g in given_.gates]
+    assert ("early stop not censored", verdict == "PASS") in [(g.name, g.passed) for g in given_.gates]
     alone = stops.assign(metric="early_stop_log_iteration", value=np.log(stop))
     blind = judge_given(found, checked(alone)).claims[0]
     assert blind.verdict == "PASS"
@@ -181,7 +181,7 @@ def test_labels_that_differ_are_unpaired_and_say_so() -> None:
     assert "replicate 's3' is in one arm only" in some.hypotheses[0].how
     assert "Welch" in some.hypotheses[0].how
     assert some.hypotheses[0].d == []
-    assert [g["n"] for g in some.hypotheses[0].groups] == [5, 6]
+    assert [g.n for g in some.hypotheses[0].groups] == [5, 6]
 
 
 def summary(value, sd, n, arm):

@@ -34,7 +34,7 @@ def judged(line, change, scope="layer-wise", effect=3.0):
 def blocked(line, change, *says, scope="layer-wise", effect=3.0) -> None:
     sound = judged(line, lambda _: None, scope, effect).claims[0]
     assert sound.verdict == ("PASS" if effect > 0 else "FAIL")
-    assert all(gate["passed"] for gate in sound.gates)
+    assert all(gate.passed for gate in sound.gates)
     result = judged(line, change, scope, effect)
     assert result.claims[0].verdict == "BLOCKED"
     for words in says:
@@ -173,7 +173,7 @@ def test_a_censored_early_stop() -> None:
 
     sound = judged(EARLY, stops(20.0)).claims[0]
     assert sound.verdict == "PASS"
-    assert "early stop not censored" in [gate["name"] for gate in sound.gates]
+    assert "early stop not censored" in [gate.name for gate in sound.gates]
     censored = judged(EARLY, stops(30.0)).claims[0]
     assert censored.verdict == "BLOCKED"
     assert "1 of 30 of early stop do not come before the last evaluation at iteration 30" in censored.why
@@ -207,10 +207,10 @@ def test_a_hypothesis_without_a_number_is_blocked_not_passed() -> None:
 
 def test_gates_look_at_what_a_cell_was_made_from() -> None:
     result = judged(TICKET, lambda _: None).claims[0]
-    assert {gate["name"].partition(": ")[0] for gate in result.gates} == {"toy"}
-    finite = next(gate for gate in result.gates if "no diverged run" in gate["name"])
+    assert {gate.name.partition(": ")[0] for gate in result.gates} == {"toy"}
+    finite = next(gate for gate in result.gates if "no diverged run" in gate.name)
     # An accuracy and three losses of dense, ticket@1, ticket@2 and two draws of reinit.
-    assert finite["detail"] == "All 200 values are finite."
+    assert finite.detail == "All 200 values are finite."
 
 
 def test_a_blocked_claim_earns_its_family_no_level() -> None:
@@ -256,7 +256,7 @@ def other(metric, value=None):
 def test_a_transferred_mask_is_compared_with_the_source_tickets() -> None:
     sound = transferred(None)
     assert sound.verdict == "PASS"
-    names = [gate["name"] for gate in sound.gates]
+    names = [gate.name for gate in sound.gates]
     assert "toy: mask of transferred@2" in names
     assert "other: dense accuracy in its band" in names  # the source must be sound as well
     result = transferred(other("mask_crc32", 123.0))

@@ -65,7 +65,7 @@ def test_clear_effects_are_decided(line, ticket, wanted) -> None:
     assert result.hypotheses[0].decision == wanted
     assert result.hypotheses[0].evidence["mean"] == pytest.approx(ticket, abs=1e-6)
     assert result.why.startswith("H1 (as it says): mean ")
-    assert all(gate["passed"] for gate in result.gates)
+    assert all(gate.passed for gate in result.gates)
     assert len(result.gates) >= 4
 
 

@@ -42,7 +42,7 @@ def test_every_claim_asked_for_has_a_verdict_and_a_reading_by_hand() -> None:
     assert set(BY_ID) == asked
     for claim in BY_ID.values():
         assert claim.verdict in ("PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE")
-        assert all(gate["passed"] for gate in claim.gates)
+        assert all(gate.passed for gate in claim.gates)
         registration = REGISTRY.claims[claim.id].suites["published"]
         assert len(registration.by_hand) > 200
         assert registration.caveats
@@ -82,7 +82,7 @@ def test_gale_runs_are_not_paired() -> None:
     assert (scratch["sparsity"], scratch["time multiplier"], scratch["init method"]) == (0.8, 1, "baseline")
     fresh = scratch.filter(like="Run").astype(float)
     assert line.d == []
-    assert [g["n"] for g in line.groups] == [9, 9]
+    assert [g.n for g in line.groups] == [9, 9]
     welch = stats.ttest_ind(100 * tickets, 100 * fresh, equal_var=False)
     interval = welch.confidence_interval(0.95)
     assert (line.evidence["low"], line.evidence["high"]) == pytest.approx((interval.low, interval.high))

@@ -87,7 +87,7 @@ def test_older_results_are_judged_and_say_what_nobody_looked_at() -> None:
     claim = judged(TICKET, without_starts).claims[0]
     assert claim.verdict == "PASS"
     assert claim.not_tested[-1].startswith("toy: where networks started")
-    assert not any("start" in gate["name"] or "rates" in gate["name"] for gate in claim.gates)
+    assert not any("start" in gate.name or "rates" in gate.name for gate in claim.gates)
     assert not any("toy" in text for text in judged(TICKET, lambda _: None).claims[0].not_tested)
 
 

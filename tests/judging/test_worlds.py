@@ -55,7 +55,7 @@ def test_the_metrics_on_starts_give_exchanged_arms_away(registry, whole, world: 
     start = dict.fromkeys(("FC-1", "FC-6", "FC-8"), f"{MLP}: start of every network")
     for claim, gate in (start | {"ST-2": f"{DEEP}: learning rates"}).items():  # a rewound run trains T - k
         assert found[claim].verdict == "BLOCKED"
-        assert gate in [g["name"] for g in found[claim].gates if not g["passed"]]
+        assert gate in [g.name for g in found[claim].gates if not g.passed]
 
 
 def verdicts(registry: Registry, table: pd.DataFrame) -> dict[str, ClaimVerdict]:
@@ -137,7 +137,7 @@ def test_in_a_null_world_nothing_passes(registry, tables, numbers_alone, seed: i
         "FC-1": "FAIL", "FC-6": "FAIL", "FC-8": "FAIL", "ST-2": "", "ST-1": "BLOCKED", "FC-7": "",
         "LMC-1": "BLOCKED",
     }  # fmt: skip
-    failed = {claim: {g["name"] for g in v.gates if not g["passed"]} for claim, v in found.items()}
+    failed = {claim: {g.name for g in v.gates if not g.passed} for claim, v in found.items()}
     assert any("weights remaining" in name for name in failed["ST-1"])
     assert any("weights remaining" in name for name in failed["LMC-1"])
     numbers_alone()
@@ -186,6 +186,6 @@ def test_noise_sixty_times_as_large_decides_nothing(registry, tables, numbers_al
     found = verdicts(registry, table)
     assert set(words(found).values()) == {"BLOCKED"}
     for verdict in found.values():
-        assert any("at chance" in g["name"] for g in verdict.gates if not g["passed"])
+        assert any("at chance" in g.name for g in verdict.gates if not g.passed)
     numbers_alone()
     assert set(words(verdicts(registry, table)).values()) == {"INCONCLUSIVE"}

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lthbench.claims.schema import Claim
+from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import why
 from lthbench.recipe.data import DataSpec
@@ -75,8 +76,8 @@ def verdict(index: int, claim_id: str, word: str) -> ClaimVerdict:
             for one in (deciding, beside)
         )
     gates = [
-        {"name": "tiny: dense accuracy in its band", "passed": word != "BLOCKED", "detail": "The mean is 50 %."},
-        {"name": "tiny: no diverged run", "passed": True, "detail": "All 40 values are finite."},
+        GateResult("tiny: dense accuracy in its band", word != "BLOCKED", "The mean is 50 %."),
+        GateResult("tiny: no diverged run", True, "All 40 values are finite."),
     ]
     return ClaimVerdict(
         claim_id, "primary" if claim_id < "A-4" else "secondary", f"Title of {claim_id}",

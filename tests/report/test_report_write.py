@@ -9,6 +9,7 @@ import pytest
 from report_sample import HOSTILE, VERDICTS
 
 from lthbench.claims.load import Registry
+from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.report.content import SECTIONS
 from lthbench.report.write import write_report
@@ -178,7 +179,7 @@ def test_hostile_text_stays_text(tmp_path, registry, verdicts, tidy, provenance)
     bad_line = replace(first.hypotheses[0], id=HOSTILE, says=HOSTILE, margin_from=HOSTILE)
     bad = replace(
         first, title=HOSTILE, registered_title=HOSTILE, sentence=HOSTILE, why=HOSTILE, hypotheses=[bad_line],
-        magnitude=[HOSTILE], verdict="FAIL", gates=[{"name": HOSTILE, "passed": False, "detail": HOSTILE}],
+        magnitude=[HOSTILE], verdict="FAIL", gates=[GateResult(HOSTILE, False, HOSTILE)],
     )  # fmt: skip
     claim = registry.claims[first.id]
     source = claim.sources[0].model_copy(update={"quote": HOSTILE, "paper": HOSTILE})

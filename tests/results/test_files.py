@@ -24,7 +24,11 @@ def test_the_limit_holds_for_what_is_unpacked(tmp_path) -> None:
         read_bytes(path, 2 * 10**6, UserError, "shorten it")
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"cut" * 99)[:-9], b"\x1f\x8b\x08\xff" + bytes(99)])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"cut" * 99)[:-9], b"\x1f\x8b\x08\xff" + bytes(99)],
+    ids=["text", "cut", "damaged"],
+)
 def test_no_gzip(tmp_path, content) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(content)
@@ -41,3 +45,8 @@ def test_no_file_no_text_and_the_error_asked_for(tmp_path) -> None:
         read_text(tmp_path / "a", 10, KeyError, "give one")
     (tmp_path / "a").write_text("µ\n", encoding="utf-8")
     assert read_text(tmp_path / "a", 10, KeyError, "give one") == "µ\n"
+
+
+def test_lines_end_alike_however_the_file_ends_them(tmp_path) -> None:
+    (tmp_path / "a").write_bytes(b"a\r\nb\rc\n")
+    assert read_text(tmp_path / "a", 10, UserError, "give one") == (tmp_path / "a").read_text() == "a\nb\nc\n"

@@ -60,7 +60,7 @@ def summary(claim: ClaimVerdict) -> Outcome:
         line.id: {"decision": line.decision, **{k: (line.evidence or {}).get(k) for k in ("mean", "sd", "n")}}
         for line in claim.hypotheses
     }
-    failed = [gate["name"] for gate in claim.gates if not gate["passed"]]
+    failed = [gate.name for gate in claim.gates if not gate.passed]
     return {"verdict": claim.verdict, "gates": failed, "lines": lines}
 
 

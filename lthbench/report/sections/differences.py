@@ -100,7 +100,7 @@ def pair_difference(pair: Pair) -> str:
 def possible(claim: Claim, verdict: ClaimVerdict) -> list[str]:
     """What was registered as a condition or contradiction before the run: reasons to look at, none shown here."""
     scale = ["The scale is reduced: another network, data set or length of training, where sizes need not agree."]
-    gates = [f"A gate failed: {gate['name']}." for gate in verdict.gates if not gate["passed"]]
+    gates = [f"A gate failed: {gate.name}." for gate in verdict.gates if not gate.passed]
     return [
         *(scale if verdict.reduced_scale else []),
         *gates,
