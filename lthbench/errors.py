@@ -1,10 +1,11 @@
 """Exit codes, the exceptions a user sees as a line instead of a traceback, and signals."""
 
 import os
-import re
 import signal
 import sys
 from threading import Timer
+
+from lthbench.words import message_lines
 
 PASS, FAIL, USAGE, INCONCLUSIVE, BLOCKED = 0, 1, 2, 3, 4
 INTERRUPTED, TERMINATED = 130, 143
@@ -20,6 +21,10 @@ class UserError(Exception):
 
 class OutOfMemory(MemoryError):  # noqa: N818 - as Python's own
     """A unit needs more memory than there is; the message names it and the way out."""
+
+
+class OutOfTime(Exception):  # noqa: N818 - not an error: the deadline came, the work is saved
+    """The deadline has passed; the training is saved and can be resumed."""
 
 
 class Terminated(BaseException):
@@ -58,18 +63,3 @@ def stopped(error: BaseException) -> int:
 def say(message: str) -> None:
     """An error line."""
     print(message_lines(f"lthbench: {message}"), file=sys.stderr, flush=True)
-
-
-# Control characters, and those that reorder text: on a terminal they act, in XML most are forbidden.
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-
-
-def shown(text: object, most: int = 40) -> str:
-    """Somebody's text inside a message: on one line, nothing that acts on a terminal, and not too long."""
-    return UNPRINTABLE.sub("", " ".join(str(text)[: 4 * most].split()))[:most]
-
-
-def message_lines(message: str) -> str:
-    """A message of at most two lines, whatever the names in it hold."""
-    *first, last = [UNPRINTABLE.sub("", line) for line in message.splitlines()] or [""]
-    return " ".join(first) + "\n" + last if first else last

@@ -14,12 +14,12 @@ from lthbench.claims.popular import FILE, Popular
 from lthbench.claims.schema import Cell, Claim, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
-from lthbench.errors import UNPRINTABLE, shown
 from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
+from lthbench.words import UNPRINTABLE, shown
 
 T = TypeVar("T", Claim, Suite, Experiment, Popular)
 LARGEST_FILE = 200_000

@@ -1,6 +1,5 @@
 """From the name of a data set to its arrays. A new data set is one function and one line in `_LOADERS`."""
 
-import difflib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from lthbench.data.errors import DataError
 from lthbench.data.root import data_root
 from lthbench.data.subset import subset
 from lthbench.recipe.data import DataSpec
+from lthbench.words import choices
 
 
 def names() -> list[str]:
@@ -24,9 +24,7 @@ def names() -> list[str]:
 def check_name(name: str) -> None:
     """Raise DataError for a name that `load` does not know."""
     if name not in _LOADERS:
-        close = difflib.get_close_matches(name, names(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise DataError(f"unknown data set {name!r}; {hint}known are: {', '.join(names())}")
+        raise DataError(f"unknown data set {name!r}; {choices(name, names())}")
 
 
 def load(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:

@@ -16,12 +16,8 @@ goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
 """
 
 import re
-import signal
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from types import FrameType
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Registration
@@ -29,8 +25,9 @@ from lthbench.data.errors import DataError
 from lthbench.drive import stages
 from lthbench.drive.cost import Rates, duration, known_rates
 from lthbench.drive.execute import missing
-from lthbench.drive.workers import Deadline, workers
-from lthbench.errors import OutOfMemory, UserError
+from lthbench.drive.pool import Deadline, Task
+from lthbench.drive.schedule import train
+from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit, with_sources
 from lthbench.recipe.arms import closure
@@ -54,23 +51,6 @@ def parse_budget(text: str) -> float:
 def training_time(budget: float) -> float:
     """Seconds of a budget that may be spent before saving and the report; at least half of a very short one."""
     return budget - min(RESERVE_MOST, max(RESERVE_LEAST, RESERVE_SHARE * budget), budget / 2)
-
-
-@contextmanager
-def stopping(deadline: Deadline) -> Iterator[None]:
-    """SIGTERM and Ctrl-C stop the campaign as the deadline does; a second one interrupts as usual."""
-
-    def handler(number: int, frame: FrameType | None) -> None:
-        deadline.stop()
-        for name, old in before.items():
-            signal.signal(name, old)
-
-    before = {name: signal.signal(name, handler) for name in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for name, old in before.items():
-            signal.signal(name, old)
 
 
 # Order
@@ -179,79 +159,42 @@ def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell:
     Where a first look is complete, what it leaves open follows.
     """
     conduct_known(run, deadline, device, cache, tell, cores)
-    if run.looks_twice and not deadline.passed() and missing(run.units(), run.results):
-        conduct_known(run, deadline, device, cache, tell, cores)
+    if run.looks_twice:
+        stages.first_look(run)
+        if not deadline.passed() and missing(run.units(), run.results):
+            conduct_known(run, deadline, device, cache, tell, cores)
 
 
 def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int) -> None:
     """Train the pending units that are known now."""
     units = run.units()
     pending = missing(units, run.results)
+    tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
+    if not pending:
+        tell("nothing is left to do")
+        return
     rates = known_rates(run.results, units, cache)
     known = measured(rates, device, units)
     price = cost_of(rates, device, units) if known else arithmetic(units, cache)
-    queue = order(run.registry, run.suite, units, pending, price, run.claims)
-    tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
+    queue = tasks(units, order(run.registry, run.suite, units, pending, price, run.claims))
 
-    def expected(unit: Unit) -> str:
+    def begins(task: Task) -> None:
+        unit = task.units[-1]
         rate = rates.get((unit.experiment.id, device))
-        return f", about {duration(rate.seconds(unit))}" if rate else ""
+        expected = f", about {duration(rate.seconds(unit))}" if rate else ""
+        tell(f"training {unit.name} ({unit.networks} networks{expected})")
 
-    left = train(run, units, queue, deadline, cache, expected, tell, cores)
+    def fails(experiment: str, why: str) -> None:
+        tell(f"{experiment} is left out: {why}")
+
+    left = train(run, queue, cores, deadline, cache, begins, fails).left
     tell(f"{left} units to do" if left else "nothing is left to do")
 
 
-def train(
-    run: Run,
-    units: Sequence[Unit],
-    queue: Sequence[Unit],
-    deadline: Deadline,
-    cache: Path | None,
-    expected: Callable[[Unit], str],
-    announce: Tell,
-    cores: int = 1,
-) -> int:
-    """Train the queue's units in their order, as long as there is time; how many are left.
-
-    Experiments whose data cannot be had, or that need more memory than there is, are left out, and said so.
-    """
-    from lthbench.training.checkpoint import OutOfTime
-
-    by_key, waiting, left = {unit.key: unit for unit in units}, list(queue), len(queue)
-    working: dict[Future[None], Unit] = {}
-    left_out: set[str] = set()
-    with stopping(deadline), workers(run, cache, deadline, cores) as start:
-        while True:
-            while len(working) < cores and not deadline.passed():
-                unit = first_ready(waiting, working.values(), left_out)
-                if unit is None:
-                    break
-                waiting.remove(unit)
-                announce(f"training {unit.name} ({unit.networks} networks{expected(unit)})")
-                working[start([*(by_key[key] for key in unit.parents.values()), unit])] = unit
-            if not working:
-                return left
-            for future in wait(working, return_when=FIRST_COMPLETED).done:
-                unit = working.pop(future)
-                try:
-                    future.result()
-                except OutOfTime:  # saved under way
-                    continue
-                except (DataError, OutOfMemory) as error:  # the other experiments go on
-                    if unit.experiment.id not in left_out:
-                        announce(f"{unit.experiment.id} is left out: {error}")
-                    left_out.add(unit.experiment.id)
-                    continue
-                left -= 1
-
-
-def first_ready(waiting: Sequence[Unit], working: Collection[Unit], left_out: Collection[str]) -> Unit | None:
-    """The first unit that waits for no other one to be trained."""
-    to_come = {unit.key for unit in [*waiting, *working]}
-    for unit in waiting:
-        if unit.experiment.id not in left_out and to_come.isdisjoint(unit.parents.values()):
-            return unit
-    return None
+def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:
+    """A task for each unit of the queue."""
+    by_key = {unit.key: unit for unit in units}
+    return [Task((unit,), tuple(by_key[key] for key in unit.parents.values())) for unit in queue]
 
 
 def finish(run: Run) -> None:

@@ -3,17 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from lthbench.claims.load import Registry
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.judging.judge import Weighed, judge, weigh_suite
 from lthbench.judging.looks import looks
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import Verdicts
 from lthbench.results.format import Results, read_results
+from lthbench.words import choices, did_you_mean, shown
 
 MOST_NAMED = 8
 ORIGIN: Final = "given"
@@ -39,12 +39,11 @@ class Answer:
     results: Results
 
 
-def answer(registry: Registry, question: Question) -> Answer:
-    """Read the results, find the suite whose claims they can speak about, judge."""
+def answer(registry: Registry, question: Question, given: Results | None = None) -> Answer:
+    """Read the results, unless they are given, find the suite whose claims they can speak about, judge."""
     if question.unit not in (None, "percent", "fraction"):
         raise UserError(f"unknown unit '{question.unit}'; use percent (0..100) or fraction (0..1)")
-    results = read_results(question.path, question.unit)
-    results = renamed(registry, results, question)
+    results = renamed(registry, given or read_results(question.path, question.unit), question)
     table = Table(results.table)
     weighed = {suite: weigh(registry, suite, table) for suite in suites(registry, question)}
     suite = the_suite(weighed, question, results)
@@ -70,9 +69,7 @@ def suites(registry: Registry, question: Question) -> list[str]:
     possible = [claim for suite in chosen for claim in registry.suites[suite].claims]
     for claim in question.claims:
         if claim not in possible:
-            near = get_close_matches(claim.upper(), possible, n=1)
-            mean = f"did you mean '{near[0]}'? " if near else ""
-            raise UserError(f"no claim '{claim}'; {mean}there are: {', '.join(dict.fromkeys(possible))}")
+            raise UserError(f"no claim '{claim}'; {choices(claim, possible)}")
     return chosen
 
 
@@ -83,10 +80,9 @@ def renamed(registry: Registry, results: Results, question: Question) -> Results
     name = question.as_experiment
     if name is None:
         if not set(there) & set(known):
-            near = get_close_matches(there[0][:60], known, n=1)
-            mean = f" (did you mean '{near[0]}'?)" if near else ""
+            near = did_you_mean(there[0], known)
             raise UserError(
-                f"{question.path}: no claim speaks of experiment '{shown(there[0], 60)}'{mean}; known are "
+                f"{question.path}: no claim speaks of experiment '{shown(there[0], 60)}'; {near}known are "
                 f"{named(known)}\nto have your experiment judged by the margins of one of them: --as NAME"
             )
         return results

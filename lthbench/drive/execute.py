@@ -1,6 +1,6 @@
 """Run a chunk of units in this process, one after the other. Finished units are reused, never recomputed.
 
-Snakemake's rule calls this, and so does `lthbench run --no-snakemake`. One thread per process: sums then do
+Snakemake's rule calls this, and so do the workers of the pool. One thread per process: sums then do
 not depend on how many threads there are, and for networks of this size two processes of one thread do more
 than one process of two.
 """
@@ -12,9 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lthbench.errors import OutOfMemory
 from lthbench.plan.unit import Unit
+from lthbench.recipe.experiment import digest
 from lthbench.results import store
 
 Report = Callable[[Unit, str], None]
@@ -68,7 +70,7 @@ def run_chunk(
 
     They may belong to several experiments: those whose masks one of them wears.
     The second argument of `report` is "reused" or "trained". At the `deadline`, a `time.monotonic()` value, the
-    unit under way is saved and `lthbench.training.checkpoint.OutOfTime` raised.
+    unit under way is saved and OutOfTime raised.
     """
     pending = missing(units, root)
     names = {unit.key: unit for unit in units}
@@ -78,20 +80,36 @@ def run_chunk(
     if not pending:
         return
 
-    from lthbench.tickets import folds as block_data  # here: planning and judging never pay for torch
-    from lthbench.tickets.unit import run_unit
-    from lthbench.training.device import prepare
+    from lthbench.tickets.unit import run_unit  # here: planning and judging never pay for torch
 
-    folds, of = None, ""
     for unit in pending:
         with enough_memory(f"{unit.name} ({unit.networks} networks)"):
-            if folds is None or unit.experiment.id != of:
-                folds = None  # free the old ones first
-                folds = block_data.load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
-                of = unit.experiment.id
+            folds = folds_of(unit, cache, device)
             above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
             run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
+
+
+kept_folds: tuple[Any, Any] | None = None  # of the last unit: the next one often wants the same
+
+
+def folds_of(unit: Unit, cache: Path | None, device: str) -> Any:
+    """The data of a unit's block, on its device."""
+    from lthbench.tickets.folds import load
+    from lthbench.training.device import prepare
+
+    global kept_folds
+    key = (digest(unit.experiment.recipe()), unit.master, unit.replicates, cache, device)
+    if kept_folds is None or kept_folds[0] != key:
+        kept_folds = None  # free the old ones first
+        kept_folds = key, load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
+    return kept_folds[1]
+
+
+def forget_folds() -> None:
+    """The next unit reads its data anew: files may have changed."""
+    global kept_folds
+    kept_folds = None
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rich.text import Text
 from lthbench.drive import stages
 from lthbench.judging.verdict import SYMBOLS
 from lthbench.plan.run import Run
-from lthbench.report.numbers import plain
+from lthbench.words import plain
 
 COLOURS = {
     "PASS": "green",
@@ -36,7 +36,7 @@ class Watch:
     def __init__(self, run: Run, console: Console) -> None:
         self.run, self.console = run, console
         self.chunks = run.chunks()
-        self.looked = not run.looks_twice or len(self.chunks) > len(run.first_chunks())
+        self.looked = not run.looks_twice or run.left_open() is not None
         self.total = sum(chunk.iterations for chunk in self.chunks)
         self.pending = [unit for chunk in self.chunks for unit in chunk.units]
         self.announced: set[str] = set()
@@ -51,13 +51,13 @@ class Watch:
         done = stages.finished(self.run, self.pending)
         self.done += sum(unit.iterations for unit in done)
         self.pending = [unit for unit in self.pending if unit not in done]
-        if not self.pending and not self.looked:
+        if not self.pending and not self.looked and self.run.left_open() is not None:
             self.go_on()
 
     def go_on(self) -> None:
         """The first look is complete: what it leaves open is trained further."""
         self.looked = True
-        more = self.run.chunks()[len(self.chunks) :]
+        more = self.run.second_chunks()
         self.chunks += more
         self.total += sum(chunk.iterations for chunk in more)
         self.pending = [unit for chunk in more for unit in chunk.units]

@@ -1,4 +1,4 @@
-"""Drive a run: start Snakemake (or, without it, the stages themselves), and follow what happens.
+"""Start Snakemake, and follow what happens.
 
 What is finished is read from the unit records on disk, so progress is the same for every way of running.
 """
@@ -10,51 +10,28 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from lthbench.drive import dag, stages
-from lthbench.drive.execute import PARENT, die_with_parent
+from lthbench.drive.execute import die_with_parent
+from lthbench.drive.pool import ONE_THREAD, Tick
 from lthbench.errors import BLOCKED, UserError
 from lthbench.plan.run import Run
-from lthbench.plan.suite import Chunk
 from lthbench.results import store, sums
 from lthbench.results.store import RecordError
 
 words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
-Tick = Callable[[], None]
 TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 
-@contextmanager
-def exclusive(out: Path) -> Iterator[None]:
-    """One run per folder at a time. The kernel frees the lock when a run is killed."""
-    folder = out / ".snakemake"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lthbench.lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{out.resolve()}: another run works in this folder; wait for it, or use --out") from None
-    except OSError as error:
-        raise UserError(f"{out.resolve()}: cannot write here ({error.strerror}); use --out FOLDER") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def environment() -> dict[str, str]:
     """Jobs run with one thread each and find this python and this package."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     paths = [str(dag.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | dict.fromkeys(names, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
+    return os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
@@ -116,7 +93,7 @@ def mark(run: Run) -> Path:
 def forget_damaged(run: Run) -> None:
     """Let Snakemake see that a chunk is not done any more: records may have been damaged or deleted."""
     for chunk in run.chunks():
-        manifest = run.scope_folder / f"{chunk.id}.done.json"
+        manifest = stages.manifest(run, chunk)
         if manifest.exists() and not all(store.measured(run.results, unit) for unit in chunk.units):
             manifest.unlink()
             # Snakemake does not miss an input while what was made from it is there.
@@ -178,65 +155,9 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
         raise UserError(failure(run, log), BLOCKED)
 
 
-def without_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, report: bool = True) -> None:
-    """The same line in this process, chunks in up to `cores` child processes."""
-    train_chunks(run, run.first_chunks(), cores, claims_dir, tick)
-    if run.looks_twice:
-        train_chunks(run, run.chunks()[len(run.first_chunks()) :], cores, claims_dir, tick)
-    last = (stages.judge, stages.report) if report else ()
-    for stage in (stages.tidy, *last):
-        stage(run)
-
-
-def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, claims_dir: Path | None, tick: Tick) -> None:
-    """Chunks in up to `cores` child processes."""
-    waiting = sorted(chunks, key=lambda chunk: -chunk.iterations)  # the longest first, so that they end together
-    working: list[subprocess.Popen] = []
-    failed = False
-    forget_logs(run)
-    try:
-        while waiting or working:
-            while waiting and len(working) < cores and not failed:
-                working.append(start_chunk(run, waiting.pop(0), claims_dir))
-            if failed:
-                waiting = []
-            tick()
-            time.sleep(POLL_SECONDS)
-            for process in [p for p in working if p.poll() is not None]:
-                working.remove(process)
-                failed |= process.returncode != 0
-    finally:
-        for process in working:  # there only after an interruption
-            process.kill()
-            process.wait()
-    tick()
-    if failed:
-        raise UserError(failure(run, run.scope_folder), BLOCKED)
-
-
 def child() -> Callable[[], None]:
     """What a child process does first."""
     return partial(die_with_parent, os.getpid())
-
-
-def start_chunk(run: Run, chunk: Chunk, claims_dir: Path | None) -> subprocess.Popen:
-    """One chunk in a process of its own."""
-    log = run.scope_folder / f"{chunk.id}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.with_suffix(".done.json").unlink(missing_ok=True)  # as Snakemake does: a job that is killed leaves none
-    command = [
-        sys.executable, "-m", "lthbench", "stage", "chunk", run.suite, "--scope", run.scope, "--chunk", chunk.id,
-        "--seed", str(run.seed), "--device", run.device,
-    ]  # fmt: skip
-    if run.replicates:
-        command += ["--replicates", str(run.replicates)]
-    if claims_dir:
-        command += ["--claims-dir", str(claims_dir.resolve())]
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            command, cwd=run.out, env=environment() | {PARENT: str(os.getpid())},
-            stdout=file, stderr=file, preexec_fn=child(),
-        )  # fmt: skip
 
 
 def forget_logs(run: Run) -> None:

@@ -5,7 +5,8 @@ chunk (train) -> tidy -> judge -> report. Snakemake's rules call these through `
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lthbench.files import write_text
@@ -25,30 +26,34 @@ def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
         tell(f"{how} {unit.name} ({unit.networks} networks)")
 
     run_chunk(chunk.units, run.results, cache_root(), run.device, report)
-    manifest = {"chunk": chunk.id, "units": [unit.name for unit in chunk.units]}
-    write_text(run.scope_folder / f"{chunk.id}.done.json", json.dumps(manifest, indent=1) + "\n")
+    write_manifest(run, chunk)
 
 
-def left_open(run: Run, first: Sequence[Chunk]) -> list[str]:
-    """Claims that the first look leaves inconclusive; none as long as its results are not all there."""
-    units = [unit for chunk in first for unit in chunk.units]
-    if len(finished(run, units)) < len(units):
-        return []
-    from lthbench.judging import judge
-    from lthbench.results.store import RecordError
-    from lthbench.results.tidy import collect, device_kinds
+def manifest(run: Run, chunk: Chunk) -> Path:
+    """The file that says that a chunk is finished."""
+    return run.scope_folder / f"{chunk.id}.done.json"
 
-    try:
-        table, provenance = collect(run.results, units)
-    except RecordError:
-        return []  # a damaged record is about to be made again
-    return judge.left_open(run.registry, run.suite, run.seed, table, run.claims, devices=device_kinds(provenance))
+
+def write_manifest(run: Run, chunk: Chunk) -> None:
+    """Say that a chunk is finished."""
+    content = {"chunk": chunk.id, "units": [unit.name for unit in chunk.units]}
+    write_text(manifest(run, chunk), json.dumps(content, indent=1) + "\n")
 
 
 def first_look(run: Run) -> None:
-    """Write which claims go on to the second look."""
-    opened = left_open(run, run.first_chunks())
-    write_summed(run.scope_folder / FIRST_LOOK, json.dumps({"left_open": opened}, indent=1) + "\n")
+    """Judge the first look and write which claims go on to the second; nothing as long as it is not complete."""
+    from lthbench.judging import judge
+    from lthbench.results.tidy import collect, device_kinds
+
+    units = [unit for chunk in run.first_chunks() for unit in chunk.units]
+    file = run.scope_folder / FIRST_LOOK
+    if len(finished(run, units)) < len(units):
+        file.unlink(missing_ok=True)
+        return
+    table, provenance = collect(run.results, units)
+    kinds = device_kinds(provenance)
+    opened = judge.left_open(run.registry, run.suite, run.seed, table, run.claims, devices=kinds)
+    write_summed(file, json.dumps({"left_open": opened, "of": run.first_look_key()}, indent=1) + "\n")
 
 
 def tidy(run: Run) -> None:

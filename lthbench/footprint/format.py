@@ -6,8 +6,9 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from lthbench.claims.schema import Strict
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.files import read_bytes
+from lthbench.words import shown
 
 FILE = "footprint.json"
 LARGEST_FILE = 5_000_000

@@ -7,14 +7,16 @@ counts: a claim that starts to pass is news as well, and the baseline then wants
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lthbench.errors import UserError
 from lthbench.judging.stored import read_verdicts
 from lthbench.judging.verdict import ClaimVerdict, Verdicts
-from lthbench.report.numbers import interval
+from lthbench.plan.run import Run
 
 CHANGED = 1
 ABSENT = "not there"
+Evidence = dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Change:
     @property
     def claim(self) -> ClaimVerdict:
         """Whichever side has it, the later one first."""
-        found = self.after or self.before
-        assert found is not None
-        return found
+        claim = self.after or self.before
+        assert claim is not None
+        return claim
 
     @property
     def words(self) -> tuple[str, str]:
@@ -40,9 +42,9 @@ class Change:
         )
 
     @property
-    def means(self) -> tuple[str, str]:
-        """Mean and interval of the first hypothesis, before and after."""
-        return first_mean(self.before), first_mean(self.after)
+    def evidence(self) -> tuple[Evidence, Evidence]:
+        """The numbers of the first hypothesis, before and after; None where there are none."""
+        return first_evidence(self.before), first_evidence(self.after)
 
     @property
     def changed(self) -> bool:
@@ -91,7 +93,7 @@ class Diff:
             "level": (self.before.alpha, self.after.alpha),
             "results": (self.before.origin, self.after.origin),
         }
-        return [f"{what} {old} before, {new} now" for what, (old, new) in pairs.items() if old != new]
+        return [f"{name} {old} before, {new} now" for name, (old, new) in pairs.items() if old != new]
 
     @property
     def summary(self) -> str:
@@ -102,9 +104,9 @@ class Diff:
         return f"primary verdicts that changed: {'; '.join(said) or 'none'}{beside}. Exit code {self.exit_code}."
 
 
-def first_mean(claim: ClaimVerdict | None) -> str:
-    """Mean and interval of a claim's first hypothesis."""
-    return interval(claim.hypotheses[0].evidence if claim else None)
+def first_evidence(claim: ClaimVerdict | None) -> Evidence:
+    """The numbers of a claim's first hypothesis."""
+    return claim.hypotheses[0].evidence if claim else None
 
 
 def registration(claim: ClaimVerdict) -> tuple[object, ...]:
@@ -137,16 +139,24 @@ def stored(where: str, out: Path, seed: int = 0, scope: str = "all") -> Path:
         tried = []
     else:
         tried = [out / "results" / where / f"seed-{seed}" / "scopes" / scope / "verdicts.json"]
-    found = next((file for file in tried if file.is_file()), None)
-    if found is None:
+    file = next((file for file in tried if file.is_file()), None)
+    if file is None:
         looked = f" (looked for {tried[-1]})" if tried else ""
         raise UserError(
             f"{where}: no verdicts there{looked}; give a verdicts.json, a folder that holds one, or a suite "
             "that was run in --out"
         )
-    return found
+    return file
 
 
 def load(where: str, out: Path, seed: int = 0) -> Verdicts:
     """The verdicts that BASELINE or RUN names."""
     return read_verdicts(stored(where, out, seed))
+
+
+def baseline(where: str, run: Run) -> Verdicts:
+    """The verdicts to compare a run with, read before the run can replace them in its folder."""
+    verdicts = load(where, run.out, run.seed)
+    if verdicts.suite != run.suite:
+        raise UserError(f"{where}: verdicts of suite '{verdicts.suite}'; this run is of suite '{run.suite}'")
+    return verdicts

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lthbench.claims.schema import Hypothesis, Line, Registration, parse_cell
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.judging.endpoints import Label
 from lthbench.judging.table import Measured, Table
 from lthbench.judging.verdict import LineResult
@@ -21,6 +21,7 @@ from lthbench.stats.decision import Evidence, Rule, decide, weigh
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
 from lthbench.stats.location import SIGN_FLIP_MAX_N
 from lthbench.stats.power import floor_n
+from lthbench.words import shown
 
 Array = npt.NDArray[np.float64]
 Side = Measured | float

@@ -1,6 +1,5 @@
 """Networks that others define: torchvision's and timm's by name, and a user's own function."""
 
-import difflib
 import importlib
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +10,7 @@ from lthbench.data.torchvision_ops import import_torchvision
 from lthbench.models.errors import ModelError, told
 from lthbench.models.parts import image
 from lthbench.recipe.experiment import Network
+from lthbench.words import did_you_mean
 
 
 def borrowed(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -90,5 +90,5 @@ def made(network: Network, function: Callable[..., Any], *args: Any, **fixed: An
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the known one that looks most like it, if any does."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    near = did_you_mean(name, known)
+    return f"; {near}".rstrip() if near else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 from lthbench.claims.load import Registry
 from lthbench.plan.suite import Chunk, first_chunks, second_chunks
 from lthbench.plan.unit import Unit
+from lthbench.recipe.experiment import digest
 
 FIRST_LOOK = "first-look.json"  # in the scope's folder: which claims go on to the second look
 
@@ -62,17 +63,33 @@ class Run:
         """What is trained in any case."""
         return first_chunks(self.registry, self.suite, self.seed, self.claims, self.replicates)
 
-    def chunks(self) -> list[Chunk]:
-        """What has to be trained; the second look's chunks are there once the first's results are."""
-        first = self.first_chunks()
+    def second_chunks(self) -> list[Chunk]:
+        """What the first look left to be trained; nothing before it was taken."""
         if not self.looks_twice:
-            return first
-        return first + second_chunks(self.registry, self.suite, self.seed, self.left_open())
+            return []
+        return second_chunks(self.registry, self.suite, self.seed, self.left_open() or [])
 
-    def left_open(self) -> list[str]:
-        """The claims that the first look left inconclusive, as the stage of that name wrote them; none before."""
-        file = self.scope_folder / FIRST_LOOK
-        return json.loads(file.read_text(encoding="utf-8"))["left_open"] if file.is_file() else []
+    def chunks(self) -> list[Chunk]:
+        """What has to be trained, as far as it is known."""
+        return self.first_chunks() + self.second_chunks()
+
+    def left_open(self) -> list[str] | None:
+        """The claims that the first look left inconclusive, as the stage of that name wrote them.
+
+        None where it was not taken, or at other registrations, recipes or code than now.
+        """
+        try:
+            look = json.loads((self.scope_folder / FIRST_LOOK).read_text(encoding="utf-8"))
+            return list(look["left_open"]) if look["of"] == self.first_look_key() else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not taken, or damaged
+            return None
+
+    def first_look_key(self) -> str:
+        """Changes with all that the first look depends on: what it was trained by, and how it is decided."""
+        suite = self.registry.suites[self.suite]
+        rules = [rule.model_dump(mode="json") for _, rule in self.registry.registrations(self.suite)]
+        keys = [unit.key for chunk in self.first_chunks() for unit in chunk.units]
+        return digest([keys, suite.model_dump(mode="json"), rules])
 
     def units(self) -> list[Unit]:
         """All units of all chunks."""

@@ -8,13 +8,11 @@ When the change cannot alter a number, put the new source hash here; when it can
 
 import ast
 import hashlib
-import io
-import tokenize
 from functools import cache
 from pathlib import Path
 
 VERSION = 2
-SOURCE = "41e431c571ef"
+SOURCE = "21b97549381f"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
@@ -38,17 +36,31 @@ def science_files() -> list[Path]:
 
 def code_of(source: str) -> str:
     """The lines of a module without comments, docstrings and blank lines. The same text on every Python."""
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
+    nodes = list(ast.walk(ast.parse(source)))
+    texts = [node for node in nodes if isinstance(node, ast.JoinedStr | ast.Constant)]
+    lines = source.encode().splitlines()
+    for row, line in enumerate(lines, start=1):
+        if b"#" in line:
+            lines[row - 1] = line[: comment(line, row, texts)]
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             said = node.body[0]
             for row in range(said.lineno, (said.end_lineno or said.lineno) + 1):
-                lines[row - 1] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+                lines[row - 1] = b""
+    return b"\n".join(line.rstrip() for line in lines if line.strip()).decode()
+
+
+def comment(line: bytes, row: int, texts: list[ast.JoinedStr | ast.Constant]) -> int:
+    """Where the comment of a line begins: at the first # that is in no text; else its end."""
+    spans = [
+        ((text.lineno, text.col_offset), (text.end_lineno or row, text.end_col_offset or 0))
+        for text in texts
+        if text.lineno <= row <= (text.end_lineno or row)
+    ]
+    for place, byte in enumerate(line):
+        if byte == ord("#") and not any(first <= (row, place) < end for first, end in spans):
+            return place
+    return len(line)
 
 
 def engine() -> str:

@@ -4,7 +4,8 @@ import xml.etree.ElementTree as ET
 
 from lthbench.judging.diff import Change, Diff
 from lthbench.report.junit import properties
-from lthbench.report.numbers import plain
+from lthbench.report.numbers import interval
+from lthbench.words import plain
 
 
 def diff_junit(diff: Diff) -> str:
@@ -26,7 +27,8 @@ def case(suite: ET.Element, name: str, change: Change) -> None:
     properties(
         element, kind=change.claim.kind, before=change.words[0], after=change.words[1], differs=change.differs
     )
-    numbers = f"{change.says}; mean {change.means[0]} before, {change.means[1]} now. {change.claim.why}"
+    before, now = map(interval, change.evidence)
+    numbers = f"{change.says}; mean {before} before, {now} now. {change.claim.why}"
     if change.changed:
         failure = ET.SubElement(element, "failure", type="verdict changed", message=plain(change.says))
         failure.text = plain(numbers)

@@ -24,6 +24,7 @@ from lthbench.judging.words import sizes
 from lthbench.recipe.arms import ARMS
 from lthbench.report import numbers, sentences
 from lthbench.stats.multiplicity import settled_level
+from lthbench.words import choices, plain
 
 WIDTH = 100
 GATES = (
@@ -40,7 +41,7 @@ GIVEN_GATES = "what the results hold of these: no run diverged, no arm at chance
 def suite_of(registry: Registry, claim: str, asked: str | None, was_run: Callable[[str], bool]) -> str:
     """The suite whose rule is explained: the one asked for, else one that was run, else `quick` before others."""
     if claim not in registry.claims:
-        raise UserError(f"no claim '{claim}'; there are: {', '.join(registry.claims)}")
+        raise UserError(f"no claim '{claim}'; {choices(claim, registry.claims)}")
     deciding = [name for name, suite in registry.suites.items() if claim in suite.claims]
     if asked is None and deciding:
         return min(deciding, key=lambda name: (not was_run(name), name != "quick"))
@@ -231,5 +232,5 @@ def text(words: str, first: str = "", rest: str | None = None) -> list[str]:
     """Words as lines of bounded width, the later ones indented; no control characters."""
     lead = first[: len(first) - len(first.lstrip())]
     indent = rest if rest is not None else lead + "  " * first.startswith("- ")
-    plain = numbers.plain(first[len(lead) :] + words)
-    return wrap(plain, WIDTH, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)
+    whole = plain(first[len(lead) :] + words)
+    return wrap(whole, WIDTH, initial_indent=lead, subsequent_indent=indent, break_on_hyphens=False)

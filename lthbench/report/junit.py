@@ -6,8 +6,8 @@ NOT DECIDABLE is skipped: nothing was tested, and it does not count as a pass.
 import xml.etree.ElementTree as ET
 
 from lthbench.judging.verdict import ORIGINS, ClaimVerdict, Verdicts
-from lthbench.report.numbers import plain
 from lthbench.report.sentences import REDUCED, otherwise
+from lthbench.words import plain
 
 ELEMENTS = {
     "FAIL": "failure",

@@ -1,20 +1,11 @@
 """Numbers as the report prints them. Minus signs are real minus signs; what is not there is a dash."""
 
 import math
-import re
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 NOTHING = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-# What XML forbids, acts on a terminal or reorders text; tables and claim files should not hold it, a report must
-# not break on it.
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-
-
-def plain(text: Any) -> str:
-    """Text on one line, without control characters."""
-    return re.sub(r"\s+", " ", CONTROL.sub("", str(text)))
 
 
 def there(value: Any) -> TypeGuard[float]:

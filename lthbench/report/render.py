@@ -11,6 +11,7 @@ from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
 from lthbench.report.figures.style import slug
 from lthbench.stats.rule import ROWS
+from lthbench.words import plain
 
 MARKUP = (
     (re.compile(r"([\\`*|])"), r"\\\1"),
@@ -25,7 +26,7 @@ def markdown_text(value: Any) -> Any:
     """Text that Markdown shows as it is, on one line. Only what would act as markup is escaped."""
     if isinstance(value, Markup):
         return value
-    text = numbers.plain(value)
+    text = plain(value)
     for pattern, replacement in MARKUP:
         text = pattern.sub(replacement, text)
     return text
@@ -38,7 +39,7 @@ def alternative(text: str) -> Markup:
 
 def html_text(value: Any) -> Any:
     """One line without control characters; jinja2 escapes it afterwards."""
-    return value if isinstance(value, Markup) else numbers.plain(value)
+    return value if isinstance(value, Markup) else plain(value)
 
 
 def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.files import read_bytes
 from lthbench.results.tidy import COLUMNS, device_kinds
+from lthbench.words import shown
 
 LARGEST_FILE = 500_000_000  # bytes, unpacked
 TYPES: dict[str, Any] = {
@@ -36,11 +37,16 @@ def read_foreign(path: Path) -> pd.DataFrame:
     return table
 
 
+def provenance_of(path: Path) -> list[dict[str, Any]]:
+    """The content of a provenance.json, as far as it is one. Raises ValueError or RecursionError for no JSON."""
+    return json.loads(unpacked(path))
+
+
 def foreign_kinds(path: Path) -> dict[str, list[str]]:
     """The kinds of device from a provenance.json; none where there is no such file."""
     if not path.exists():
         return {}
     try:
-        return device_kinds(json.loads(unpacked(path)))
+        return device_kinds(provenance_of(path))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not the provenance of a run ({type(error).__name__}); remove it") from None

@@ -7,7 +7,6 @@ the line, the column and the way out; nothing is guessed. Torch-free.
 import csv
 import io
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +14,10 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from lthbench.errors import UserError, shown
+from lthbench.errors import UserError
 from lthbench.files import read_bytes
+from lthbench.results.frame import as_text
+from lthbench.words import nearest, shown
 
 LARGEST_FILE = 50_000_000
 ADVICE = "give a whole table with only the rows the claims need"
@@ -155,8 +156,7 @@ def parquet(path: Path) -> pd.DataFrame:
         frame = file.read().to_pandas(ignore_metadata=True)
     except (pyarrow.ArrowException, OSError, ValueError, LookupError, OverflowError) as error:
         raise UserError(f"{path}: not a readable parquet file: {shown(error, 120)}") from None
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
-    return frame.map(lambda v: "" if v is None or v is pd.NA or v != v else str(v)).astype(object)
+    return as_text(frame)
 
 
 def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Results:
@@ -219,7 +219,7 @@ def check_columns(columns: list[str], name: str) -> None:
 def hint(column: str, lacking: list[str]) -> str:
     """What a column was probably meant to be."""
     other = OTHER_NAMES.get(column.lower())
-    near = get_close_matches(column.lower()[:40], [*lacking, "level", "density"], n=1)
+    near = nearest(column, [*lacking, "level", "density"])
     return f"rename '{shown(column)}' to {other or near[0]}" if other or near else ""
 
 

@@ -4,7 +4,6 @@ Names and layout are those of an ordinary module's `state_dict`, a perceptron's 
 safetensors and the same bytes every time; its metadata is one JSON text under the key `lthbench`.
 """
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from lthbench.tickets import folds as block_data
 from lthbench.tickets.networks import part, state_for
 from lthbench.training.reference import module_of
 from lthbench.training.run import Folds, Model
+from lthbench.words import did_you_mean
 
 CPU = torch.device("cpu")
 FORMAT = 1
@@ -61,8 +61,7 @@ def find(run: Run, cell: str, experiment: str, replicate: int) -> Unit:
         names = {f"{unit.experiment.id}:{unit.arm}@{unit.level}" for unit in units}
         first = min((unit.experiment.id for unit in units), default="")
         asked = f"{wanted.experiment or first}:{wanted.arm}@{wanted.level}"
-        close = difflib.get_close_matches(asked, sorted(names), n=3)
-        near = f"did you mean {' or '.join(close)}? " if close else ""
+        near = did_you_mean(asked, sorted(names), most=3)
         raise UserError(
             f"suite '{run.suite}' trains no {cell}; {near}`lthbench plan {run.suite}` shows what it does"
         )

@@ -15,16 +15,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lthbench.errors import OutOfTime
 from lthbench.files import write_bytes
 
 log = logging.getLogger("lthbench")
 EVERY = 300.0  # seconds between savings: what a killed run can lose
 ITERATION, SECONDS = "saved.iteration", "saved.seconds"  # beside the training's own tensors
 LOOK = 1  # iterations between two looks at the clock; a large network takes seconds for one
-
-
-class OutOfTime(Exception):  # noqa: N818 - not an error: the deadline came, the work is saved
-    """The deadline has passed; the training is saved and can be resumed."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ def test_names():
 
 
 def test_unknown_name():
-    known = "known are: cifar10, digits, fashion_mnist, image_folder, mnist, mnist1d, npz"
+    known = "there are: cifar10, digits, fashion_mnist, image_folder, mnist, mnist1d, npz"
     refused(DataSpec("mnist-1d"), f"unknown data set 'mnist-1d'; did you mean 'mnist1d'? {known}")
     refused(DataSpec("xyz"), f"unknown data set 'xyz'; {known}")
 

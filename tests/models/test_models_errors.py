@@ -44,7 +44,7 @@ MISTAKES = {
     "mine_net:pair": r"in training the output for 2 examples is tuple, not \(2, 10\)",
     "mine_net:narrow": r"cannot take examples of shape \(3, 32, 32\) \(RuntimeError: .*\)$",
     "mine_net:breaks": r"making it failed \(KeyError: .*a key.*of mine.*\)",
-    "mine_net:goood": r"mine_net has no function goood; did you mean good\?",
+    "mine_net:goood": r"mine_net has no function goood; did you mean 'good'\?",
     "mine_net:count": r"mine_net has no function count",
     "mine_net:shared": "returns the same module twice",
     "mine_net:unseeded": r"starts differently under the same torch\.manual_seed",
@@ -122,7 +122,7 @@ def test_images_must_survive_the_pools(kind, pools, least) -> None:
     ],
 )
 def test_a_name_the_library_does_not_know(wrong, right) -> None:
-    assert message(Network(wrong)).endswith(f"; did you mean {right}?")
+    assert message(Network(wrong)).endswith(f"; did you mean '{right}'?")
     assert "did you mean" not in message(Network(wrong.partition("/")[0] + "/qqqqqqqqqqqq"))
 
 

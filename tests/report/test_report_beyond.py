@@ -14,7 +14,8 @@ from report_sample import N
 from lthbench.claims.load import Registry, load
 from lthbench.claims.popular import Popular
 from lthbench.claims.schema import Published
-from lthbench.cli.app import judge_folder
+from lthbench.cli.judge import come_out
+from lthbench.drive.rejudge import rejudged_folder
 from lthbench.errors import UserError
 from lthbench.judging.diagnosis import diagnose
 from lthbench.judging.judge import judge
@@ -288,7 +289,7 @@ def copied(tmp_path: Path, verdicts: str) -> Path:
 def test_check_says_whether_verdicts_come_out_again(tmp_path, judged, capsys) -> None:
     folder = copied(tmp_path, judged)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert judge_folder(folder, None, check=True) == 0
+    assert come_out(rejudged_folder(folder, load()), check=True) == 0
     assert "byte for byte" in capsys.readouterr().out
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
@@ -297,11 +298,11 @@ def test_check_names_the_claim_that_differs(tmp_path, judged, capsys) -> None:
     content = json.loads(judged)
     next(c for c in content["claims"] if c["id"] == "FC-8")["replicates"] = 13
     changed = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    assert judge_folder(copied(tmp_path, changed), None, check=True) == 1
+    assert come_out(rejudged_folder(copied(tmp_path, changed), load()), check=True) == 1
     assert "DIFFERENT (FC-8)" in capsys.readouterr().out
 
 
 def test_check_without_a_table_is_told_what_is_missing(tmp_path) -> None:
     (tmp_path / "tidy.csv.gz").write_bytes(gzip.compress(b"experiment\n"))
     with pytest.raises(UserError, match=r"verdicts\.json: not there"):
-        judge_folder(tmp_path, None, check=True)
+        rejudged_folder(tmp_path, load())

@@ -9,6 +9,7 @@ from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Network, Pruning
 from lthbench.report import numbers, sentences
 from lthbench.report.render import markdown_text
+from lthbench.words import plain
 
 REFERENCE = Path(__file__).parents[2] / "reports/reference"
 
@@ -87,7 +88,7 @@ def test_numbers() -> None:
     assert numbers.p_value(0.000244) == "0.00024"
     assert numbers.p_value(1e-9) == "1e−09"
     assert numbers.rate(0.05) == "5 %"
-    assert numbers.plain("a\n b\x00c") == "a bc"
+    assert plain("a\n b\x00c") == "a bc"
 
 
 @pytest.mark.parametrize(

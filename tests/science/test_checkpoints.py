@@ -10,13 +10,14 @@ import science_lab as lab
 import torch
 
 from lthbench.drive.execute import run_chunk
+from lthbench.errors import OutOfTime
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp
 from lthbench.recipe.experiment import Network, Training
 from lthbench.results import store
 from lthbench.training import checkpoint as checkpoints
 from lthbench.training import loop
-from lthbench.training.checkpoint import Checkpoint, OutOfTime
+from lthbench.training.checkpoint import Checkpoint
 
 PAST = 0.0
 SGD = Training("sgd", 0.05, batch=6, iterations=12, evaluate_every=3, momentum=0.9, weight_decay=1e-3)

@@ -98,7 +98,8 @@ def test_a_training_that_moves_them_does_not_return(ran) -> None:
 
 
 def test_resuming_goes_on_bitwise(ran, tmp_path) -> None:
-    from lthbench.training.checkpoint import Checkpoint, OutOfTime
+    from lthbench.errors import OutOfTime
+    from lthbench.training.checkpoint import Checkpoint
 
     seen = ran.watched("frozen", LEVEL)
     whole = loop.train(seen.task, seen.folds)

@@ -11,6 +11,7 @@ import torch
 from test_engines import FOLDS, RECIPES, task
 from torch import nn
 
+from lthbench.errors import OutOfTime
 from lthbench.models import registry
 from lthbench.models.mlp import Mlp
 from lthbench.models.module import module_model
@@ -18,7 +19,7 @@ from lthbench.recipe.experiment import Network, Training
 from lthbench.training import checkpoint as checkpoints
 from lthbench.training import device as devices
 from lthbench.training import loop, reference
-from lthbench.training.checkpoint import Checkpoint, OutOfTime
+from lthbench.training.checkpoint import Checkpoint
 from lthbench.training.graph import WARM_UP, captured
 from lthbench.training.run import Folds, Task, Trained
 

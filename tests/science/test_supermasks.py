@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lthbench.claims.schema import Cell
+from lthbench.errors import OutOfTime
 from lthbench.judging.gates.cells import Cells
 from lthbench.judging.gates.masks import ladder_gate, mask_gates
 from lthbench.judging.table import Table
@@ -25,7 +26,7 @@ from lthbench.results.tidy import collect
 from lthbench.tickets import supermasks
 from lthbench.tickets.unit import make_task
 from lthbench.training import loop, reference
-from lthbench.training.checkpoint import Checkpoint, OutOfTime
+from lthbench.training.checkpoint import Checkpoint
 
 DIGITS = DataSpec("digits", test=400, validation=100)
 LEARN = Training("adam", 0.005, batch=50, iterations=300, evaluate_every=50)

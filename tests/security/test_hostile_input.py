@@ -24,7 +24,7 @@ from lthbench.claims.schema import Claim, Suite
 from lthbench.data import npz
 from lthbench.data.errors import DataError
 from lthbench.drive.check import Question, answer
-from lthbench.errors import UNPRINTABLE, UserError
+from lthbench.errors import UserError
 from lthbench.judging.diff import compare
 from lthbench.judging.stored import verdicts_of
 from lthbench.recipe.experiment import Experiment
@@ -32,6 +32,7 @@ from lthbench.report.diff_junit import diff_junit
 from lthbench.report.explain import explain
 from lthbench.results import store
 from lthbench.results.format import read_results
+from lthbench.words import UNPRINTABLE
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = default_folder()

@@ -38,7 +38,7 @@ def test_a_unit(lthbench, plain_run: Path, ending: str, damage: Edit) -> None:
     damage(file)
     done = lthbench("run", "tiny", "--out", plain_run, *PLAIN)
     assert done.returncode in (0, 1, 3), done.stderr
-    said = (scope(plain_run) / "tiny.b1.log").read_text()
+    said = done.stderr
     assert file.name in said
     assert "sha256" in said or "not a complete record" in said
     assert "it will be computed again" in said
@@ -64,8 +64,7 @@ def test_generated_data_in_the_cache(
     assert stored
     for path in stored:
         damage(path)
-    lthbench("run", "tiny", "--claim", "ST-2", "--out", out[1], *PLAIN)
-    said = "".join(log.read_text() for log in scope(out[1]).with_name("ST-2").glob("*.log"))
+    said = lthbench("run", "tiny", "--claim", "ST-2", "--out", out[1], *PLAIN).stderr
     for path in stored:
         assert f"cache: {path} cannot be used and is made again" in said
     for path, arrays in zip(stored, whole, strict=True):  # not by bytes: tensors are listed in any order

@@ -114,13 +114,27 @@ def test_other_errors_are_not_taken_for_it() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [[], ["--no-snakemake"]])
+@pytest.mark.parametrize(
+    ("how", "job", "said"),
+    [
+        (
+            ["--cores", "1"],
+            "--chunk",
+            r"a job failed: tiny\.b[01] was killed from outside, perhaps because memory ran out",
+        ),
+        (
+            ["--no-snakemake", "--cores", "2"],
+            "spawn_main",
+            "a worker was killed from outside, perhaps because memory ran out",
+        ),
+    ],
+)
 def test_a_job_that_the_kernel_kills(
-    how: list[str], lthbench, tmp_path: Path, claims_dir: Path, environment, plain_run: Path
+    how: list[str], job: str, said: str, lthbench, tmp_path: Path, claims_dir: Path, environment, plain_run: Path
 ) -> None:
-    """As the kernel does when memory is short: SIGKILL to the chunk alone."""
+    """As the kernel does when memory is short: SIGKILL to the chunk, or to a worker, alone."""
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "lthbench", "run", "tiny", *how, "--cores", "1", "--out", str(out)]
+    command = [sys.executable, "-m", "lthbench", "run", "tiny", *how, "--out", str(out)]
     process = subprocess.Popen(
         [*command, "--claims-dir", str(claims_dir)],
         env=environment,
@@ -130,15 +144,14 @@ def test_a_job_that_the_kernel_kills(
     )
     chunk: list[int] = []
     while process.poll() is None and not chunk:
-        chunk = [
-            pid for pid in processes_in(out) if "--chunk" in words_of(pid) and "-m\0lthbench" in words_of(pid)
-        ]
+        there = processes_in(out) if job == "--chunk" else children_of(process.pid)
+        chunk = [pid for pid in there if job in words_of(pid) and "snakemake" not in words_of(pid)]
         time.sleep(0.01)
     assert chunk
     os.kill(chunk[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 4, errors
-    assert re.search(r"a job failed: tiny\.b[01] was killed from outside, perhaps because memory ran out", errors)
+    assert re.search(said, errors)
     assert "use fewer --cores" in errors
     assert "the same command goes on" in errors
     assert len(errors.splitlines()) == 2
@@ -154,3 +167,11 @@ def words_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []

@@ -12,8 +12,9 @@ import pytest
 
 from lthbench.claims.load import Registry, load
 from lthbench.data.errors import DataError
-from lthbench.drive import campaign, cost
+from lthbench.drive import campaign, cost, schedule
 from lthbench.drive.cost import Rate
+from lthbench.drive.pool import Deadline, Task
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.plan.suite import plan_suite
@@ -53,10 +54,10 @@ def test_time_is_kept_for_saving_and_the_report(budget: float, training: float) 
 
 def test_a_deadline_passes_by_time_or_by_signal() -> None:
     now = time.monotonic()
-    assert campaign.Deadline(now).passed()
-    deadline = campaign.Deadline(now + 1000)
+    assert Deadline(now).passed()
+    deadline = Deadline(now + 1000)
     assert not now >= deadline
-    with campaign.stopping(deadline):
+    with schedule.stopping(deadline, []):
         assert not deadline.passed()
         os.kill(os.getpid(), signal.SIGTERM)
         assert deadline.passed()
@@ -161,16 +162,17 @@ def test_two_workers_end_as_one_process_does(lthbench, plain_run: Path, tmp_path
 def test_a_unit_waits_for_its_parents_and_for_nothing_else(claims_dir: Path) -> None:
     units = Run(load(claims_dir), "tiny").units()
     dense = [unit for unit in units if unit.arm == "dense"]
-    waiting, working = list(units), []
+    waiting, working = campaign.tasks(units, units), []
     for unit in dense:  # of both blocks: they wait for nothing
-        assert campaign.first_ready(waiting, working, ()) == unit
-        waiting.remove(unit)
-        working.append(unit)
-    assert campaign.first_ready(waiting, working, ()) is None
-    child = campaign.first_ready(waiting, working[1:], ())
+        task = schedule.first_ready(waiting, working, ())
+        assert task == Task((unit,))
+        waiting.remove(task)
+        working.append(task)
+    assert schedule.first_ready(waiting, working, ()) is None
+    child = schedule.first_ready(waiting, working[1:], ())
     assert child is not None
-    assert set(child.parents.values()) == {dense[0].key}
-    assert campaign.first_ready(waiting, [], {"tiny"}) is None
+    assert child.above == (dense[0],)
+    assert schedule.first_ready(waiting, [], {"tiny"}) is None
 
 
 def test_a_worker_that_is_killed_is_said(tmp_path: Path, claims_dir: Path, environment) -> None:
@@ -200,10 +202,6 @@ def test_the_arithmetic_of_a_network_stands_in_for_hours(claims_dir: Path) -> No
     assert campaign.arithmetic(nowhere, None)(nowhere[0]) == float("inf")
 
 
-def silent(unit) -> str:
-    return ""
-
-
 def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
     tmp_path: Path, claims_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,12 +214,16 @@ def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
             raise DataError("tiny: no such data")
         trained.append(block[-1].name)
 
-    monkeypatch.setattr("lthbench.drive.execute.run_chunk", run_chunk)
-    later = campaign.Deadline(time.monotonic() + 1000)
+    monkeypatch.setattr("lthbench.drive.pool.run_chunk", run_chunk)
+    later = Deadline(time.monotonic() + 1000)
     queue = [units[0], other[0], units[1]]
-    assert campaign.train(run, [*units, *other], queue, later, None, silent, said.append) == 2
+    outcome = schedule.train(
+        run, campaign.tasks([*units, *other], queue), 1, later, None, fails=lambda *words: said.append(words)
+    )
+    assert outcome.left == 2
+    assert outcome.failures == {"tiny": "tiny: no such data"}
     assert trained == [other[0].name]
-    assert said.count("tiny is left out: tiny: no such data") == 1
+    assert said == [("tiny", "tiny: no such data")]
 
 
 def test_a_unit_under_way_is_saved_and_gone_on_with(
@@ -231,14 +233,15 @@ def test_a_unit_under_way_is_saved_and_gone_on_with(
     monkeypatch.setenv("LTHBENCH_CACHE", environment["LTHBENCH_CACHE"])
     run = Run(load(claims_dir), "tiny", out=tmp_path / "out", device="cpu")
     units = run.units()
-    deadline = campaign.Deadline(time.monotonic() + 1000)
-    assert campaign.train(run, units, units[:2], deadline, None, silent, lambda line: deadline.stop()) == 2
+    deadline = Deadline(time.monotonic() + 1000)
+    tasks = campaign.tasks(units, units[:2])
+    assert schedule.train(run, tasks, 1, deadline, None, begins=deadline.stop).left == 2
     assert records(run.out) == {}
     saved = list(run.results.rglob("*.partial"))
     assert [path.name.split(".")[0] for path in saved] == [units[0].name.partition("/")[2]]
 
-    later = campaign.Deadline(time.monotonic() + 1000)
-    assert campaign.train(run, units, units[:2], later, None, silent, lambda line: None) == 0
+    later = Deadline(time.monotonic() + 1000)
+    assert schedule.train(run, tasks, 1, later, None).left == 0
     assert not list(run.results.rglob("*.partial"))
     unbroken = Run(run.registry, "tiny", out=plain_run)
     for unit in units[:2]:

@@ -1,5 +1,6 @@
 """`lthbench diff`, `run --against` and `explain`: verdicts against a stored baseline, and the reasons for them."""
 
+import io
 import json
 import subprocess
 import xml.etree.ElementTree as ET
@@ -7,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from command_line import typed
+from rich.console import Console
 from tiny_suite import PLAIN
+
+from lthbench.cli.show import diff_table
+from lthbench.judging import diff
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick"
@@ -48,6 +53,18 @@ def test_a_change_of_a_primary_claim_counts_in_either_direction(call, tmp_path, 
     failing = [case.attrib["name"] for case in suite.iter("testcase") if case.find("failure") is not None]
     assert suite.attrib["failures"] == "1"
     assert [name[:5] for name in failing] == ["FC-8:"]
+
+
+@pytest.mark.parametrize("verdict", ["INCONCLUSIVE", "NOT DECIDABLE"])
+def test_a_narrow_terminal_shows_whole_verdicts(tmp_path, verdict) -> None:
+    new = edited(tmp_path / "new", lambda claims, _: claims["FC-8"].update(verdict=verdict))
+    page = io.StringIO()
+    compared = diff.compare(diff.load(str(new), tmp_path), diff.load(str(REFERENCE / "seed-0"), tmp_path))
+    Console(width=80, file=page).print(diff_table(compared))
+    (row,) = [line for line in page.getvalue().splitlines() if "FC-8" in line]
+    assert verdict in row
+    assert "PASS" in row
+    assert max(map(len, page.getvalue().splitlines())) <= 80
 
 
 def test_a_secondary_claim_is_shown_and_does_not_count(call, tmp_path) -> None:

@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_written(lthbench, tmp_path: Path) -> None:
 
 
 def test_a_folder_in_which_another_run_works(lthbench, tmp_path: Path) -> None:
-    from lthbench.drive.snakemake import exclusive
+    from lthbench.drive.lock import exclusive
 
     with exclusive(tmp_path):
         complains(lthbench("run", "tiny", "--out", tmp_path), 2, str(tmp_path), "another run")

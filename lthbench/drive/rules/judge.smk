@@ -9,7 +9,7 @@ rule tidy:
         RESULTS + "/scopes/{scope}/provenance.json",
     params:
         options=OPTIONS,
-        source=dag.source(dag.COLLECTING),
+        source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/tidy.log",
     shell:
@@ -25,7 +25,7 @@ rule verdicts:
         RESULTS + "/scopes/{scope}/verdicts.json",
     params:
         options=OPTIONS,
-        source=dag.source(dag.JUDGING),
+        source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/verdicts.log",
     shell:
@@ -52,7 +52,7 @@ for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
         params:
             scope=scope,
             options=OPTIONS,
-            source=dag.source(dag.REPORTING),
+            source=dag.source(),
             popular=dag.popular(config["claims_dir"]),
         log:
             f"{RESULTS}/scopes/{scope}/report.log",

@@ -56,7 +56,7 @@ checkpoint first_look:
         RESULTS + "/scopes/{scope}/first-look.json",
     params:
         options=OPTIONS,
-        source=dag.source(dag.JUDGING),
+        source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/first-look.log",
     shell:

@@ -10,9 +10,10 @@ from lthbench.claims.schema import threshold
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import sizes
 from lthbench.report.figures.style import BLUE, GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.numbers import interval, plain, short, signed, there
+from lthbench.report.numbers import interval, short, signed, there
 from lthbench.report.sentences import required
 from lthbench.stats.rule import ROWS, Rule, edge
+from lthbench.words import plain
 
 STRIP = 0.62  # inches
 LONGEST = 50  # characters of a contrast above its strip

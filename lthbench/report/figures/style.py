@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lthbench.report.numbers import plain
+from lthbench.words import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
 INK, GREY, PALE, BLUE = "#1a1a1a", "#6b6b6b", "#e3ecf2", "#0072B2"

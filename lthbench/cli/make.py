@@ -1,0 +1,111 @@
+"""Make files: new, export, schema."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lthbench.cli.options import HERE, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
+from lthbench.errors import UserError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="a new folder for the claim files")],
+    network: Annotated[str, typer.Option(help="package.module:function, conv-4, timm/NAME, ... or mlp")],
+    dataset: Annotated[str, typer.Option(help="FILE.npz (x_train, y_train, x_test, y_test), mnist, cifar10, ...")],
+    claim: Annotated[list[str], typer.Option(help="a claim to take over; may be given several times")],
+    criterion: Annotated[str, typer.Option(help="package.module:function or a built-in name")] = "magnitude",
+    hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
+    option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the network's function")] = None,
+    optimizer: Annotated[str, typer.Option(help="adam or sgd (momentum 0.9)")] = "adam",
+    learning_rate: float = 0.001,
+    batch: int = 50,
+    iterations: int = 1000,
+    evaluate_every: int = 50,
+    scope: Annotated[str, typer.Option(help="layer-wise or global")] = "layer-wise",
+    rate: Annotated[float, typer.Option(help="fraction of the survivors pruned per round")] = 0.2,
+    keep: Annotated[list[str] | None, typer.Option(help="weights never pruned, by name or pattern")] = None,
+    rewind: Annotated[int, typer.Option(help="iteration k of the arm rewound")] = 0,
+    level: Annotated[int, typer.Option(help="rounds of pruning, where the registered level does not suit")] = 0,
+    replicates: Annotated[int, typer.Option(min=2)] = 8,
+    like: Annotated[str, typer.Option(help="the suite whose contrasts and margins are taken over")] = "quick",
+    data: Data = None,
+) -> None:
+    """Write claim files for a network, data set or criterion of your own, to run and to edit."""
+    from lthbench.claims import own
+    from lthbench.claims.load import load
+    from lthbench.cli import show
+    from lthbench.drive.ask import surroundings
+    from lthbench.recipe.experiment import Network, Pruning, Training
+    from lthbench.words import as_registered
+
+    surroundings(data)
+    sys.path.insert(0, str(Path.cwd()))  # a module that lies here need not be installed
+    try:
+        net = Network(network, tuple(int(n) for n in hidden.split(",") if n), options=own.options(option or []))
+        momentum = 0.9 if optimizer == "sgd" else 0.0
+        training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
+        pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
+        experiment, chance = own.experiment_of(dataset, net, training, pruning)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    registry = load()
+    claims = [as_registered(name, registry.claims) for name in claim]
+    own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)
+    load(folder)
+    show.lines(
+        f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
+        f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}"
+    )
+
+
+@commands.command()
+def export(
+    suite: SuiteName,
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")],
+    replicate: Annotated[int, typer.Option(min=0, help="which replicate")],
+    draw: Annotated[int, typer.Option(min=0, help="which draw of a control arm")] = 0,
+    experiment: Annotated[str, typer.Option(help="of the cell, where several have it")] = "",
+    final: Annotated[bool, typer.Option("--final", help="the trained weights too, where they are stored")] = False,
+    to: Annotated[Path | None, typer.Option(help="the file, or a folder for it")] = None,
+    seed: Seed = 0,
+    out: Out = HERE,
+    data: Data = None,
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Write a ticket (mask, starting weights, recipe) as safetensors; docs/tickets.md shows how to load it."""
+    from lthbench.cli import show
+    from lthbench.data.cache import cache_root
+    from lthbench.drive import ask
+    from lthbench.tickets import export as tickets
+
+    ask.surroundings(data)
+    run = ask.run_of(suite, seed, "all", out, "cpu", replicates, claims_dir)
+    unit = tickets.find(run, cell, experiment, replicate)
+    ticket = tickets.ticket(unit, run.units(), run.results, cache_root(), replicate, draw, final)
+    file = tickets.file_for(unit, replicate, draw, to)
+    ticket.write(file)
+    show.lines(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights")
+
+
+@commands.command()
+def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
+    """Print the JSON schema of a file kind, for editors."""
+    import json
+
+    from pydantic import TypeAdapter
+
+    from lthbench.claims.popular import Popular
+    from lthbench.claims.schema import Claim, Suite
+    from lthbench.recipe.experiment import Experiment
+    from lthbench.results.format import Row
+
+    kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment, "popular": Popular, "results": Row}
+    if kind not in kinds:
+        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment, popular or results")
+    print(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))

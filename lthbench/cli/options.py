@@ -1,0 +1,25 @@
+"""Options that several commands have. A command names the type; the words of the help stand here once."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CORES = os.cpu_count() or 1
+HERE = Path(".")
+
+SuiteName = Annotated[
+    str, typer.Argument(metavar="SUITE", help="a suite, for example quick (see `lthbench list`)")
+]
+Seed = Annotated[int, typer.Option(min=0, help="master seed: 0, 1, 2 confirmatory; 1000 and up for tuning")]
+Claim = Annotated[str, typer.Option("--claim", help="decide one claim only")]
+Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder"),
+]
+Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (docs/commands.md)")]
+Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
+ClaimsDir = Annotated[Path | None, typer.Option(help="folder of the claim files, where it is not the package's")]

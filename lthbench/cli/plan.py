@@ -1,0 +1,119 @@
+"""Before a run: list, plan, calibrate, engine."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lthbench.cli.options import HERE, Claim, ClaimsDir, Data, Device, Out, Seed, SuiteName
+from lthbench.errors import UserError
+
+commands = typer.Typer()
+
+
+@commands.command("list")
+def list_suites(
+    suite: Annotated[
+        str, typer.Argument(metavar="[SUITE]", help="everything that one suite registers", show_default=False)
+    ] = "",
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """List suites and their claims, a line each; of one SUITE, with n, power and scale."""
+    from lthbench.claims.load import load
+    from lthbench.cli import show, tables
+    from lthbench.words import choices
+
+    registry = load(claims_dir)
+    if not suite:
+        show.lines(*tables.overview(registry, show.console.width if show.console.is_terminal else None))
+    elif suite in registry.suites:
+        show.wide(tables.claims(registry, suite))
+    else:
+        raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
+
+
+@commands.command()
+def plan(
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claim = "all",
+    out: Out = HERE,
+    claims_dir: ClaimsDir = None,
+    budget: Annotated[str, typer.Option(help="show what a campaign of this length would run: 25m, 6h")] = "",
+    measure: Annotated[
+        bool, typer.Option("--measure", help="time a few iterations of each experiment here")
+    ] = False,
+    device: Device = "auto",
+    data: Data = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="only list the files of unit records that are not used, to delete them")
+    ] = False,
+) -> None:
+    """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
+    from lthbench.cli import show, tables
+    from lthbench.drive import ask, campaign, remarks
+
+    ask.surroundings(data)
+    seconds = campaign.parse_budget(budget) if budget else 0.0
+    run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
+    if run.given:
+        show.console.print(tables.released(run))
+        return
+    if stale:
+        show.lines(*map(str, remarks.stale_files(run)))
+        return
+    if measure:
+        from lthbench.drive.rates import measured
+
+        for line in measured(run):
+            show.lines(line)
+    rates = tables.known_rates(run)
+    show.wide(tables.units(run))
+    show.lines(tables.size(run), *filter(None, [remarks.second_look(run)]))
+    show.wide(tables.costs(run, rates))
+    show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run))
+
+
+@commands.command()
+def calibrate(
+    suite: SuiteName,
+    simulations: Annotated[int, typer.Option(min=100, help="simulated suites per world")] = 20_000,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers here, as JSON")] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TIDY", help="confirmatory tidy tables; else the committed ones of the suite"),
+    ] = None,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Simulate how often the verdicts of a suite would be wrong: error rates, power by n, P(all as registered)."""
+    from lthbench.calibration import store, study, table
+    from lthbench.cli import show
+    from lthbench.drive import ask
+    from lthbench.files import write_text
+    from lthbench.results.tidy import read
+
+    run = ask.run_of(suite, claims_dir=claims_dir)
+    if run.given:
+        raise UserError(f"suite '{suite}' judges released results; there is no design to simulate")
+    paths = measured or (store.reference_tables(suite) if claims_dir is None else [])
+    tables = [read(path) for path in paths]
+    studied = study.study(run.registry, suite, tables, simulations, tell=say_progress)
+    show.lines(*table.lines(studied))
+    if out is not None:
+        write_text(out, store.to_json(studied))
+
+
+def say_progress(line: str) -> None:
+    """A line that is not part of the answer."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@commands.command()
+def engine() -> None:
+    """Print the engine's declared version and whether the training code still is it."""
+    from lthbench.recipe import engine as training
+
+    here = training.source_hash()
+    declared = "as declared" if here == training.SOURCE else f"declared is {training.SOURCE}"
+    print(f"engine {training.engine()}: version {training.VERSION}, source {here} ({declared})")

@@ -1,0 +1,207 @@
+"""Train: run, campaign, tune, merge."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import lthbench
+from lthbench.cli.options import (
+    CORES,
+    HERE,
+    Claim,
+    ClaimsDir,
+    Data,
+    Deterministic,
+    Device,
+    Out,
+    Replicates,
+    Seed,
+    SuiteName,
+)
+from lthbench.errors import UserError
+
+if TYPE_CHECKING:
+    from lthbench.drive.progress import Watch
+    from lthbench.plan.run import Run
+
+commands = typer.Typer()
+
+
+@commands.command()
+def run(
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claim = "all",
+    out: Out = HERE,
+    cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = CORES,
+    device: Device = "auto",
+    data: Data = None,
+    deterministic: Deterministic = False,
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+    snakemake: Annotated[bool, typer.Option(help="let Snakemake drive, or do without it")] = True,
+    against: Annotated[
+        str, typer.Option(metavar="BASELINE", help="exit code: did a verdict change from it? As `lthbench diff`")
+    ] = "",
+) -> None:
+    """Train what is missing, judge, and write the report. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
+    started = time.monotonic()
+    from lthbench.cli import show
+    from lthbench.cli.judge import changed
+    from lthbench.drive import ask, remarks
+    from lthbench.drive.here import run_here
+    from lthbench.drive.lock import exclusive
+    from lthbench.drive.progress import Watch, shown
+    from lthbench.drive.rejudge import verdicts_of_run
+    from lthbench.drive.snakemake import with_snakemake
+    from lthbench.judging import diff
+
+    ask.surroundings(data, deterministic)
+    asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
+    baseline = diff.baseline(against, asked) if against else None
+    show.lines(f"lthbench {lthbench.__version__}: {named(asked)}")
+    with exclusive(out):
+        watch = Watch(asked, show.console)
+        show.lines(*beginning(watch, cores), *remarks.stale(asked))
+        with shown(watch) as tick:
+            # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
+            if snakemake and not asked.given:
+                with_snakemake(asked, cores, claims_dir, tick)
+            else:
+                run_here(asked, cores, tick)
+    show.lines(*remarks.origin(asked))
+    verdicts = verdicts_of_run(asked)
+    show.verdicts(verdicts)
+    show.report_of(asked, "  (also report.md, verdicts.json, junit.xml)")
+    show.lines(took(started) + ("" if baseline else f" Exit code {verdicts.exit_code}."))
+    if baseline is None:
+        raise typer.Exit(verdicts.exit_code)
+    raise typer.Exit(changed(diff.compare(baseline, verdicts, asked.claims), asked.report / "diff.xml"))
+
+
+def named(asked: "Run") -> str:
+    """The run in a few words."""
+    if asked.given:
+        return f"suite {asked.suite}, released results, nothing is trained"
+    return f"suite {asked.suite}, master seed {asked.seed}"
+
+
+def beginning(watch: "Watch", cores: int) -> list[str]:
+    """How much there is to do, and where it goes."""
+    from lthbench.drive.remarks import second_look
+
+    asked = watch.run
+    if asked.given:
+        return [f"results in {asked.results}"]
+    units = [unit for chunk in watch.chunks for unit in chunk.units]
+    networks = sum(unit.networks for unit in units)
+    size = f"{len(units)} units ({networks} networks, {watch.total:,} iterations)"
+    done = f"{len(units) - len(watch.pending)} finished before"
+    first = f"{size}, {done}; {cores} processes of one thread; results in {asked.results}"
+    return [first, *filter(None, [second_look(asked)])]
+
+
+def took(started: float) -> str:
+    """How long the command took."""
+    from lthbench.drive.progress import clock
+
+    return f"Took {clock(time.monotonic() - started)}."
+
+
+@commands.command()
+def campaign(
+    suite: SuiteName,
+    budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
+    seed: Seed = 0,
+    claim: Claim = "all",
+    out: Out = HERE,
+    device: Device = "auto",
+    cores: Annotated[
+        int, typer.Option(min=1, help="units at a time, one thread each; on a GPU leave it at 1")
+    ] = 1,
+    data: Data = None,
+    deterministic: Deterministic = False,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Run the most valuable pending units until the budget is spent; then judge what is there."""
+    started = time.monotonic()
+    from lthbench.cli import show
+    from lthbench.data.cache import cache_root
+    from lthbench.drive import ask, remarks
+    from lthbench.drive import campaign as drive
+    from lthbench.drive.lock import exclusive
+    from lthbench.drive.progress import clock
+    from lthbench.drive.rejudge import verdicts_of_run
+
+    ask.surroundings(data, deterministic)
+    deadline = drive.Deadline(started + drive.training_time(drive.parse_budget(budget)))
+    asked = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
+
+    def tell(line: str) -> None:
+        show.lines(f"[{clock(time.monotonic() - started)}] {line}")
+        sys.stdout.flush()
+
+    with exclusive(out):
+        show.lines(*remarks.stale(asked))
+        drive.conduct(asked, deadline, drive.device_name(device), cache_root(), tell, cores)
+        drive.finish(asked)
+    show.lines(*remarks.origin(asked))
+    verdicts = verdicts_of_run(asked)
+    show.verdicts(verdicts)
+    show.report_of(asked)
+    show.lines(f"{took(started)} Exit code {verdicts.exit_code}.")
+    raise typer.Exit(verdicts.exit_code)
+
+
+@commands.command()
+def tune(
+    suite: SuiteName,
+    seed: Seed = 1000,
+    replicates: Replicates = 16,
+    out: Out = HERE,
+    cores: Annotated[int, typer.Option(min=1)] = CORES,
+    data: Data = None,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
+    from lthbench.cli import show
+    from lthbench.drive import ask, stages, tuning
+    from lthbench.drive.here import train_here
+    from lthbench.drive.lock import exclusive
+    from lthbench.drive.progress import Watch, shown
+
+    ask.surroundings(data)
+    if seed < ask.FIRST_TUNING_SEED:
+        raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
+    asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
+    with exclusive(out), shown(Watch(asked, show.console)) as tick:
+        train_here(asked, cores, tick)
+        stages.tidy(asked)
+    show.lines(tuning.study(asked))
+
+
+@commands.command()
+def merge(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to merge into, as given to --out")],
+    slices: Annotated[list[Path], typer.Argument(metavar="SLICE...", help="folders of other machines")],
+    without_tensors: Annotated[
+        bool, typer.Option("--without-tensors", help="records only, packed: a slice to be committed")
+    ] = False,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Join slices of a suite from several machines; then judge what is there."""
+    from lthbench.cli import show
+    from lthbench.drive import ask, campaign
+    from lthbench.drive.lock import exclusive
+    from lthbench.results.merge import merge
+
+    with exclusive(out):
+        for suite, seed in merge(out, slices, without_tensors):
+            if without_tensors:
+                continue
+            merged = ask.run_of(suite, seed, out=out, claims_dir=claims_dir)
+            campaign.finish(merged)
+            show.lines(f"{suite}, master seed {seed}: {(merged.report / 'index.html').resolve()}")

@@ -1,0 +1,191 @@
+"""Where tasks are trained: in this process, or in several workers of one thread each.
+
+A worker trains one task at a time. All stop together: at the deadline, or when a signal brings it forward, each
+saves its unit under way. What workers print goes to a log, so that a progress bar stays whole.
+"""
+
+import multiprocessing
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from ctypes import c_bool
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.sharedctypes import RawValue
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from lthbench.data.errors import DataError
+from lthbench.drive.execute import die_with_parent, forget_folds, run_chunk
+from lthbench.errors import BLOCKED, TERMINATED, OutOfMemory, OutOfTime, UserError
+from lthbench.models.errors import ModelError
+from lthbench.plan.run import Run
+from lthbench.plan.unit import Unit
+from lthbench.pruning.errors import CriterionError
+from lthbench.results.store import RecordError
+
+LOG = "workers.log"  # in the scope's folder
+ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+PACKAGE = Path(__file__).parents[1]
+SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserError)  # a line that says what to do
+Tick = Callable[[], None]
+
+
+class Deadline(float):
+    """A `time.monotonic()` value that a signal can bring forward, in this process and in its workers.
+
+    It is a float, so that whoever asks `now >= deadline` needs to know nothing about signals; Python asks the
+    subclass first. The flag is shared memory without a lock, which a signal handler could not wait for.
+    """
+
+    flag: Any
+
+    def __new__(cls, at: float, flag: Any = None) -> "Deadline":
+        """The flag is another process's, where that may bring it forward."""
+        self = super().__new__(cls, at)
+        self.flag = RawValue(c_bool, False) if flag is None else flag
+        return self
+
+    def __le__(self, now: float) -> bool:
+        return self.flag.value or float.__le__(self, now)
+
+    def stop(self, *_: object) -> None:
+        """From now on the deadline has passed."""
+        self.flag.value = True
+
+    def passed(self) -> bool:
+        """Whether it is time to stop."""
+        return self <= time.monotonic()
+
+
+@dataclass(frozen=True)
+class Task:
+    """Units that one process trains, one after the other, parents first; those that are there are left alone.
+
+    `above` are units of other tasks that they are made from.
+    """
+
+    units: tuple[Unit, ...]
+    above: tuple[Unit, ...] = ()
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that is left out when the task fails."""
+        return self.units[-1].experiment.id
+
+
+Start = Callable[[Task], Future[None]]
+
+
+@contextmanager
+def pool(run: Run, cache: Path | None, deadline: Deadline, cores: int, tick: Tick) -> Iterator[Start]:
+    """What starts a task whose `above` is finished.
+
+    With one core it is trained at once, here, and `tick` is called after each unit. Raises UserError where a
+    worker was killed.
+    """
+    if cores == 1:
+        try:
+            yield partial(at_once, run, cache, deadline, tick)
+        finally:
+            forget_folds()
+        return
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # for the workers, which start anew
+    log = run.scope_folder / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    context = multiprocessing.get_context("spawn")
+    begun = (float(deadline), deadline.flag, str(log))
+    executor = ProcessPoolExecutor(cores, context, initializer=begin, initargs=begun)
+    try:
+        yield lambda task: executor.submit(in_worker, run, cache, task)
+    except BrokenProcessPool:
+        raise UserError(
+            "a worker was killed from outside, perhaps because memory ran out; use fewer --cores\n"
+            "finished units are kept, the same command goes on",
+            BLOCKED,
+        ) from None
+    except BaseException:
+        deadline.stop()  # nobody waits for what the workers do
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def at_once(run: Run, cache: Path | None, deadline: Deadline, tick: Tick, task: Task) -> Future[None]:
+    """Train here; the future is there already."""
+    done: Future[None] = Future()
+    try:
+        train(run, cache, deadline, task, tick)
+    except Exception as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)
+    return done
+
+
+stop_at: Deadline  # of a worker, as is what follows
+busy = False
+
+
+def begin(at: float, flag: Any, log: str) -> None:
+    """What a worker does first. Ctrl-C is its parent's to answer, whose end is its own."""
+    global stop_at
+    stop_at = Deadline(at, flag)
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, leave)
+    with open(log, "ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+
+
+def leave(*_: object) -> None:
+    """SIGTERM, to all processes of a job or from a pool that lost a worker: stop all, save, hand back, end."""
+
+    def end_when_idle() -> None:
+        while busy:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os._exit(TERMINATED)
+
+    stop_at.stop()
+    Thread(target=end_when_idle, daemon=True).start()
+
+
+def in_worker(run: Run, cache: Path | None, task: Task) -> None:
+    """Train in a worker, until the deadline."""
+    global busy
+    busy = True
+    try:
+        train(run, cache, stop_at, task)
+    finally:
+        busy = False
+
+
+def train(run: Run, cache: Path | None, deadline: Deadline, task: Task, tick: Tick = lambda: None) -> None:
+    """Train what is missing of a task. Raises OutOfTime at the deadline, after saving.
+
+    What other code raises becomes a UserError that names the place: a traceback cannot leave a worker.
+    """
+    try:
+        run_chunk([*task.above, *task.units], run.results, cache, run.device, lambda unit, how: tick(), deadline)
+    except (OutOfTime, OSError, *SAID):
+        raise
+    except Exception as error:
+        raise UserError(place_of(error), BLOCKED) from error
+
+
+def place_of(error: Exception) -> str:
+    """An error in a line: its kind, what it says, and where it came up, in code of the user's if any is there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
+    own = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs or frames
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"

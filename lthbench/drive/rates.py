@@ -1,0 +1,22 @@
+"""`lthbench plan --measure`: every experiment of a run timed on this machine, and the rates kept."""
+
+from collections.abc import Iterator
+
+from lthbench.data.cache import cache_root
+from lthbench.data.errors import DataError
+from lthbench.drive import cost
+from lthbench.plan.run import Run
+
+
+def measured(run: Run) -> Iterator[str]:
+    """Measure and remember; yield the lines to commit, and in the end where they are kept."""
+    cache, block = cache_root(), run.registry.suites[run.suite].block
+    for name in dict.fromkeys(name for chunk in run.chunks() for name in chunk.experiments):
+        try:
+            rate = cost.measure(run.registry.experiments[name], block, run.device, cache)
+        except DataError as error:
+            yield f"{name}: not measured: {error}"
+            continue
+        cost.remember([rate], cache / "rates.yaml")
+        yield cost.to_yaml([rate]).strip()
+    yield f"kept in {cache / 'rates.yaml'}; to share them, add the lines above to lthbench/drive/rates.yaml"
