@@ -3,22 +3,19 @@
 import signal
 from collections.abc import Callable
 
-from lthbench.claims.load import ClaimFileError
-from lthbench.data.errors import DataError
-from lthbench.errors import BLOCKED, INTERRUPTED, TERMINATED, USAGE, Terminated, UserError, say, terminate
+from lthbench.drive.mendable import mendable
+from lthbench.errors import BLOCKED, INTERRUPTED, TERMINATED, Terminated, UserError, say, terminate
 
 
 def answer(tool: Callable[[], int]) -> int:
     """Run a tool; returns its exit code, or that of the error or signal that ended it."""
     before = signal.signal(signal.SIGTERM, terminate)  # an exception, so that temporary folders are removed
     try:
-        return tool()
+        with mendable():
+            return tool()
     except UserError as error:
         say(str(error))
         return error.code
-    except (ClaimFileError, DataError) as error:
-        say(str(error))
-        return USAGE
     except OSError as error:
         say(f"{error.filename or 'file system'}: {error.strerror or error}; free space or name another file")
         return BLOCKED
