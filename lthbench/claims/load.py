@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
 from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import floor_n, power
-from lthbench.words import UNPRINTABLE, shown
+from lthbench.words import UNPRINTABLE, choices, shown
 
 T = TypeVar("T", Claim, Suite, Experiment, Popular)
 LARGEST_FILE = 200_000
@@ -215,9 +215,10 @@ def load(folder: Path | None = None) -> Registry:
     folder = folder or default_folder()
     if not folder.is_dir():
         raise ClaimFileError(f"{folder}: no such folder; give the folder of the claim files with --claims-dir")
-    suites = [parse(path, Suite) for path in sorted(folder.glob("suites/*.yaml"))]
+    claims = {claim.id: claim for claim in (parse(path, Claim) for path in claim_files(folder))}
+    suites = [with_claims(parse(path, Suite), claims) for path in sorted(folder.glob("suites/*.yaml"))]
     registry = Registry(
-        claims={c.id: c for c in (parse(path, Claim) for path in claim_files(folder))},
+        claims=claims,
         suites={suite.id: suite for suite in sorted(suites, key=lambda suite: not suite.trains)},
         experiments={
             e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
@@ -239,6 +240,10 @@ def load(folder: Path | None = None) -> Registry:
         if wrong:
             raise ClaimFileError(f"{folder / 'experiments' / experiment.id}.yaml: mask_from: {wrong}")
     for claim in registry.claims.values():
+        for name in claim.suites:
+            if name not in registry.suites:
+                where = f"{folder / claim.id}.yaml: suites"
+                raise ClaimFileError(f"{where}: there is no suite '{name}'; {choices(name, registry.suites)}")
         for other in claim.qualifies:
             if other not in registry.claims:
                 raise ClaimFileError(f"{folder / claim.id}.yaml: qualifies: there is no claim '{other}'")
@@ -250,6 +255,12 @@ def load(folder: Path | None = None) -> Registry:
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
     return registry
+
+
+def with_claims(suite: Suite, claims: Mapping[str, Claim]) -> Suite:
+    """The suite with all claims that register it: those it lists, in that order, then the others by id."""
+    others = [id for id, claim in sorted(claims.items()) if suite.id in claim.suites and id not in suite.claims]
+    return suite.model_copy(update={"claims": [*suite.claims, *others]}) if others else suite
 
 
 def wrong_source(registry: Registry, experiment: Experiment) -> str:
@@ -273,8 +284,10 @@ def claim_files(folder: Path) -> list[Path]:
 
 
 def check_claims(registry: Registry, suite: Suite, folder: Path) -> None:
-    """A suite's claims exist and register it, as one that trains or as one of given results."""
+    """A suite has claims; they exist and register it, as one that trains or as one of given results."""
     where = folder / "suites" / f"{suite.id}.yaml"
+    if not suite.claims:
+        raise ClaimFileError(f"{where}: no claim registers it; add an entry '{suite.id}' under suites of a claim")
     for claim_id in suite.claims:
         if claim_id not in registry.claims:
             raise ClaimFileError(

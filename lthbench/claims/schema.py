@@ -379,7 +379,7 @@ class Suite(Strict):
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     title: str
     says: str
-    claims: Annotated[list[str], Field(min_length=1)]
+    claims: list[str] = Field([], description="in the order of the page; others that register it follow by id")
     alpha: float = Field(0.05, gt=0, lt=0.5)
     first_look: FirstLook | None = None
     block: int = Field(

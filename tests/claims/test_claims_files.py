@@ -551,8 +551,30 @@ def test_a_suite_lists_claims_that_exist(folder) -> None:
 
 
 def test_a_suite_lists_claims_that_register_it(folder) -> None:
-    file = edit(claim_file(folder), lambda c: c["suites"].update(full=c["suites"].pop("quick")))
+    file = edit(claim_file(folder), lambda c: c["suites"].pop("quick"))
     refused(folder, file, "suites: 'quick' lists this claim")
+
+
+def test_a_claim_registers_suites_that_exist(folder) -> None:
+    file = edit(claim_file(folder), lambda c: c["suites"].update(quik=c["suites"].pop("quick")))
+    refused(folder, file, "suites: there is no suite 'quik'; did you mean 'quick'?")
+
+
+def test_a_claim_that_no_list_names_follows_the_others(folder) -> None:
+    """A new claim is one file: the list of its suite is an order, not a gate."""
+    before = load(folder).suites["quick"].claims
+    edit(folder / "suites" / "quick.yaml", lambda c: c["claims"].remove(PRIMARY))
+    registry = load(folder)
+    assert registry.suites["quick"].claims == [*(name for name in before if name != PRIMARY), PRIMARY]
+    assert PRIMARY in registry.primaries("quick")
+
+
+def test_a_suite_without_a_claim(folder) -> None:
+    suite = (folder / "suites" / "quick.yaml").read_text().replace("id: quick", "id: nothing")
+    file = folder / "suites" / "nothing.yaml"
+    file.write_text(suite)
+    edit(file, lambda c: c.update(claims=[]))
+    refused(folder, file, "no claim registers it; add an entry 'nothing' under suites of a claim")
 
 
 def test_a_key_written_twice(folder) -> None:
