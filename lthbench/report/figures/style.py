@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lthbench.recipe.arms import ARMS
 from lthbench.words import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
@@ -42,7 +43,7 @@ class Look:
     """Colour (Okabe-Ito), marker and dashes of an arm: two arms differ in all three, also in grey."""
 
     colour: str
-    marker: str
+    marker: Any
     dashes: Any
     filled: bool = True
 
@@ -81,8 +82,12 @@ UNKNOWN = Look(GREY, "h", (0, (2, 2)), False)
 
 
 def look(arm: str) -> Look:
-    """The look of an arm, the same in every figure."""
-    return LOOKS.get(arm, UNKNOWN)
+    """The look of an arm, the same in every figure: its own, or a star of its own among the arms without one."""
+    without = [name for name in ARMS if name not in LOOKS]
+    if arm in LOOKS or arm not in without:
+        return LOOKS.get(arm, UNKNOWN)
+    place = without.index(arm)
+    return Look(GREY, (place + 4, 1, 0), (0, (place + 2, 2.2)), False)
 
 
 styled = mpl.rc_context(RC)  # decorates whatever draws; matplotlib reads its settings while drawing
