@@ -62,3 +62,18 @@ def test_code_cites_sections_of_the_law_that_exist() -> None:
     ]
     assert cited
     assert not [citation for citation in cited if citation[1] not in there]
+
+
+def test_the_python_examples_run_and_print_what_the_page_shows(tmp_path, monkeypatch, capsys) -> None:
+    for folder in ("docs", "reports"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/python.md").read_text()
+    script, notebook = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with pytest.raises(SystemExit, match="0"):
+        exec(script, {})
+    assert f"```text\n{capsys.readouterr().out}```" in page
+    names: dict = {}
+    exec(notebook, names)
+    assert names["claim"].verdict == "PASS"
+    assert (tmp_path / "my-report/index.html").is_file()
