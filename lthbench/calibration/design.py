@@ -108,22 +108,22 @@ def design_of(registry: Registry, suite: str) -> Design:
 
 def planned(registry: Registry, suite: str) -> Truth:
     """The effects and SDs the registration expects; arms vary independently of one another and equally."""
-    found: list[tuple[str, Hypothesis]] = [
+    hypotheses: list[tuple[str, Hypothesis]] = [
         (r.experiment, h) for _, r in registry.registrations(suite) for h in r.hypotheses
     ]
-    expected = [h.expected for _, h in found if h.expected is not None]
-    if len(expected) < len(found):
+    expected = [h.expected for _, h in hypotheses if h.expected is not None]
+    if len(expected) < len(hypotheses):
         raise UserError(f"suite '{suite}' registers no expected effects: there is nothing to simulate")
     effects, sds = (np.array([getattr(e, key) for e in expected], dtype=float) for key in ("effect", "sd"))
-    return Truth("planned", effects, sds, shared_arms(found))
+    return Truth("planned", effects, sds, shared_arms(hypotheses))
 
 
-def shared_arms(found: Sequence[tuple[str, Hypothesis]]) -> Array:
+def shared_arms(hypotheses: Sequence[tuple[str, Hypothesis]]) -> Array:
     """Each hypothesis as a sum of arms (rows of length 1): those that share an arm are correlated."""
     terms = [
         {(h.endpoint, side if ":" in side else f"{experiment}:{side}"): sign
          for side, sign in ((h.contrast.minuend, 1.0), (h.contrast.subtrahend, -1.0)) if isinstance(side, str)}
-        for experiment, h in found
+        for experiment, h in hypotheses
     ]  # fmt: skip
     arms = list(dict.fromkeys(arm for term in terms for arm in term))
     rows = np.array([[term.get(arm, 0.0) for arm in arms] for term in terms])
@@ -150,11 +150,11 @@ def differences(registry: Registry, suite: str, tidy: pd.DataFrame) -> Array:
     table, pairs = Table(tidy), list(registry.registrations(suite))
     look = registry.suites[suite].first_look
     n = look.replicates if look else min(r.replicates for _, r in pairs)
-    found = []
+    columns = []
     for claim, registration in pairs:
         for h in registration.hypotheses:
             sides = contrast(table, h, registration.experiment, n)
             if sides is None:
                 raise UserError(f"the measured tables lack cells of {claim.id} {h.id}")
-            found.append(sides[0] - sides[1])
-    return np.stack(found, axis=1)
+            columns.append(sides[0] - sides[1])
+    return np.stack(columns, axis=1)

@@ -76,13 +76,13 @@ def in_family(p: PValues, design: Design, alpha: float | None = None) -> Verdict
     primaries = design.primaries
     pass_p = np.stack([p.passing[:, design.of(c)].max(axis=1) for c in primaries], axis=1) if primaries else None
     fail_p = np.stack([claim_p_fail(p, design.of(c)) for c in primaries], axis=1) if primaries else None
-    found = alone(p, design, level)
+    verdicts = alone(p, design, level)
     if pass_p is None or fail_p is None:
-        return found
+        return verdicts
     pass_levels, fail_levels = holm(pass_p, level), holm(fail_p, level)
     for i, claim in enumerate(primaries):
-        found[claim] = verdict_of(p, design.of(claim), pass_levels[:, i], fail_levels[:, i])
-    return found
+        verdicts[claim] = verdict_of(p, design.of(claim), pass_levels[:, i], fail_levels[:, i])
+    return verdicts
 
 
 def claim_p_fail(p: PValues, places: list[int]) -> Array:

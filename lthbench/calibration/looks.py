@@ -37,12 +37,12 @@ def candidates(world: World) -> Sequence[tuple[Look, ...]]:
     n, family = max(column.n for column in design.columns), max(1, len(design.primaries))
     least = floor_n(design.alpha / 2 / family)
     sizes = sorted({least, 3 * n // 4, n, n + n // 3})
-    found = [design.looks, *(design.looking([size], [design.alpha]) for size in sizes)]
+    designs = [design.looks, *(design.looking([size], [design.alpha]) for size in sizes)]
     for share in SPENT_FIRST:
         spent = (share * design.alpha, (1 - share) * design.alpha)
         first = floor_n(spent[0] / family)
-        found += [design.looking((first, last), spent) for last in sizes[1:] if first < last]
-    return list(dict.fromkeys(found))
+        designs += [design.looking((first, last), spent) for last in sizes[1:] if first < last]
+    return list(dict.fromkeys(designs))
 
 
 def looked(world: World) -> dict[str, Any]:
@@ -51,10 +51,10 @@ def looked(world: World) -> dict[str, Any]:
     true = as_true(world, noise)
     verdicts = family_verdicts(world, true)
     at: dict[int, Any] = {}
-    found = []
+    false_passes = []
     for claim in design.primaries:
         (_, false_pass), worst = boundary_rates(world, noise, true, claim, "pass")
-        found.append(false_pass)
+        false_passes.append(false_pass)
         at |= worst
     null = family_verdicts(world, replaced(true, at))
     first, sizes = in_family(true[0], design, world.spent[0]), [max(look.sizes) for look in world.looks]
@@ -64,7 +64,7 @@ def looked(world: World) -> dict[str, Any]:
         "looks": sizes,
         "spent": [round(alpha, 6) for alpha in world.spent],
         "all_primaries_pass": rate(all_pass(verdicts, design.primaries)),
-        "false_pass_at_boundary": max(found),
+        "false_pass_at_boundary": max(false_passes),
         "any_false_pass": rate(np.any([null[c][0] for c in design.primaries], axis=0)),
         "any_false_fail": rate(np.any([verdicts[c][1] for c in design.primaries], axis=0)),
         "mean_n_per_claim": round(sizes[0] + more * float(np.mean(still_open)), 2),

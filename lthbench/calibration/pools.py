@@ -19,17 +19,17 @@ def ranges(world: World, designs: Sequence[tuple[Look, ...]]) -> list[dict[str, 
     """
     rng = np.random.default_rng([world.seed, crc32(b"pools")])
     truths = [drawn_anew(world.truth, rng) for _ in range(POOLS)]
-    found = []
+    rows = []
     for looks in designs:
         together = []
         for i, truth in enumerate(truths):
-            one = replace(world, truth=truth, simulations=SUITES, seed=world.seed + 1 + i, other_looks=looks)
-            verdicts = family_verdicts(one, as_true(one, deviations(one)))
-            together.append(np.mean(all_pass(verdicts, one.design.primaries)))
+            redrawn = replace(world, truth=truth, simulations=SUITES, seed=world.seed + 1 + i, other_looks=looks)
+            verdicts = family_verdicts(redrawn, as_true(redrawn, deviations(redrawn)))
+            together.append(np.mean(all_pass(verdicts, redrawn.design.primaries)))
         low, high = np.quantile(together, (0.05, 0.95))
         sizes = [max(look.sizes) for look in looks]
-        found.append({"n": sizes[-1], "looks": sizes, "low": round(float(low), 3), "high": round(float(high), 3)})
-    return found
+        rows.append({"n": sizes[-1], "looks": sizes, "low": round(float(low), 3), "high": round(float(high), 3)})
+    return rows
 
 
 def drawn_anew(truth: Truth, rng: np.random.Generator) -> Truth:

@@ -76,9 +76,9 @@ def by_halves(x: Array, tie: Array) -> Array:
         row = 4.0 * np.arange(len(part))[:, None]
         first = np.sort(-(x[part, :half] @ subsets(half)) / scale, axis=1)
         second = np.sort(x[part, half:] @ subsets(x.shape[1] - half) / scale, axis=1) + row
-        found = np.searchsorted(second.ravel(), (tie[part, None] / scale + first + row).ravel(), side="right")
+        positions = np.searchsorted(second.ravel(), (tie[part, None] / scale + first + row).ravel(), side="right")
         before = second.shape[1] * np.arange(len(part))[:, None]
-        counts[part] = (found.reshape(first.shape) - before).sum(axis=1)
+        counts[part] = (positions.reshape(first.shape) - before).sum(axis=1)
     return counts
 
 

@@ -107,11 +107,11 @@ def together(calibration: dict[str, Any]) -> str:
 
 def shortfalls(calibration: dict[str, Any]) -> list[str]:
     """Each way in which a claim's design falls short, with what would mend it where that was simulated."""
-    found = []
+    lines = []
     for row in rows(calibration):
         wrong, weak = row.worst_false_pass, row.worst_power
         if exceeds(calibration, wrong.rate):
-            found.append(
+            lines.append(
                 f"{row.claim}: with a hypothesis exactly on its boundary, {percent(wrong.rate)} false PASS "
                 f"({wrong.world}); with normal noise {percent(row.false_pass)}."
             )
@@ -119,14 +119,14 @@ def shortfalls(calibration: dict[str, Any]) -> list[str]:
         if first < LEAST_POWER:
             n = mended_at(calibration, calibration["headline"], LEAST_POWER, row.claim, "power_first_level")
             mend = f"; n = {n} would reach 90 %" if n else ""
-            found.append(
+            lines.append(
                 f"{row.claim}: power {percent(first)} at the first Holm level ({calibration['headline']}){mend}."
             )
         if weak.rate < LEAST_POWER:
             n = mended_at(calibration, weak.world, LEAST_POWER, row.claim)
             mend = f"; n = {n} would reach 90 % there" if n else ""
-            found.append(f"{row.claim}: power {percent(weak.rate)} ({weak.world}){mend}.")
-    return found
+            lines.append(f"{row.claim}: power {percent(weak.rate)} ({weak.world}){mend}.")
+    return lines
 
 
 def look_words(calibration: dict[str, Any]) -> list[str]:

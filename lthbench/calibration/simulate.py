@@ -131,7 +131,7 @@ def boundary_rates(
     Alone at alpha, and in the family; for the worst hypothesis and boundary, whose p values come back as well.
     """
     design, wanted = world.design, 0 if side == "pass" else 1
-    found = []
+    cases = []
     for place in design.of(claim):
         column = design.columns[place]
         for mean in column.pass_boundaries if side == "pass" else column.fail_boundaries:
@@ -141,8 +141,8 @@ def boundary_rates(
                 rate(verdicts_alone(world, p)[claim][wanted]),
                 rate(family_verdicts(world, p)[claim][wanted]),
             )
-            found.append((both, at))
-    return max(found, key=lambda entry: entry[0])
+            cases.append((both, at))
+    return max(cases, key=lambda entry: entry[0])
 
 
 def all_pass(verdicts: Any, claims: list[str]) -> npt.NDArray[np.bool_]:

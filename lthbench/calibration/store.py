@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1]
 
 def registration_key(registry: Registry, suite: str) -> str:
     """A hash of everything a simulation depends on, and of no words: rules, contrasts, n, kinds, alpha, order."""
-    what = [
+    claims = [
         [claim.id, claim.kind, registration.replicates, registration.experiment]
         + [
             [h.id, h.endpoint, str(h.contrast), h.test, h.delta]
@@ -24,7 +24,7 @@ def registration_key(registry: Registry, suite: str) -> str:
     ]
     look = registry.suites[suite].first_look
     looks = [[look.replicates, look.alpha]] if look else []
-    text = json.dumps([suite, registry.suites[suite].alpha, what, *looks])
+    text = json.dumps([suite, registry.suites[suite].alpha, claims, *looks])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -65,5 +65,5 @@ def find(registry: Registry, suite: str) -> dict[str, Any] | None:
     path = committed(suite)
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return found if found["registration"] == registration_key(registry, suite) else None
+    calibration = json.loads(path.read_text(encoding="utf-8"))
+    return calibration if calibration["registration"] == registration_key(registry, suite) else None

@@ -40,10 +40,10 @@ def study(
     design = design_of(registry, suite)
     truths = [planned(registry, suite)] + ([measured(registry, suite, tables)] if tables else [])
     worlds = [World(design, t, shape, simulations, seed) for t in truths for shape in shapes_of(t)]
-    found = {}
+    by_world = {}
     for world in worlds:
-        found[world.name] = rates(world)
-        tell(f"{world.name}: P(all primary claims pass) = {found[world.name]['all_primaries_pass']:.4f}")
+        by_world[world.name] = rates(world)
+        tell(f"{world.name}: P(all primary claims pass) = {by_world[world.name]['all_primaries_pass']:.4f}")
     by_n = {}
     for world in (w for w in worlds if drawn(w)):
         by_n[world.name] = curve(world)
@@ -70,7 +70,7 @@ def study(
         "hypotheses": hypotheses_of(design, truths),
         "headline": last.name if tables else worlds[0].name,
         "all_primaries_pass_over_pools": pools,
-        "worlds": found,
+        "worlds": by_world,
         "by_n": by_n,
         "second_look": looks,
     }

@@ -54,16 +54,16 @@ def experiment_of(
 
 def options(pairs: Sequence[str]) -> dict[str, Any]:
     """KEY=VALUE pairs as keywords; values are read as YAML (numbers, true, text)."""
-    found = {}
+    keywords = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key.isidentifier():
             raise UserError(f"--option {pair}: write KEY=VALUE")
         try:
-            found[key] = yaml.safe_load(value)
+            keywords[key] = yaml.safe_load(value)
         except (yaml.YAMLError, ValueError, RecursionError):
             raise UserError(f"--option {pair}: the value is no number, word or list") from None
-    return found
+    return keywords
 
 
 def at_level(term: str | float, level: int | None) -> str | float:
@@ -158,13 +158,13 @@ def write_folder(
 
 def concise(declaration: Any) -> dict[str, Any]:
     """A declaration as plain data, without the keys that have their default."""
-    found = {}
+    kept = {}
     for key in fields(declaration):
         value = getattr(declaration, key.name)
         unset = key.default if key.default_factory is MISSING else key.default_factory()
         if value != unset:
-            found[key.name] = concise(value) if is_dataclass(value) else value
-    return found
+            kept[key.name] = concise(value) if is_dataclass(value) else value
+    return kept
 
 
 def plain(value: Any) -> Any:

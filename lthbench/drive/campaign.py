@@ -40,9 +40,9 @@ Tell = Callable[[str], None]
 
 def parse_budget(text: str) -> float:
     """Seconds of `90s`, `25m`, `6h` or `1h30m`. Raises UserError for anything else."""
-    found = BUDGET.match(text.strip())
-    parts = [int(part or 0) for part in found.groups()] if found else [0]
-    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False)) if found else 0
+    match = BUDGET.match(text.strip())
+    parts = [int(part or 0) for part in match.groups()] if match else [0]
+    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False)) if match else 0
     if seconds <= 0:
         raise UserError(f"--budget {text!r} is no length of time; write 90s, 25m, 6h or 1h30m")
     return float(seconds)
@@ -79,7 +79,7 @@ def order(
         for name, (secondary, registration) in claims.items()
         for block in sorted({unit.block for unit in units})
     }
-    found: list[Unit] = []
+    ordered: list[Unit] = []
     while left and waiting:
         front = min((secondary, block) for secondary, block, _ in waiting)
         steps = [step for step in waiting if step[:2] == front]
@@ -92,8 +92,8 @@ def order(
         best = min(steps, key=price)
         for unit in waiting.pop(best):
             if left.pop(unit.key, None):
-                found.append(unit)
-    return [*found, *left.values()]  # what only a gate asks for comes last
+                ordered.append(unit)
+    return [*ordered, *left.values()]  # what only a gate asks for comes last
 
 
 def needed(registration: Registration, units: Sequence[Unit], block: int) -> list[Unit]:
@@ -214,16 +214,16 @@ def preview(
     units = run.units()
     cost, pending = cost_of(rates, device, units), missing(units, run.results)
     queue = order(run.registry, run.suite, units, pending, cost, run.claims)
-    left, found = training_time(budget), list[tuple[Unit, float]]()
+    left, affordable = training_time(budget), list[tuple[Unit, float]]()
     for number, unit in enumerate(queue):
         rate = rates.get((unit.experiment.id, device))
         if rate is None:
-            return found, unit, len(queue) - number
+            return affordable, unit, len(queue) - number
         if left <= 0:
             break
-        found.append((unit, rate.seconds(unit)))
+        affordable.append((unit, rate.seconds(unit)))
         left -= rate.seconds(unit)
-    return found, None, len(queue) - len(found) + (left < 0)
+    return affordable, None, len(queue) - len(affordable) + (left < 0)
 
 
 def device_name(device: str) -> str:

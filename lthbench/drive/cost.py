@@ -94,8 +94,8 @@ def from_records(root: Path, units: Iterable[Unit]) -> list[Rate]:
 def known_rates(root: Path, units: Sequence[Unit], cache: Path | None) -> dict[tuple[str, str], Rate]:
     """All rates, the nearest source last so that it wins: shipped, cached, this folder's own units."""
     cached = read_rates(cache / "rates.yaml") if cache else []
-    found = [*read_rates(SHIPPED), *cached, *from_records(root, units)]
-    return {(rate.experiment, rate.device): rate for rate in found}
+    rates = [*read_rates(SHIPPED), *cached, *from_records(root, units)]
+    return {(rate.experiment, rate.device): rate for rate in rates}
 
 
 def devices(rates: Rates, experiments: Iterable[str]) -> list[str]:
@@ -126,13 +126,13 @@ def cost_rows(units: Sequence[Unit], done: set[str], rates: Rates) -> list[CostR
     rows = []
     for device in devices(rates, names) or [""]:
         for name in names:
-            mine = [unit for unit in units if unit.experiment.id == name]
+            members = [unit for unit in units if unit.experiment.id == name]
             rows.append(
                 CostRow(
                     experiment=name,
                     device=device,
-                    iterations=sum(unit.iterations for unit in mine),
-                    to_do=sum(unit.iterations for unit in mine if unit.key not in done),
+                    iterations=sum(unit.iterations for unit in members),
+                    to_do=sum(unit.iterations for unit in members if unit.key not in done),
                     rate=rates.get((name, device)),
                 )
             )
@@ -158,19 +158,19 @@ def duration(seconds: float | None) -> str:
 
 def table_rows(rows: Sequence[CostRow]) -> list[tuple[str, ...]]:
     """The cost table as text, with a total per device."""
-    found: list[tuple[str, ...]] = []
+    lines: list[tuple[str, ...]] = []
     for device in dict.fromkeys(row.device for row in rows):
-        mine = [row for row in rows if row.device == device]
-        for row in mine:
+        on_device = [row for row in rows if row.device == device]
+        for row in on_device:
             ms, source = (f"{row.rate.ms:.3g}", row.rate.measured) if row.rate else ("not measured", "")
             counts = (f"{row.iterations:,}", f"{row.to_do:,}")
-            found.append((row.device or "no device", row.experiment, *counts, ms, duration(row.seconds), source))
-        to_do = sum(row.to_do for row in mine)
-        whole = sum(row.iterations for row in mine)
-        found.append(
-            (device or "no device", "together", f"{whole:,}", f"{to_do:,}", "", duration(total(mine)), "")
+            lines.append((row.device or "no device", row.experiment, *counts, ms, duration(row.seconds), source))
+        to_do = sum(row.to_do for row in on_device)
+        whole = sum(row.iterations for row in on_device)
+        lines.append(
+            (device or "no device", "together", f"{whole:,}", f"{to_do:,}", "", duration(total(on_device)), "")
         )
-    return found
+    return lines
 
 
 def measure(experiment: Experiment, networks: int, device: str, cache: Path | None) -> Rate:

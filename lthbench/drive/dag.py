@@ -67,8 +67,8 @@ def source() -> str:
 
 def popular(folder: str = "") -> str:
     """Changes when the sentences of popular accounts do, which reports answer."""
-    found = registry(folder).popular
-    return digest(found.model_dump()) if found else ""
+    accounts = registry(folder).popular
+    return digest(accounts.model_dump()) if accounts else ""
 
 
 def claim_files(suite: str, folder: str = "") -> list[str]:

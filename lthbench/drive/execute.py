@@ -113,7 +113,7 @@ def forget_folds() -> None:
 
 
 @contextmanager
-def enough_memory(what: str) -> Iterator[None]:
+def enough_memory(name: str) -> Iterator[None]:
     """Give memory that ran out a name. Raises OutOfMemory; PyTorch raises RuntimeErrors of several kinds."""
     try:
         yield
@@ -122,5 +122,5 @@ def enough_memory(what: str) -> Iterator[None]:
         if not isinstance(error, MemoryError) and not any(sign in said for sign in NO_MEMORY):
             raise
         raise OutOfMemory(
-            f"{what}: out of memory; use fewer --cores, a smaller `block` in the suite's file, or a larger machine"
+            f"{name}: out of memory; use fewer --cores, a smaller `block` in the suite's file, or a larger machine"
         ) from None

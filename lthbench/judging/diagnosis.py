@@ -40,8 +40,8 @@ def signatures() -> tuple[Signature, ...]:
     """The measured ones."""
     content = json.loads((Path(__file__).parent / "signatures.json").read_text(encoding="utf-8"))
     return tuple(
-        Signature(one["id"], one["says"], one["means"], {k: (v[0], v[1]) for k, v in one["sound"].items()})
-        for one in content
+        Signature(entry["id"], entry["says"], entry["means"], {k: (v[0], v[1]) for k, v in entry["sound"].items()})
+        for entry in content
     )
 
 
@@ -58,17 +58,17 @@ def resembles(means: Means, known: tuple[Signature, ...]) -> list[tuple[float, S
 
     All lines of a signature must be there: one line in common would make everything resemble everything.
     """
-    found = []
-    for one in known:
-        sds = {line: sd for line, (_, sd) in one.sound.items()}
-        sound = {line: mean for line, (mean, _) in one.sound.items()}
-        apart = distance(one.means, sound, sds)
-        if apart is None or apart < APART or not one.means.keys() <= means.keys():
+    near = []
+    for signature in known:
+        sds = {line: sd for line, (_, sd) in signature.sound.items()}
+        sound = {line: mean for line, (mean, _) in signature.sound.items()}
+        apart = distance(signature.means, sound, sds)
+        if apart is None or apart < APART or not signature.means.keys() <= means.keys():
             continue
-        away = distance(means, one.means, sds)
+        away = distance(means, signature.means, sds)
         if away is not None and away <= NEAR:
-            found.append((away, one))
-    return sorted(found, key=lambda pair: pair[0])
+            near.append((away, signature))
+    return sorted(near, key=lambda pair: pair[0])
 
 
 def diagnose(means: Means, known: tuple[Signature, ...] | None = None) -> str:
@@ -76,7 +76,10 @@ def diagnose(means: Means, known: tuple[Signature, ...] | None = None) -> str:
     near = resembles(means, signatures() if known is None else known)
     if not near:
         return "The numbers resemble no known bug's."
-    words = [f"{one.says} ({one.id}; {away:.1f} SD away over {len(one.means)})" for away, one in near[:3]]
+    words = [
+        f"{signature.says} ({signature.id}; {away:.1f} SD away over {len(signature.means)})"
+        for away, signature in near[:3]
+    ]
     return f"The numbers are as if {'; or as if '.join(words)}."
 
 

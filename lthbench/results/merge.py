@@ -31,7 +31,7 @@ PLACE = re.compile(r"[a-z][a-z0-9-]*/seed-[0-9]{1,9}/units/[A-Za-z0-9][A-Za-z0-9
 
 
 @dataclass(frozen=True)
-class Found:
+class Placed:
     """One verified record: where it lies, and where below `results` it belongs (with the ending .json)."""
 
     file: Path
@@ -49,7 +49,7 @@ class Found:
         return self.file.with_name(self.place.stem + ".safetensors")
 
 
-def records(folder: Path) -> Iterator[Found]:
+def records(folder: Path) -> Iterator[Placed]:
     """The records of a slice, verified. Raises RecordError for a damaged one, UserError where there is none."""
     root = folder / "results" if (folder / "results").is_dir() else folder
     files = sorted(file for ending in (".json", PACKED) for file in root.glob(f"*/seed-*/units/*/*{ending}"))
@@ -57,18 +57,20 @@ def records(folder: Path) -> Iterator[Found]:
         raise UserError(f"{folder}: no unit records in results/SUITE/seed-N/units; name the folder given as --out")
     for file in files:
         name = file.name.removesuffix(PACKED).removesuffix(".json") + ".json"
-        yield checked(Found(file, file.relative_to(root).with_name(name), store.read(file)))
+        yield checked(Placed(file, file.relative_to(root).with_name(name), store.read(file)))
 
 
-def checked(found: Found) -> Found:
+def checked(placed: Placed) -> Placed:
     """A record lies where its name and content say: somebody else's slice cannot put it elsewhere."""
-    place, record = found.place, found.record
+    place, record = placed.place, placed.record
     address = f"-{record.arm}-{record.level}-{record.key}"
     if not PLACE.fullmatch(place.as_posix()):
-        raise UserError(f"{found.file}: not results/SUITE/seed-N/units/EXPERIMENT/RECORD; rename or remove it")
+        raise UserError(f"{placed.file}: not results/SUITE/seed-N/units/EXPERIMENT/RECORD; rename or remove it")
     if record.experiment != place.parent.name or not place.stem.endswith(address):
-        raise UserError(f"{found.file}: holds the record of {shown(record.experiment)}{shown(address)}; remove it")
-    return found
+        raise UserError(
+            f"{placed.file}: holds the record of {shown(record.experiment)}{shown(address)}; remove it"
+        )
+    return placed
 
 
 def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> list[tuple[str, int]]:
@@ -76,14 +78,14 @@ def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> l
 
     Raises UserError, before anything is copied, where records contradict one another or devices are mixed.
     """
-    there = {found.place: found for found in records(out)} if has_records(out) else {}
+    there = {placed.place: placed for placed in records(out)} if has_records(out) else {}
     joined = dict(there)
     for folder in slices:
-        for found in records(folder):
-            joined[found.place] = same(joined.get(found.place), found)
+        for placed in records(folder):
+            joined[placed.place] = same(joined.get(placed.place), placed)
     one_kind(joined.values())
-    for place, found in joined.items():
-        copy(found, out / "results" / place, without_tensors)
+    for place, placed in joined.items():
+        copy(placed, out / "results" / place, without_tensors)
     return sorted({(place.parts[0], int(place.parts[1].removeprefix("seed-"))) for place in joined})
 
 
@@ -92,7 +94,7 @@ def has_records(folder: Path) -> bool:
     return any((folder / "results").glob("*/seed-*/units/*/*.json*"))
 
 
-def same(first: Found | None, second: Found) -> Found:
+def same(first: Placed | None, second: Placed) -> Placed:
     """Of two records of one unit, the one with tensors; refuses two with different numbers."""
     if first is None:
         return second
@@ -110,10 +112,10 @@ def content(record: Record) -> tuple[object, ...]:
     return (record.key, record.experiment, record.arm, record.level, record.rows, record.tensors)
 
 
-def one_kind(found: Iterable[Found]) -> None:
+def one_kind(joined: Iterable[Placed]) -> None:
     """Refuse an experiment whose units come from several kinds of device."""
-    first: dict[Path, Found] = {}
-    for each in found:
+    first: dict[Path, Placed] = {}
+    for each in joined:
         other = first.setdefault(each.experiment, each)
         kinds = device_kind(other.record.provenance), device_kind(each.record.provenance)
         if kinds[0] != kinds[1]:
@@ -124,17 +126,17 @@ def one_kind(found: Iterable[Found]) -> None:
             )
 
 
-def copy(found: Found, target: Path, without_tensors: bool) -> None:
+def copy(placed: Placed, target: Path, without_tensors: bool) -> None:
     """Put one record into its place, tensors first, so that a record that is there is complete."""
-    text = store.unpacked(found.file)
+    text = store.unpacked(placed.file)
     if without_tensors:
         packed = target.with_name(target.stem + PACKED)
         if not packed.exists():
             write_bytes(packed, gzip.compress(text, mtime=0))
         return
     tensors = target.with_suffix(".safetensors")
-    if found.tensors.exists() and not tensors.exists():
-        store.read_tensors(found.tensors.with_suffix(".json"), found.record)
-        write_bytes(tensors, found.tensors.read_bytes())
+    if placed.tensors.exists() and not tensors.exists():
+        store.read_tensors(placed.tensors.with_suffix(".json"), placed.record)
+        write_bytes(tensors, placed.tensors.read_bytes())
     if not target.exists():
         write_bytes(target, text)

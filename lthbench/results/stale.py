@@ -30,10 +30,10 @@ def engine_of(record: Path) -> str:
 
 def stale_lines(root: Path, units: Iterable[Unit], suite: str) -> list[str]:
     """One line per engine about units that are not used; none where all are."""
-    found = Counter(engine_of(path) for path in stale_records(root, units))
+    by_engine = Counter(engine_of(path) for path in stale_records(root, units))
     here = engine()
     lines = []
-    for name, count in sorted(found.items()):
+    for name, count in sorted(by_engine.items()):
         how = f"made by engine {name}, this is {here}" if name != here else "made from other recipes or plans"
         lines.append(
             f"stale units in {root}: {count}, {how}; they are not used, and "

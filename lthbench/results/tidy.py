@@ -45,12 +45,12 @@ def device_kind(provenance: Mapping[str, Any]) -> str:
 
 def device_kinds(provenance: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """The kinds of device that each experiment's units were trained on, from their provenance."""
-    found: dict[str, set[str]] = {}
+    by_experiment: dict[str, set[str]] = {}
     for entry in provenance:
         experiment, _, name = str(entry.get("unit", "")).partition("/")
         if name:
-            found.setdefault(experiment, set()).add(device_kind(entry))
-    return {experiment: sorted(kinds) for experiment, kinds in sorted(found.items())}
+            by_experiment.setdefault(experiment, set()).add(device_kind(entry))
+    return {experiment: sorted(kinds) for experiment, kinds in sorted(by_experiment.items())}
 
 
 def densities(table: pd.DataFrame) -> pd.Series:

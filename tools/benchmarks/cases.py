@@ -94,8 +94,8 @@ class Walk:
 
 def lenet_folds(setting: Setting, size: int) -> Folds:
     """The folds of LeNet on MNIST."""
-    x, y, what = digits(setting.scale.examples)
-    setting.notes.add(f"LeNet: {what}")
+    x, y, source = digits(setting.scale.examples)
+    setting.notes.add(f"LeNet: {source}")
     return folds(LENET, x, y, setting.scale.validation, size, setting.device)
 
 

@@ -52,42 +52,42 @@ def measure(cases: Iterable[Case], setting: Setting, rounds: int) -> list[Measur
     """Measure the cases of one group in turn; a first round is not counted."""
     group = [Measured(case, case.make(setting)) for case in cases]
     for number in range(rounds + 1):
-        for one in group:
-            what = one.prepared
-            timed(what.run, one.times, what.per, setting.device)
-            timed(what.floor, one.floor, what.floor_per, setting.device)
+        for member in group:
+            prepared = member.prepared
+            timed(prepared.run, member.times, prepared.per, setting.device)
+            timed(prepared.floor, member.floor, prepared.floor_per, setting.device)
             if number == 0:
-                one.times, one.floor = Times(), Times()
+                member.times, member.floor = Times(), Times()
     return group
 
 
-def summary(one: Measured, others: Mapping[str, Measured]) -> dict[str, Any]:
+def summary(measured: Measured, others: Mapping[str, Measured]) -> dict[str, Any]:
     """The numbers of a case, for the table and for JSON; ratios are medians of ratios taken round by round."""
-    wall, floor = one.times.wall, one.floor.wall
-    found: dict[str, Any] = {
-        "case": one.case.name,
-        "unit": one.case.unit,
+    wall, floor = measured.times.wall, measured.floor.wall
+    numbers: dict[str, Any] = {
+        "case": measured.case.name,
+        "unit": measured.case.unit,
         "ms": statistics.median(wall),
         "ms_min": min(wall),
         "ms_max": max(wall),
-        "cpu_ms": statistics.median(one.times.cpu),
-        "floor": one.case.floor_is,
+        "cpu_ms": statistics.median(measured.times.cpu),
+        "floor": measured.case.floor_is,
         "floor_ms": statistics.median(floor),
-        "floor_cpu_ms": statistics.median(one.floor.cpu),
+        "floor_cpu_ms": statistics.median(measured.floor.cpu),
         "times_the_floor": ratio(wall, floor),
         "compared_with": None,
         "ratio": None,
         "cpu_ratio": None,
         "rounds": len(wall),
     }
-    if one.case.against in others:
-        other = others[one.case.against].times
-        found |= {
-            "compared_with": one.case.against,
+    if measured.case.against in others:
+        other = others[measured.case.against].times
+        numbers |= {
+            "compared_with": measured.case.against,
             "ratio": ratio(other.wall, wall),
-            "cpu_ratio": ratio(other.cpu, one.times.cpu),
+            "cpu_ratio": ratio(other.cpu, measured.times.cpu),
         }
-    return found
+    return numbers
 
 
 def ratio(above: list[float], below: list[float]) -> float:
@@ -114,7 +114,7 @@ def processor() -> str:
     try:
         with open("/proc/cpuinfo") as file:
             lines = dict(line.split(":", 1) for line in file.read().split("\n\n")[0].splitlines() if ":" in line)
-        found = {name.strip(): value.strip() for name, value in lines.items()}
-        return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
+        fields = {name.strip(): value.strip() for name, value in lines.items()}
+        return f"{fields['model name']} (family {fields['cpu family']}, model {fields['model']})"
     except (OSError, KeyError):
         return platform.processor() or platform.machine()

@@ -120,5 +120,5 @@ def task(experiment: Experiment, data: Folds, iterations: int, every: int) -> Ta
         owners=range(size),
         orders=[batch_order(data.train.shape[1], training, generator) for _ in range(size)],
         rates=learning_rates(training),
-        augmentation=[one for one in drawn if one is not None],
+        augmentation=[draw for draw in drawn if draw is not None],
     )

@@ -44,21 +44,21 @@ def measured(cases: Sequence[Case], setting: Setting, rounds: int) -> Iterator[l
     """The numbers of each group as soon as it is measured."""
     for _, members in groupby(cases, key=lambda case: case.group):
         group = measure(members, setting, rounds)
-        by_name = {one.case.name: one for one in group}
-        yield [summary(one, by_name) for one in group]
+        by_name = {member.case.name: member for member in group}
+        yield [summary(member, by_name) for member in group]
 
 
 def bench(device: str, only: str, quick: bool, file: Path | None, console: Console) -> int:
     """Measure, print, and write the numbers to `file`; the exit code is that of success."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the deterministic cases need it from the start
     setting = Setting(prepare(device), QUICK if quick else FULL)
-    found: list[dict[str, Any]] = []
+    cases: list[dict[str, Any]] = []
     with console.status("measuring"):
         for rows in measured(chosen(only, setting.device), setting, ROUNDS["quick" if quick else "full"]):
-            found += rows
-    content = {"machine": machine(setting.device), "notes": sorted(setting.notes), "cases": found}
+            cases += rows
+    content = {"machine": machine(setting.device), "notes": sorted(setting.notes), "cases": cases}
     wide = console if console.is_terminal else Console(width=max(console.width, 130))
-    wide.print(drawn(found))
+    wide.print(drawn(cases))
     for line in [*words(content), *left_out(only, setting.device)]:
         console.print(line, highlight=False)
     if file is not None:

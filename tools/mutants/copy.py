@@ -58,21 +58,21 @@ def apply(mutant: Mutant, root: Path) -> None:
 
 def patched(text: str, patch: Patch, mutant: str) -> str:
     """The text with one patch; PatchError names the mutant unless the old text is there exactly once."""
-    found = text.count(patch.old)
-    if found != 1:
+    count = text.count(patch.old)
+    if count != 1:
         first = patch.old.strip().splitlines()[0]
-        raise PatchError(f"mutant {mutant}: {patch.file} has {found} times (not once): {first}")
+        raise PatchError(f"mutant {mutant}: {patch.file} has {count} times (not once): {first}")
     return text.replace(patch.old, patch.new)
 
 
 def environment(copy: Path, patches: Iterable[Patch]) -> dict[str, str]:
     """What a process needs to run the copy; a mutant of the data keeps them out of the user's cache."""
-    found = os.environ | {
+    variables = os.environ | {
         "PYTHONPATH": str(copy),
         "LTHBENCH_CLAIMS": str(copy / "claims"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
     }
     if any(patch.file.startswith("lthbench/data/") for patch in patches):
-        found["LTHBENCH_CACHE"] = str(copy / "cache")
-    return found
+        variables["LTHBENCH_CACHE"] = str(copy / "cache")
+    return variables

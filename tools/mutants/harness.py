@@ -71,13 +71,13 @@ class Harness:
     def try_all(self, mutants: Sequence[Mutant], jobs: int, tell: Callable[[Result], None]) -> list[Result]:
         """Try mutants, `jobs` at a time; `tell` hears of each as it is done."""
 
-        def one(mutant: Mutant) -> Result:
+        def try_and_tell(mutant: Mutant) -> Result:
             result = self.attempt(mutant)
             tell(result)
             return result
 
         with ThreadPoolExecutor(jobs) as pool:
-            return list(pool.map(one, mutants))
+            return list(pool.map(try_and_tell, mutants))
 
     def attempt(self, mutant: Mutant) -> Result:
         """Inject one mutant and see what notices it."""
@@ -88,12 +88,12 @@ class Harness:
             except PatchError as error:
                 raise UserError(str(error), BLOCKED) from None
             surroundings = environment(copy, mutant.patches)
-            found: dict[str, Any] = {}
+            observed: dict[str, Any] = {}
             if self.tests:
-                found |= tested(mutant, copy, surroundings)
+                observed |= tested(mutant, copy, surroundings)
             if self.outcomes and mutant.claims:
-                found |= self.judged(mutant, copy, surroundings, Path(folder))
-            return Result(mutant.id, mutant.says, claims=mutant.claims, **found)
+                observed |= self.judged(mutant, copy, surroundings, Path(folder))
+            return Result(mutant.id, mutant.says, claims=mutant.claims, **observed)
 
     def judged(self, mutant: Mutant, copy: Path, surroundings: Mapping[str, str], folder: Path) -> dict[str, Any]:
         """Gates and verdicts of the mutant beside those of the sound source."""

@@ -76,10 +76,10 @@ KNOWN = (
                 MLP,
                 'return {f"{layer}.weight": (self.sizes[i], self.sizes[i + 1]) '
                 "for i, layer in enumerate(self.layers)}",
-                'found = {f"{layer}.weight": (self.sizes[i], self.sizes[i + 1]) '
+                'weights = {f"{layer}.weight": (self.sizes[i], self.sizes[i + 1]) '
                 "for i, layer in enumerate(self.layers)}\n"
                 "        widths = enumerate(self.sizes[1:-1], start=1) if self.batch_norm else ()\n"
-                '        return found | {f"bn{i}.weight": (width,) for i, width in widths}',
+                '        return weights | {f"bn{i}.weight": (width,) for i, width in widths}',
             ),
             Patch(
                 MLP,

@@ -14,11 +14,11 @@ DIGITS = 4
 
 def collected(contents: list[dict[str, Any]], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The signature of every mutant that was trained with, by id; of several runs the last counts."""
-    found = {one["id"]: one for one in before}
+    by_id = {entry["id"]: entry for entry in before}
     for content in contents:
         for result in content["results"]:
             if result["signature"]:
-                found[result["id"]] = {
+                by_id[result["id"]] = {
                     "id": result["id"],
                     "says": result["says"],
                     "means": {line: round(mean, DIGITS) for line, (mean, _) in result["signature"].items()},
@@ -28,10 +28,12 @@ def collected(contents: list[dict[str, Any]], before: list[dict[str, Any]]) -> l
                         if line in result["signature"]
                     },
                 }
-    return [found[name] for name in sorted(found)]
+    return [by_id[name] for name in sorted(by_id)]
 
 
 if __name__ == "__main__":
     read = [json.loads(Path(file).read_text(encoding="utf-8")) for file in sys.argv[1:]]
-    lines = ",\n".join(json.dumps(one) for one in collected(read, json.loads(TARGET.read_text(encoding="utf-8"))))
+    lines = ",\n".join(
+        json.dumps(entry) for entry in collected(read, json.loads(TARGET.read_text(encoding="utf-8")))
+    )
     TARGET.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -69,10 +69,10 @@ def markdown(results: Sequence[Result]) -> str:
 
 def merged(contents: Iterable[dict[str, Any]]) -> list[Result]:
     """One result per mutant from several runs: its tests from one, its outcome from another; the last count."""
-    found: dict[str, Result] = {}
-    for one in (one for content in contents for one in content["results"]):
-        new = Result(**{**one, "claims": tuple(one["claims"])})
-        old = found.get(new.id, new)
+    by_id: dict[str, Result] = {}
+    for entry in (entry for content in contents for entry in content["results"]):
+        new = Result(**{**entry, "claims": tuple(entry["claims"])})
+        old = by_id.get(new.id, new)
         if not new.tested:
             new = replace(new, tested=old.tested, test=old.test, test_seconds=old.test_seconds)
         if new.outcome is None:
@@ -80,8 +80,8 @@ def merged(contents: Iterable[dict[str, Any]]) -> list[Result]:
             new = replace(
                 new, outcome=old.outcome, outcome_seconds=seconds, signature=old.signature, sound=old.sound
             )
-        found[new.id] = new
-    return [found[name] for name in CATALOGUE if name in found]
+        by_id[new.id] = new
+    return [by_id[name] for name in CATALOGUE if name in by_id]
 
 
 def stored() -> list[Result]:
