@@ -1,6 +1,6 @@
 """lthbench turns sentences of the lottery-ticket literature into pre-registered statistical decisions.
 
-From Python, without training anything:
+From Python, without training anything (docs/python.md):
 
     lthbench.load("quick")                  verdicts as they are stored
     lthbench.judge("reports/reference/quick/seed-0")   the same, judged again from the table
