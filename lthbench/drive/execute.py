@@ -9,17 +9,24 @@ import ctypes
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lthbench.errors import OutOfMemory
+from lthbench.data.errors import DataError
+from lthbench.errors import BLOCKED, OutOfMemory, OutOfTime, UserError
+from lthbench.models.errors import ModelError
 from lthbench.plan.unit import Unit
+from lthbench.pruning.errors import CriterionError
 from lthbench.recipe.experiment import digest
 from lthbench.results import store
+from lthbench.results.store import RecordError
 
 Report = Callable[[Unit, str], None]
+PACKAGE = Path(__file__).parents[1]
+SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserError)  # a line that says what to do
 NO_MEMORY = ("OutOfMemoryError", "allocate memory", "ALLOC_FAILED")  # words of PyTorch, CUDA and cuBLAS
 
 
@@ -83,7 +90,7 @@ def run_chunk(
     from lthbench.tickets.unit import run_unit  # here: planning and judging never pay for torch
 
     for unit in pending:
-        with enough_memory(f"{unit.name} ({unit.networks} networks)"):
+        with told_in_a_line(), enough_memory(f"{unit.name} ({unit.networks} networks)"):
             folds = folds_of(unit, cache, device)
             above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
             run_unit(unit, root, folds, above, deadline)
@@ -110,6 +117,26 @@ def forget_folds() -> None:
     """The next unit reads its data anew: files may have changed."""
     global kept_folds
     kept_folds = None
+
+
+@contextmanager
+def told_in_a_line() -> Iterator[None]:
+    """What code that is not ours raises becomes a UserError with the place: a traceback cannot leave a worker."""
+    try:
+        yield
+    except (OutOfTime, OSError, *SAID):
+        raise
+    except Exception as error:
+        raise UserError(place_of(error), BLOCKED) from error
+
+
+def place_of(error: Exception) -> str:
+    """An error in a line: its kind, what it says, and where it came up, in code of the user's if any is there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
+    own = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs or frames
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"
 
 
 @contextmanager

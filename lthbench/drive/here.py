@@ -33,6 +33,8 @@ def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, tick: Tick) -> N
 
     Raises UserError where one failed, KeyboardInterrupt or Terminated after a signal, when all is saved.
     """
+    if not chunks:
+        return
     longest_first = sorted(chunks, key=lambda chunk: -chunk.iterations)
     chunk_of = {chunk.units[-1].key: chunk for chunk in chunks}
     for chunk in chunks:

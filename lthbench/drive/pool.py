@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,19 +20,13 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from lthbench.data.errors import DataError
 from lthbench.drive.execute import die_with_parent, forget_folds, run_chunk
-from lthbench.errors import BLOCKED, TERMINATED, OutOfMemory, OutOfTime, UserError
-from lthbench.models.errors import ModelError
+from lthbench.errors import BLOCKED, TERMINATED, UserError
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
-from lthbench.pruning.errors import CriterionError
-from lthbench.results.store import RecordError
 
 LOG = "workers.log"  # in the scope's folder
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-PACKAGE = Path(__file__).parents[1]
-SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserError)  # a line that says what to do
 Tick = Callable[[], None]
 
 
@@ -170,22 +163,5 @@ def in_worker(run: Run, cache: Path | None, task: Task) -> None:
 
 
 def train(run: Run, cache: Path | None, deadline: Deadline, task: Task, tick: Tick = lambda: None) -> None:
-    """Train what is missing of a task. Raises OutOfTime at the deadline, after saving.
-
-    What other code raises becomes a UserError that names the place: a traceback cannot leave a worker.
-    """
-    try:
-        run_chunk([*task.above, *task.units], run.results, cache, run.device, lambda unit, how: tick(), deadline)
-    except (OutOfTime, OSError, *SAID):
-        raise
-    except Exception as error:
-        raise UserError(place_of(error), BLOCKED) from error
-
-
-def place_of(error: Exception) -> str:
-    """An error in a line: its kind, what it says, and where it came up, in code of the user's if any is there."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
-    own = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs or frames
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"
+    """Train what is missing of a task. Raises OutOfTime at the deadline, after saving."""
+    run_chunk([*task.above, *task.units], run.results, cache, run.device, lambda unit, how: tick(), deadline)

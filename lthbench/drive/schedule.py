@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from lthbench.drive.pool import SAID, Deadline, Task, Tick, pool
+from lthbench.drive.execute import SAID
+from lthbench.drive.pool import Deadline, Task, Tick, pool
 from lthbench.errors import OutOfTime
 from lthbench.plan.run import Run
 
