@@ -199,6 +199,8 @@ def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:
 
 def finish(run: Run) -> None:
     """Table, verdicts and report of what is there; cells that were not run are shown as such."""
+    if run.looks_twice and run.left_open() is None:
+        stages.first_look(run)  # slices that were merged bring none
     for stage in (stages.tidy, stages.judge, stages.report):
         stage(run)
 

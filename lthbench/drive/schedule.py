@@ -41,12 +41,12 @@ def train(
     Where one fails its experiment is left out and the others go on. `begins`, `fails` and `ends` are told of each,
     `tick` is called now and then. Ctrl-C and SIGTERM save what is under way, as the deadline does.
     """
-    waiting, outcome = list(tasks), Outcome(len(tasks))
+    waiting, failed, outcome = list(tasks), list[Task](), Outcome(len(tasks))
     working: dict[Future[None], Task] = {}
     with stopping(deadline, outcome.signals), pool(run, cache, deadline, cores, tick) as start:
         while True:
             while len(working) < cores and not deadline.passed():
-                task = first_ready(waiting, working.values(), outcome.failures)
+                task = first_ready(waiting, [*working.values(), *failed], outcome.failures)
                 if task is None:
                     break
                 waiting.remove(task)
@@ -61,6 +61,7 @@ def train(
                 except OutOfTime:  # saved under way
                     continue
                 except SAID as error:
+                    failed.append(task)  # what is made from it, in other experiments too, does not try it again
                     if task.experiment not in outcome.failures:
                         outcome.failures[task.experiment] = str(error)
                         fails(task.experiment, str(error))
@@ -70,9 +71,9 @@ def train(
             tick()
 
 
-def first_ready(waiting: Sequence[Task], working: Collection[Task], left_out: Collection[str]) -> Task | None:
-    """The first task that waits for no other one."""
-    to_come = {unit.key for task in [*waiting, *working] for unit in task.units}
+def first_ready(waiting: Sequence[Task], begun: Collection[Task], left_out: Collection[str]) -> Task | None:
+    """The first task that waits for no other one, nor for one that was begun and is under way or failed."""
+    to_come = {unit.key for task in [*waiting, *begun] for unit in task.units}
     for task in waiting:
         if task.experiment not in left_out and to_come.isdisjoint(unit.key for unit in task.above):
             return task

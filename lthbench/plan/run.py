@@ -87,7 +87,8 @@ class Run:
     def first_look_key(self) -> str:
         """Changes with all that the first look depends on: what it was trained by, and how it is decided."""
         suite = self.registry.suites[self.suite]
-        rules = [rule.model_dump(mode="json") for _, rule in self.registry.registrations(self.suite)]
+        registered = self.registry.registrations(self.suite)
+        rules = [[claim.kind, rule.model_dump(mode="json")] for claim, rule in registered]
         keys = [unit.key for chunk in self.first_chunks() for unit in chunk.units]
         return digest([keys, suite.model_dump(mode="json"), rules])
 

@@ -1,10 +1,14 @@
 """Campaigns: the most valuable units first, in time, and to be gone on with."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from lthbench.claims.load import Registry, load
 from lthbench.data.errors import DataError
 from lthbench.drive import campaign, cost, schedule
 from lthbench.drive.cost import Rate
-from lthbench.drive.pool import Deadline, Task
+from lthbench.drive.pool import Deadline, Start, Task
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.plan.suite import plan_suite
@@ -173,6 +177,41 @@ def test_a_unit_waits_for_its_parents_and_for_nothing_else(claims_dir: Path) -> 
     assert child is not None
     assert child.above == (dense[0],)
     assert schedule.first_ready(waiting, [], {"tiny"}) is None
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_what_is_made_from_a_failed_unit_does_not_try_it_again(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    run = Run(registry, "cpu-long")
+    units = {unit.key: unit for unit in run.units()}
+    pairs = ((units[key], unit) for unit in units.values() for key in unit.parents.values())
+    parent, child = next(pair for pair in pairs if pair[0].experiment.id != pair[1].experiment.id)
+    begun: list[Task] = []
+
+    @contextmanager
+    def all_but_the_parent(*_: object) -> Iterator[Start]:
+        def start(task: Task) -> Future[None]:
+            begun.append(task)
+            done: Future[None] = Future()
+            if parent in (*task.above, *task.units):
+                done.set_exception(UserError("it fails"))
+            else:
+                done.set_result(None)
+            return done
+
+        yield start
+
+    monkeypatch.setattr(schedule, "pool", all_but_the_parent)
+    tasks = campaign.tasks(list(units.values()), list(units.values()))
+    outcome = schedule.train(run, tasks, cores, Deadline(math.inf), None)
+    assert list(outcome.failures) == [parent.experiment.id]
+    assert [task.units[-1] for task in begun if parent in (*task.above, *task.units)] == [parent]
+    trained = {unit.key for task in begun for unit in task.units}
+    assert {unit.arm for unit in units.values() if unit.experiment == child.experiment} > {child.arm}
+    missed = [u for u in units.values() if u.experiment == child.experiment and u.key not in trained]
+    assert child in missed
+    assert {u.arm for u in missed} <= {"transferred", "transferred-reinit"}
 
 
 def test_a_worker_that_is_killed_is_said(tmp_path: Path, claims_dir: Path, environment) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from tiny_suite import PLAIN
 
+from lthbench.claims.load import load
+from lthbench.plan.run import FIRST_LOOK, Run
+
 SNAKEMAKE = ("--snakemake", "--cores", "2")
 LOOK = "first_look: {replicates: 8, alpha: 0.025}\n"
 
@@ -90,3 +93,30 @@ def test_a_campaign_goes_on_to_the_second_look(lthbench, claims_dir: Path, tmp_p
     run = tmp_path / "run"
     lthbench("run", "tiny", *PLAIN, "--out", run)
     assert files(run) == files(tmp_path)
+
+
+def test_merged_slices_keep_the_second_look(lthbench, claims_dir: Path, tmp_path: Path) -> None:
+    with_looks(claims_dir, 0.01)
+    run, merged = tmp_path / "run", tmp_path / "merged"
+    lthbench("run", "tiny", *PLAIN, "--out", run)
+    done = lthbench("merge", merged, run)
+    assert verdicts(merged)["ST-2"]["look"] == 2, done.stdout + done.stderr
+    assert files(merged) == files(run)
+
+
+def test_a_look_at_other_registrations_is_not_believed(claims_dir: Path, tmp_path: Path) -> None:
+    with_looks(claims_dir, 0.01)
+    before = Run(load(claims_dir), "tiny", out=tmp_path)
+    look = before.scope_folder / FIRST_LOOK
+    look.parent.mkdir(parents=True)
+    look.write_text(json.dumps({"left_open": ["ST-2"], "of": before.first_look_key()}))
+    assert before.left_open() == ["ST-2"]
+    path = claims_dir / "ST-2.yaml"
+    for old, new in (("kind: secondary", "kind: primary"), ("delta: 0.01", "delta: 0.02")):
+        text = path.read_text()
+        path.write_text(text.replace(old, new))
+        assert Run(load(claims_dir), "tiny", out=tmp_path).left_open() is None, new
+        path.write_text(text)
+    assert Run(load(claims_dir), "tiny", out=tmp_path).left_open() == ["ST-2"]
+    look.write_text(look.read_text()[:20])
+    assert before.left_open() is None
