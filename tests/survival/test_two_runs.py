@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ def test_the_second_is_refused_and_goes_on_after_the_first_was_killed(
             refused.stderr.strip()
             == f"lthbench: {out}: another run works in this folder; wait for it, or use --out"
         )
+    while not first and not list((out / ".snakemake/locks").glob("*")):  # Snakemake has not come so far yet
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     process.stdout.close()
