@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lthbench.errors import UserError
+from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
     from lthbench.drive.answer import Answer
 
-__all__ = ["UserError", "check", "judge", "load"]
-__version__ = "0.1.0"
+__all__ = ["UserError", "__version__", "check", "judge", "load"]
 
 
 def load(run: str | Path, out: str | Path = ".", seed: int = 0, claims_dir: str | Path | None = None) -> Answer:

@@ -11,7 +11,8 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-VERSION = 2
+__version__ = "0.1.0"  # the package's
+VERSION = 2  # the engine's
 SOURCE = "21b97549381f"
 
 PACKAGE = Path(__file__).parents[1]

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-import lthbench
 from lthbench.plan.unit import Unit
-from lthbench.recipe.engine import engine
+from lthbench.recipe.engine import __version__, engine
 from lthbench.recipe.experiment import digest
 from lthbench.training.device import described
 from lthbench.training.run import Folds
@@ -22,7 +21,7 @@ def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
     """The provenance of a unit trained on these folds in so many seconds."""
     device = folds.device
     return {
-        "lthbench": lthbench.__version__,
+        "lthbench": __version__,
         "commit": commit(),
         "engine": engine(),
         "recipe": digest(unit.experiment.recipe()),
