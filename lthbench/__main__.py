@@ -5,14 +5,14 @@ import signal
 import sys
 from contextlib import suppress
 
-import lthbench
 from lthbench.errors import INTERRUPTED, Terminated, quiet, sent_again, stopped, terminate
+from lthbench.recipe.engine import __version__
 
 
 def main() -> None:
     """Run the command line; Ctrl-C and SIGTERM end it with a line, whenever they come."""
     if sys.argv[1:] == ["--version"]:
-        print(f"lthbench {lthbench.__version__}")  # without the imports of a command
+        print(f"lthbench {__version__}")  # without the imports of a command
         return
     code: object = 0
     try:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-import lthbench
 from lthbench.cli import judge, make, plan, run, stage
 from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, stopped
+from lthbench.recipe.engine import __version__
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
@@ -28,7 +28,7 @@ def start(
 ) -> None:
     """Answer what is asked without a command: the version, else the help."""
     if version:
-        print(f"lthbench {lthbench.__version__}")
+        print(f"lthbench {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-import lthbench
 from lthbench.cli.options import (
     CORES,
     HERE,
@@ -22,6 +21,7 @@ from lthbench.cli.options import (
     SuiteName,
 )
 from lthbench.errors import UserError
+from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
     from lthbench.drive.progress import Watch
@@ -62,7 +62,7 @@ def run(
     ask.surroundings(data, deterministic)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
     baseline = diff.baseline(against, asked) if against else None
-    show.lines(f"lthbench {lthbench.__version__}: {named(asked)}")
+    show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
         watch = Watch(asked, show.console)
         show.lines(*beginning(watch, cores), *remarks.stale(asked))

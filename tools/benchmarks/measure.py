@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-import lthbench
+from lthbench.recipe.engine import __version__
 from tools.benchmarks.cases import Case, Prepared, Setting
 
 
@@ -104,7 +104,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if device.type == "cuda" else None,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "lthbench": lthbench.__version__,
+        "lthbench": __version__,
         "date": time.strftime("%Y-%m-%d"),
     }
 
