@@ -5,7 +5,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from lthbench.errors import INTERRUPTED, Terminated, quiet, sent_again, stopped, terminate
+from lthbench.errors import INTERRUPTED, TERMINATED, Terminated, quiet, sent_again, stopped, terminate
 from lthbench.recipe.engine import __version__
 
 
@@ -26,11 +26,12 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code
     quiet()
-    if code == INTERRUPTED:
+    if code in (INTERRUPTED, TERMINATED):
         # Where Ctrl-C met the `exec` of a string (dataclasses have one), `python -m` ends as if nobody caught it.
+        # Where a signal met the import of a compiled module, Python may crash while it cleans up.
         with suppress(OSError):
             sys.stdout.flush()
-        os._exit(INTERRUPTED)
+        os._exit(TERMINATED if code == TERMINATED else INTERRUPTED)
     sys.exit(code)  # type: ignore[arg-type]
 
 

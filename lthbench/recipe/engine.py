@@ -11,8 +11,9 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-__version__ = "0.1.0"  # the package's
-VERSION = 2  # the engine's
+__version__ = "0.1.0"
+
+VERSION = 2
 SOURCE = "21b97549381f"
 
 PACKAGE = Path(__file__).parents[1]
