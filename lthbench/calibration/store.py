@@ -17,6 +17,7 @@ def registration_key(registry: Registry, suite: str) -> str:
         [claim.id, claim.kind, registration.replicates, registration.experiment]
         + [
             [h.id, h.endpoint, str(h.contrast), h.test, h.delta]
+            + ([h.clip] if h.clip else [])
             + ([h.expected.effect, h.expected.sd] if h.expected else [])
             for h in registration.hypotheses
         ]

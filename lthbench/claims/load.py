@@ -17,7 +17,7 @@ from lthbench.data.registry import check_name
 from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
-from lthbench.stats.multiplicity import settled_level
+from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import floor_n, power
 from lthbench.words import UNPRINTABLE, choices, shown
 
@@ -56,8 +56,12 @@ class Registry:
             yield claim.model_copy(update={"kind": registration.kind or claim.kind}), registration
 
     def primaries(self, suite: str) -> list[str]:
-        """Ids of the primary claims of a suite: one Holm family."""
+        """Ids of the primary claims of a suite."""
         return [claim.id for claim, _ in self.registrations(suite) if claim.kind == "primary"]
+
+    def level(self, suite: str, claim: Claim, alpha: float) -> float:
+        """The level of a claim where a look has `alpha`: its share of it if the claim is primary, else all."""
+        return fixed_level(len(self.primaries(suite)), alpha) if claim.kind == "primary" else alpha
 
 
 def default_folder() -> Path:
@@ -321,10 +325,10 @@ def check_suite(registry: Registry, suite: Suite, folder: Path) -> None:
             raise ClaimFileError(f"{where}: dense_bands: there is no experiment '{experiment}'")
     look, members = suite.first_look, max(1, len(registry.primaries(suite.id)))
     alpha = suite.alpha - (look.alpha if look else 0)  # what the last look has
-    if look and look.replicates < (fewest := floor_n(settled_level(members, look.alpha))):
+    if look and look.replicates < (fewest := floor_n(fixed_level(members, look.alpha))):
         raise ClaimFileError(
             f"{where}: first_look.replicates: {look.replicates} cannot decide a primary claim at level "
-            f"{settled_level(members, look.alpha):.4g} (the exact sign-flip test); look at {fewest} or more"
+            f"{fixed_level(members, look.alpha):.4g} (the exact sign-flip test); look at {fewest} or more"
         )
     for claim, registration in registry.registrations(suite.id):
         file = f"{folder / claim.id}.yaml: suites.{suite.id}"
@@ -359,7 +363,7 @@ def check_registration(
             if line.endpoint == "barrier" and not ARMS[cell.arm].own_order:
                 raise ValueError(f"{line.id}: endpoint barrier is measured on dense-copy, not on '{cell.arm}'")
     primary = claim.kind == "primary"
-    level = settled_level(max(1, len(registry.primaries(suite.id))), alpha) if primary else alpha
+    level = registry.level(suite.id, claim, alpha)
     if suite.first_look and registration.replicates <= suite.first_look.replicates:
         raise ValueError(f"replicates: no more than the first look's {suite.first_look.replicates}; register more")
     fewest = max(floor_n(level), FEWEST_REPLICATES if primary else 0)

@@ -173,11 +173,14 @@ class Line(Strict):
     contrast: Contrast
     test: Annotated[str, AfterValidator(known_test), Field(json_schema_extra=named_tests)]
     delta: float = Field(gt=0, allow_inf_nan=False)
+    clip: float | None = Field(
+        None, gt=1, allow_inf_nan=False, description="how many deltas one replicate counts at most, either side"
+    )
 
     @property
     def rule(self) -> Rule:
         """The decision rule."""
-        return Rule(self.test, self.delta)
+        return Rule(self.test, self.delta, self.clip)
 
     @property
     def unit(self) -> str:
@@ -202,8 +205,24 @@ class Tuning(Strict):
     replicates: int = Field(ge=8, description="primary claims need 16")
 
 
+class Collapse(Strict):
+    """What a collapsed run is, and how many of them the claim bears."""
+
+    floor: float = Field(
+        gt=0, lt=100, description="final test accuracy, percent, at or below which a run collapsed"
+    )
+    at_most: float = Field(
+        gt=0, lt=1, description="the rate of collapses; an arm shown to have a larger one blocks the claim"
+    )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Floor and rate."""
+        return self.floor, self.at_most
+
+
 TRAINED = ("replicates", "reduced_scale")  # what a registration says where networks are trained, and only there
-OF_TRAINING = (*TRAINED, "kind", "tuning", "power")
+OF_TRAINING = (*TRAINED, "kind", "tuning", "power", "collapse")
 OF_GIVEN = ("caveats", "by_hand")  # and what it says where results are given, and only there
 
 
@@ -226,8 +245,9 @@ class Registration(Strict):
     )
     tuning: Tuning | None = None
     power: float | None = Field(
-        None, ge=0, le=1, description="P(PASS) at the expected effects and the first Holm level"
+        None, ge=0, le=1, description="P(PASS) at the expected effects and the level of the last look"
     )
+    collapse: Collapse | None = Field(None, description="needed where a line is clipped")
     hypotheses: Annotated[list[Hypothesis], Field(min_length=1)]
     beside: list[Line] = []
     caveats: list[str] = Field([], description="given results: what one has to know about these data")
@@ -252,6 +272,13 @@ class Registration(Strict):
             if hypothesis.sweep if self.trains else hypothesis.expected:
                 name = "sweep" if self.trains else "expected"
                 raise ValueError(f"{hypothesis.id}.{name}: has no meaning {self._here()}; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _clipped_against_collapses(self) -> "Registration":
+        clipped = [line.id for line in self.lines() if line.clip is not None]
+        if clipped and self.collapse is None:
+            raise ValueError(f"collapse: missing; {clipped[0]} is clipped, so say what a collapsed run is")
         return self
 
     def _here(self) -> str:

@@ -85,7 +85,7 @@ class Watch:
         complete = {name for chunk in self.chunks for name in chunk.experiments} - waiting
         if complete == self.complete or not complete or self.run.replicates:
             return  # tuning runs announce nothing: they decide nothing
-        from lthbench.judging.judge import judge, settled_early
+        from lthbench.judging.judge import judge
         from lthbench.results.store import RecordError
         from lthbench.results.tidy import collect, device_kinds
 
@@ -96,12 +96,12 @@ class Watch:
         self.complete = complete
         kinds = device_kinds(provenance)
         verdicts = judge(self.run.registry, self.run.suite, self.run.seed, table, self.run.claims, devices=kinds)
-        for claim, verdict in settled_early(self.run.registry, self.run.suite, verdicts).items():
-            if claim not in self.announced:
-                self.announced.add(claim)
-                title = self.run.registry.claims[claim].suites[self.run.suite].title
-                word = (verdict, f"bold {COLOURS[verdict]}")
-                self.console.print(Text.assemble(f"  {SYMBOLS[verdict]} ", word, f" {claim}  {plain(title)}"))
+        for claim in verdicts.claims:
+            if claim.verdict != "NOT RUN" and claim.id not in self.announced:
+                self.announced.add(claim.id)
+                word = (claim.verdict, f"bold {COLOURS[claim.verdict]}")
+                said = f" {claim.id}  {plain(claim.registered_title)}"
+                self.console.print(Text.assemble(f"  {SYMBOLS[claim.verdict]} ", word, said))
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from lthbench.plan.run import Run
 from lthbench.plan.unit import plan_experiment
 from lthbench.recipe.experiment import Experiment
 from lthbench.results.tidy import collect, read
-from lthbench.stats.multiplicity import settled_level
 from lthbench.stats.power import power, smallest_n
 
 VARIANT_REPLICATES = 4
@@ -34,12 +33,11 @@ def study(run: Run) -> str:
 def hypotheses(run: Run, table: Table) -> Iterator[str]:
     """Per hypothesis and line: mean and SD of d, power at the registered n, n for 90 % power."""
     suite = run.registry.suites[run.suite]
-    first = settled_level(max(1, len(run.registry.primaries(run.suite))), suite.alpha)
     n = run.replicates or 0
     heads = f"{'hypothesis':24} {'mean':>8} {'SD':>7} {'min':>8} {'max':>8}"
     yield f"{heads}  power at n  n for 90 %  (tuning n = {n})"
     for claim, registration in run.registry.registrations(run.suite):
-        level = first if claim.kind == "primary" else suite.alpha
+        level = run.registry.level(run.suite, claim, suite.alpha)
         for line in registration.lines():
             sides = contrast(table, line, registration.experiment, n)
             if sides is None:

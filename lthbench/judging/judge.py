@@ -1,13 +1,14 @@
 """From tables of results to verdicts. Reads numbers, never trains, never draws; the result is plain data.
 
 `judge` does, in this order: contrasts (one number per replicate, or two groups), gates, evidence per hypothesis,
-Holm over the primary claims, decisions. Whose results they are changes none of this: our own runs, published
+decisions, each claim at its fixed level. Whose results they are changes none of this: our own runs, published
 numbers and a stranger's table differ in how many replicates are asked for (`looks`) and in what a table holds.
 The law is docs/decision.md (sections 2 to 6).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,22 +16,25 @@ import pandas as pd
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Registration
+from lthbench.judging.collapses import collapses
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.gates.claim import claim_gates
 from lthbench.judging.gates.endpoints import device_gates
 from lthbench.judging.gates.known_cases import known_cases
+from lthbench.judging.labels import first_replicates
 from lthbench.judging.lines import WeighedLine, line_result, rounded, weigh_line
-from lthbench.judging.looks import Look, goes_on, looks, settled
+from lthbench.judging.looks import Look, goes_on, looks
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
-from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, LineResult, Origin, Verdict, Verdicts
+from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, Collapses, LineResult, Origin, Verdict, Verdicts
 from lthbench.judging.words import look_words, magnitude, why
 from lthbench.recipe.engine import engine
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine
-from lthbench.stats.multiplicity import holm_levels, settled_level
+from lthbench.stats.multiplicity import fixed_level
 
 WORST_FIRST = (4, 1, 3, 0)
 NOT_TRAINED = "none: not trained here"
+NO_SECOND_LOOK = "The second look is registered with more replicates than the {n} that are there: it is not taken."
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Weighed:
     gates: list[GateResult]
     missing: str = ""
     not_tested: tuple[str, ...] = ()
+    collapses: tuple[Collapses, ...] = ()
 
     @property
     def hypotheses(self) -> list[WeighedLine]:
@@ -75,9 +80,9 @@ class Weighed:
         return diverged or not all(gate.passed for gate in self.gates)
 
     @property
-    def sound(self) -> bool:
-        """Whether the numbers mean something: all there, testable, and every gate passed."""
-        return not self.missing and self.whole and not self.blocked
+    def n(self) -> int:
+        """The replicates of every hypothesis, the fewest of them; 0 where none has evidence."""
+        return min((e.n for e in self.deciding), default=0)
 
 
 def weigh_claim(
@@ -99,7 +104,8 @@ def weigh_claim(
     gates += [*device_gates(registration, devices), *known_cases(judged)]
     # What released data leave untested says nothing about a stranger's.
     untested = registration.not_tested if registration.trains or origin == "published" else []
-    return Weighed(claim, registration, lines, gates, missing, (*untested, *unseen))
+    counts = () if missing else tuple(collapses(registry.suites[suite_id], registration, table))
+    return Weighed(claim, registration, lines, gates, missing, (*untested, *unseen), counts)
 
 
 def weigh_suite(
@@ -134,19 +140,42 @@ def judge(
     `trained_with` names its engine, `devices` the kinds of device per experiment, where they are known. `origin`
     is "given" for a stranger's results; else they are what the suite judges, its own runs or published ones.
 
-    Primary claims form one Holm family for PASS and one for FAIL, each at the suite's alpha; a claim that was
-    not run or is blocked keeps its place in the family with p = 1. Secondary claims are judged at alpha each.
-    With a first look, alpha is that of each look, and replicates beyond it are not seen before they are due.
+    Each of the suite's m primary claims is judged at alpha / m, every other claim at alpha, whatever the others
+    come to and whichever were asked for. With a first look, alpha is that of each look, and replicates beyond it
+    are not seen before they are due.
     """
-    suite, indexed = registry.suites[suite_id], Table(table)
+    suite, whole = registry.suites[suite_id], Table(table)
     origin = origin or suite.given or "own"
     verdicts: dict[str, ClaimVerdict] = {}
     for look in looks(suite, origin):
-        weighed = weigh_suite(registry, suite_id, indexed, look, origin, devices or {}, verdicts)
-        verdicts |= decided(weighed, look, verdicts)
+        # Our own registrations cap what a look sees; of given results the table is cut.
+        cut = look.given and look.most is not None
+        seen = Table(first_replicates(whole.table, look.most or 0)) if cut else whole
+        weighed = weigh_suite(registry, suite_id, seen, look, origin, devices or {}, verdicts)
+        early = {w.claim.id: w for w in weighed if too_few(registry, suite_id, w, look)}
+        due = [w for w in weighed if w.claim.id not in early]
+        verdicts |= decided(due, look, partial(level_at, registry, suite_id, look))
+        verdicts |= {id: waiting(verdicts[id], w) for id, w in early.items()}
     results = [verdicts[claim] for claim in suite.claims if not only or claim in only]
     by = trained_with or (engine() if origin == "own" else NOT_TRAINED)
-    return Verdicts(suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin)
+    return Verdicts(
+        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory
+    )
+
+
+def level_at(registry: Registry, suite_id: str, look: Look, claim: Claim) -> float:
+    """The level of a claim at a look."""
+    return registry.level(suite_id, claim, look.alpha)
+
+
+def too_few(registry: Registry, suite_id: str, w: Weighed, look: Look) -> bool:
+    """Whether given results have fewer replicates than a second look is registered with: it is not taken."""
+    return look.given and look.number == 2 and w.n < registry.claims[w.claim.id].suites[suite_id].replicates
+
+
+def waiting(before: ClaimVerdict, w: Weighed) -> ClaimVerdict:
+    """The verdict of the first look where given results do not reach to the second."""
+    return replace(before, why=f"{before.why} {NO_SECOND_LOOK.format(n=w.n)}")
 
 
 def left_open(registry: Registry, suite_id: str, *given: Any, **more: Any) -> list[str]:
@@ -155,19 +184,9 @@ def left_open(registry: Registry, suite_id: str, *given: Any, **more: Any) -> li
     return [claim.id for claim in verdicts.claims if claim.look == 2]
 
 
-def decided(
-    weighed: Sequence[Weighed], look: Look, before: Mapping[str, ClaimVerdict] = MappingProxyType({})
-) -> dict[str, ClaimVerdict]:
-    """Holm over the primary claims, then the verdicts of one look on claims that earlier ones left open."""
-    family = [w for w in weighed if w.claim.kind == "primary"]
-    pass_levels = family_levels(family, look.alpha, claim_p_pass, settled(before, "PASS"))
-    fail_levels = family_levels(family, look.alpha, claim_p_fail, settled(before, "FAIL"))
-    return {
-        w.claim.id: claim_verdict(
-            w, pass_levels.get(w.claim.id, look.alpha), fail_levels.get(w.claim.id, look.alpha), look
-        )
-        for w in weighed
-    }
+def decided(weighed: Sequence[Weighed], look: Look, level_of: Callable[[Claim], float]) -> dict[str, ClaimVerdict]:
+    """The verdicts of one look, each claim at its own level whatever the others come to."""
+    return {w.claim.id: claim_verdict(w, level_of(w.claim), look) for w in weighed}
 
 
 def judged(pairs: Sequence[tuple[Claim, Registration]], table: Table, alpha: float) -> list[ClaimVerdict]:
@@ -176,32 +195,19 @@ def judged(pairs: Sequence[tuple[Claim, Registration]], table: Table, alpha: flo
         Weighed(claim, registration, [weigh_line(table, line, registration) for line in registration.lines()], [])
         for claim, registration in pairs
     ]
-    return list(decided(weighed, Look(None, None, alpha)).values())
+    level = fixed_level(len(pairs), alpha)
+    return list(decided(weighed, Look(None, None, alpha), lambda claim: level).values())
 
 
-def family_levels(
-    family: Sequence[Weighed],
-    alpha: float,
-    p_of: Callable[[Sequence[Evidence]], float],
-    settled: Mapping[str, float | None] = MappingProxyType({}),
-) -> dict[str, float]:
-    """Holm's level for each primary claim; one whose numbers mean nothing counts with p = 1.
-
-    `settled` are the p values of members that an earlier look has decided.
-    """
-    p_values = {**settled, **{w.claim.id: p_of(w.deciding) if w.sound else None for w in family}}
-    return holm_levels(p_values, alpha) if p_values else {}
-
-
-def claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) -> ClaimVerdict:
+def claim_verdict(w: Weighed, level: float, look: Look) -> ClaimVerdict:
     """Put one claim's verdict together."""
     claim, registration = w.claim, w.registration
     count = len(w.hypotheses)
     # Any failing hypothesis fails the claim, so each is looked at with its share of the level.
-    hypotheses = [line_result(line, pass_level, fail_level / count, registration) for line in w.hypotheses]
+    hypotheses = [line_result(line, level, level / count, registration) for line in w.hypotheses]
     beside = [line_result(line, look.alpha, look.alpha, registration) for line in w.lines[count:]]
     verdict = verdict_of(w, hypotheses)
-    words = look_words(look.number, registration.replicates, not w.missing)
+    words = look_words(look.number, registration.replicates or w.n, not w.missing)
     return ClaimVerdict(
         id=claim.id,
         kind=claim.kind,
@@ -210,14 +216,14 @@ def claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) 
         sentence=claim.sentence,
         reduced_scale=registration.reduced_scale,
         experiment=registration.experiment,
-        replicates=registration.replicates or min((e.n for e in w.deciding), default=0),
+        replicates=registration.replicates or w.n,
         verdict=verdict,
         why=words + why(verdict, hypotheses, w.gates, w.missing),
         settle=settle_claim(verdict, hypotheses),
         p_pass=rounded(claim_p_pass(w.deciding)) if w.whole else None,
         p_fail=rounded(claim_p_fail(w.deciding)) if w.whole else None,
-        pass_level=rounded(pass_level),
-        fail_level=rounded(fail_level),
+        pass_level=rounded(level),
+        fail_level=rounded(level),
         power=registration.power if registration.replicates else None,
         hypotheses=hypotheses,
         beside=beside,
@@ -225,6 +231,7 @@ def claim_verdict(w: Weighed, pass_level: float, fail_level: float, look: Look) 
         magnitude=magnitude(claim, registration, hypotheses + beside) if registration.trains else [],
         not_tested=list(w.not_tested),
         look=look.number,
+        collapses=list(w.collapses),
     )
 
 
@@ -245,26 +252,6 @@ def settle_claim(verdict: Verdict, hypotheses: Sequence[LineResult]) -> str | No
     if verdict != "INCONCLUSIVE":
         return None
     return " ".join(h.settle for h in hypotheses if h.decision == "INCONCLUSIVE" and h.settle)
-
-
-def settled_early(registry: Registry, suite_id: str, verdicts: Verdicts) -> dict[str, Verdict]:
-    """Primary claims whose verdict cannot change whatever the claims still running turn out to be.
-
-    A p at or below alpha / m is rejected by Holm in any company.
-    """
-    members = max(1, len(registry.primaries(suite_id)))
-    alphas = {look.number: look.alpha for look in looks(registry.suites[suite_id])}
-    settled_so: dict[str, Verdict] = {}
-    for claim in verdicts.claims:
-        if claim.verdict == "NOT RUN" or claim.p_pass is None or claim.p_fail is None:
-            continue
-        level = settled_level(members, alphas[claim.look])
-        decided = claim.kind != "primary" or claim.verdict == "BLOCKED"
-        decided |= claim.verdict == "PASS" and claim.p_pass <= level
-        decided |= claim.verdict == "FAIL" and claim.p_fail <= level
-        if decided:
-            settled_so[claim.id] = claim.verdict
-    return settled_so
 
 
 def exit_code(claims: Sequence[ClaimVerdict]) -> int:

@@ -1,32 +1,39 @@
 """One line of a claim: its two sides in a table, how they can be compared, and what that shows.
 
-Sides with the same replicates are paired (t test and exact sign-flip test, the larger p decides). Others are two
-groups, of runs or of mean, SD and n: Welch decides. Where not even that is possible the line is NOT DECIDABLE,
-with the reason; no test is invented.
+Replicates that both sides have are paired (t test and sign-flip test, the larger p decides). Others are two
+groups, of runs or of mean, SD and n, and show no more than any pairing of them would; released results have
+Welch's test. Where not even that is possible the line is NOT DECIDABLE, with the reason; no test is invented.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lthbench.claims.schema import Hypothesis, Line, Registration, parse_cell
-from lthbench.errors import UserError
 from lthbench.judging.endpoints import Label
+from lthbench.judging.labels import in_order
 from lthbench.judging.table import Measured, Table
 from lthbench.judging.verdict import LineResult
 from lthbench.judging.words import settle
-from lthbench.stats.decision import Evidence, Rule, decide, weigh
+from lthbench.stats.decision import Evidence, decide, weigh
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
 from lthbench.stats.location import SIGN_FLIP_MAX_N
-from lthbench.stats.power import floor_n
+from lthbench.stats.rule import Rule
+from lthbench.stats.unpaired import weigh_unpaired
 from lthbench.words import shown
 
 Array = npt.NDArray[np.float64]
 Side = Measured | float
 PAIRED = "paired: t test and exact sign-flip test"
+PAIRED_MANY = f"paired: t test and, beyond {SIGN_FLIP_MAX_N} replicates, the normal limit of the sign-flip test"
+UNPAIRED = "the least favourable pairing, Welch's and the permutation test"
+SUMMARIES = "the least favourable runs with these means and SDs"
 DIVERGED = "a run diverged"
+LISTED = 4  # replicates named one by one
 
 
 @dataclass(frozen=True)
@@ -56,19 +63,12 @@ class WeighedLine:
     groups: tuple[Group, Group] | None = None
     how: str = ""
     undecidable: str | None = None
-    evidence: Evidence | None = None
+    weigh: Callable[[Rule], Evidence] | None = None
 
-    def weigh(self, delta: float) -> Evidence | None:
-        """The evidence at another margin."""
-        return None if self.evidence is None else weighed(self.pairs, self.groups, Rule(self.line.test, delta))
-
-
-def weighed(pairs: Pairs | None, groups: tuple[Group, Group] | None, rule: Rule) -> Evidence:
-    """What pairs, or else two groups, show."""
-    if pairs is not None:
-        return weigh(np.sort(pairs.d), rule)  # sorted: no order of the rows can move a rounding error
-    assert groups is not None
-    return weigh_groups(*groups, rule)
+    @cached_property
+    def evidence(self) -> Evidence | None:
+        """What is shown at the line's own rule."""
+        return None if self.weigh is None else self.weigh(self.line.rule)
 
 
 def sides_of(table: Table, line: Line, experiment: str, n: int) -> list[Side | None]:
@@ -111,48 +111,52 @@ def weigh_line(table: Table, line: Line, registration: Registration) -> WeighedL
         return WeighedLine(line, tuple(missing))
     unpaired = why_unpaired(first, second)
     if unpaired is not None:
-        return weigh_groups_of(line, first, second, unpaired)
-    return weigh_pairs(line, first, second, "" if registration.replicates else PAIRED)
+        return weigh_groups_of(line, first, second, unpaired, registration.trains)
+    return weigh_pairs(line, first, second, bool(registration.replicates))
 
 
 def why_unpaired(first: Side, second: Side) -> str | None:
-    """Why two sides cannot be paired, or None when they can: same replicates, or a threshold."""
+    """Why two sides cannot be paired, or None when they can: replicates in common, or a threshold."""
     measured = [side for side in (first, second) if isinstance(side, Measured)]
     if any(side.summary for side in measured):
         return "summaries"
     labels = [set(side.runs) for side in measured]
-    if labels[1:] and labels[0] != labels[1]:
-        if not labels[0] & labels[1]:
-            return "unpaired runs, no replicate label is in both arms"
-        only = min(map(str, labels[0] ^ labels[1]))
-        return f"unpaired runs, replicate '{shown(only)}' is in one arm only"
-    return None
+    common = set.intersection(*labels)
+    if len(common) > 1 or labels[0] == labels[-1]:
+        return None
+    if not common:
+        return "unpaired runs, no replicate label is in both arms"
+    return f"unpaired runs, only replicate '{shown(str(*common))}' is in both arms"
 
 
-def weigh_pairs(line: Line, first: Side, second: Side, how: str) -> WeighedLine:
-    """Paired replicates."""
-    labels = in_order(set().union(*(side.runs for side in (first, second) if isinstance(side, Measured))))
-    if len(labels) > SIGN_FLIP_MAX_N:
-        raise UserError(
-            f"{line.id} ({line.contrast}): {len(labels)} paired replicates; the exact sign-flip test takes "
-            f"at most {SIGN_FLIP_MAX_N}; keep {SIGN_FLIP_MAX_N} of them, chosen without looking at the numbers"
-        )
+def weigh_pairs(line: Line, first: Side, second: Side, registered: bool) -> WeighedLine:
+    """The replicates that both sides have, as pairs; `registered` ones need no words about how."""
+    measured = [set(side.runs) for side in (first, second) if isinstance(side, Measured)]
+    labels = in_order(set.intersection(*measured))
     pairs = pairs_of(labels, first, second)
+    how = "" if registered else (PAIRED if len(labels) <= SIGN_FLIP_MAX_N else PAIRED_MANY)
+    how += left_out(line, first, second, set(labels))
     if not np.isfinite(pairs.d).all():
         return WeighedLine(line, pairs=pairs, how=how and DIVERGED)
     if len(labels) < 2:
         return WeighedLine(line, pairs=pairs, undecidable="a single replicate, which shows no spread")
-    return WeighedLine(line, pairs=pairs, how=how, evidence=weighed(pairs, None, line.rule))
+    d = np.sort(pairs.d)  # sorted: no order of the rows can move a rounding error
+    return WeighedLine(line, pairs=pairs, how=how, weigh=partial(weigh, d))
 
 
-def in_order(labels: set[Label]) -> list[Label]:
-    """Replicates by number, and labels that are none after them."""
-    numbers = sorted(label for label in labels if isinstance(label, int))
-    return [*numbers, *sorted(label for label in labels if isinstance(label, str))]
+def left_out(line: Line, first: Side, second: Side, paired: set[Label]) -> str:
+    """The replicates of one side that the other lacks, by name; empty where there are none."""
+    said = []
+    for name, side in ((line.contrast.minuend, first), (line.contrast.subtrahend, second)):
+        alone = in_order(set(side.runs) - paired) if isinstance(side, Measured) else []
+        if alone:
+            more = f" and {len(alone) - LISTED} more" if len(alone) > LISTED else ""
+            said.append(f"{name} {', '.join(shown(str(label), 40) for label in alone[:LISTED])}{more}")
+    return f"; left out, without a partner: {'; '.join(said)}" if said else ""
 
 
-def weigh_groups_of(line: Line, first: Side, second: Side, why_not: str) -> WeighedLine:
-    """Two groups: Welch decides where both have a spread."""
+def weigh_groups_of(line: Line, first: Side, second: Side, why_not: str, trains: bool) -> WeighedLine:
+    """Two groups with a spread; where nothing is trained, of released results, Welch's test alone."""
     groups = as_group(first), as_group(second)
     if not np.isfinite([group.mean for group in groups]).all():
         return WeighedLine(line, how=DIVERGED)
@@ -165,8 +169,25 @@ def weigh_groups_of(line: Line, first: Side, second: Side, why_not: str) -> Weig
         reasons = [f"both arms: {lacking(groups[0])}"]
     if reasons:
         return WeighedLine(line, groups=groups, undecidable="; ".join(reasons))
-    how = f"{why_not}: Welch's t test"
-    return WeighedLine(line, groups=groups, how=how, evidence=weighed(None, groups, line.rule))
+    if not trains:
+        how = f"{why_not}: Welch's t test alone; {without_exact(groups)}"
+        return WeighedLine(line, groups=groups, how=how, weigh=partial(weigh_groups, *groups))
+    runs = runs_of(first), runs_of(second)
+    known = None if runs[0] is None or runs[1] is None else (runs[0], runs[1])
+    clipped = "; nothing is clipped" if line.clip else ""
+    how = f"{why_not}: {SUMMARIES if known is None else UNPAIRED}{clipped}"
+    return WeighedLine(line, groups=groups, how=how, weigh=partial(weigh_unpaired, *groups, runs=known))
+
+
+def without_exact(groups: tuple[Group, Group]) -> str:
+    """What an exact test could say of so few released runs."""
+    n = min(group.n for group in groups if group.n is not None)
+    return f"no exact test confirms it, one of {n} replicates cannot go below p = {2.0**-n:.2g}"
+
+
+def runs_of(side: Side) -> Array | None:
+    """The runs of a side, sorted; None where only a summary is known."""
+    return np.sort(side.values) if isinstance(side, Measured) and side.summary is None else None
 
 
 def as_group(side: Side) -> Group:
@@ -188,11 +209,11 @@ def line_result(w: WeighedLine, pass_level: float, fail_level: float, registrati
         d=[rounded(float(v)) for v in w.pairs.d] if w.pairs else [],
         minuend=[rounded(float(v)) for v in w.pairs.minuend] if w.pairs else [],
         subtrahend=[rounded(float(v)) for v in w.pairs.subtrahend] if w.pairs else [],
-        evidence=None if evidence is None else {k: rounded(v) for k, v in asdict(evidence).items()},
+        evidence=None if evidence is None else numbers_of(evidence),
         decision=decision(w, pass_level, fail_level),
         pass_level=rounded(pass_level),
         fail_level=rounded(fail_level),
-        settle=None if evidence is None else settle_line(w, evidence, pass_level, fail_level),
+        settle=None if evidence is None else settle(evidence, line, pass_level, fail_level),
         margin_from=line.margin_from if isinstance(line, Hypothesis) else None,
         # What was expected was expected of the registered n.
         expected=expected_of(line) if registration.replicates else None,
@@ -200,9 +221,18 @@ def line_result(w: WeighedLine, pass_level: float, fail_level: float, registrati
         groups=[Group(*map(rounded, astuple(group))) for group in w.groups] if w.groups else None,
         undecidable=w.undecidable,
         sweep=[
-            (margin, decide(other, pass_level, fail_level)) for margin in sweep if (other := w.weigh(margin))
+            (margin, decide(w.weigh(Rule(line.test, margin)), pass_level, fail_level))
+            for margin in sweep
+            if w.weigh
         ] or None,
+        clip=line.clip,
     )  # fmt: skip
+
+
+def numbers_of(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as it is stored; p values that its kind does not have are left out."""
+    optional = ("p_reversed", "welch_p_pass", "welch_p_fail")
+    return {k: rounded(v) for k, v in asdict(evidence).items() if v is not None or k not in optional}
 
 
 def decision(w: WeighedLine, pass_level: float, fail_level: float) -> str:
@@ -229,17 +259,6 @@ def expected_of(line: Line) -> dict[str, Any] | None:
     """What was expected of a hypothesis when it was registered."""
     expected = line.expected if isinstance(line, Hypothesis) else None
     return None if expected is None else expected.model_dump(exclude_none=True)
-
-
-def settle_line(w: WeighedLine, evidence: Evidence, pass_level: float, fail_level: float) -> str | None:
-    """What would settle an undecided line; too few pairs for the exact test is said before anything else."""
-    needed = floor_n(pass_level)
-    if w.pairs and evidence.n < needed and decide(evidence, pass_level, fail_level) == "INCONCLUSIVE":
-        return (
-            f"{w.line.id}: n = {evidence.n} pairs cannot reach significance at {pass_level:.3g} (the exact "
-            f"sign-flip test needs 2^-n below it); n >= {needed} would."
-        )
-    return settle(evidence, w.line, pass_level, fail_level)
 
 
 def rounded(value: Any) -> Any:

@@ -23,7 +23,10 @@ SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evidence; None where not finite
-LATER = {"how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None}
+LATER = {
+    "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
+    "collapses": [], "exploratory": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class LineResult:
     groups: list[Group] | None = None  # unpaired: minuend and subtrahend
     undecidable: str | None = None  # why these data allow no test
     sweep: list[tuple[float, str]] | None = None  # margin and decision at other margins; decides nothing
+    clip: float | None = None  # how many deltas one replicate may count; evidence is of the clipped d
 
     def __post_init__(self) -> None:
         if self.test not in ROWS:
@@ -62,6 +66,18 @@ class LineResult:
             for name in NUMBERS:
                 if type(self.evidence.get(name, "")) not in (int, float, type(None)):
                     raise ValueError(f"evidence: {name} is no number")
+
+
+@dataclass(frozen=True)
+class Collapses:
+    """How many runs of a cell ended at or below `floor` percent accuracy; exact 95 % interval of the rate."""
+
+    cell: str
+    collapsed: int
+    runs: int
+    floor: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -90,6 +106,7 @@ class ClaimVerdict:
     magnitude: list[str]
     not_tested: list[str] = field(default_factory=list)
     look: int | None = None  # at which of two looks it was decided
+    collapses: list[Collapses] = field(default_factory=list)  # per arm, where counted
 
     def __post_init__(self) -> None:
         if not self.hypotheses:
@@ -114,6 +131,7 @@ class Verdicts:
     exit_code: int
     claims: list[ClaimVerdict]
     origin: Origin = "own"
+    exploratory: bool = False  # nothing was registered: verdicts have words of their own
 
     def __post_init__(self) -> None:
         if len({claim.id for claim in self.claims}) < len(self.claims):

@@ -96,7 +96,10 @@ def settle(evidence: Evidence, line: Line, pass_level: float, fail_level: float)
         return None
     n = settling_n(line.rule, evidence.mean, evidence.sd, min(pass_level, fail_level))
     if n is not None and isinstance(evidence, GroupEvidence):
-        return f"{line.id}: if the truth were the estimate, about n = {n} runs per arm would settle it."
+        return (
+            f"{line.id}: if the truth were the estimate, about n = {n} runs per arm would settle it with 90 % "
+            "power, where replicate labels say which runs are pairs."
+        )
     if n is None:
         return (
             f"{line.id}: the estimate lies so near the margin that 2000 replicates would not settle it; "

@@ -23,7 +23,6 @@ from lthbench.judging.verdict import ORIGINS, ClaimVerdict, LineResult, Verdicts
 from lthbench.judging.words import sizes
 from lthbench.recipe.arms import ARMS
 from lthbench.report import numbers, sentences
-from lthbench.stats.multiplicity import settled_level
 from lthbench.words import choices, plain
 
 WIDTH = 100
@@ -151,11 +150,11 @@ def level_words(registry: Registry, claim: Claim, suite: Suite) -> str:
     alpha, each = (look.alpha, " at the first look") if look else (suite.alpha, "")
     if claim.kind != "primary":
         return f"{numbers.rate(alpha)}{each}, on its own: {claim.kind} claims are not corrected for their number"
-    family = registry.primaries(suite.id)
-    first = settled_level(len(family), alpha)
+    primaries = registry.primaries(suite.id)
     return (
-        f"one Holm family at {numbers.rate(alpha)}{each} with {', '.join(family)}; the smallest p is held against "
-        f"{numbers.rate(first)}. The claim's p of PASS is the largest of its hypotheses', no correction inside; "
+        f"{numbers.rate(registry.level(suite.id, claim, alpha))}{each}: {numbers.rate(alpha)} shared equally by "
+        f"the {len(primaries)} primary claims ({', '.join(primaries)}), whatever the others come to. "
+        "The claim's p of PASS is the largest of its hypotheses', no correction inside; "
         "for FAIL each hypothesis gets its share of the level"
     )
 

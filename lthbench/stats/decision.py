@@ -19,7 +19,8 @@ class Evidence:
     """What n replicates say about one rule; mean, sd, low and high in the unit of d.
 
     ``p_pass`` and ``p_fail`` are the p values of what PASS and FAIL must show; ``low`` and ``high`` the
-    95 % t interval of the mean; ``reaches_delta`` is required for PASS beside ``p_pass``.
+    95 % t interval of the mean; ``reaches_delta`` is required for PASS beside ``p_pass``. Where FAIL may show a
+    gain too small, ``p_reversed`` is the p of a loss; it decides nothing.
     """
 
     n: int
@@ -31,11 +32,15 @@ class Evidence:
     low: float
     high: float
     dz: float
+    p_reversed: float | None = None
 
 
 def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
-    """Weigh the differences ``d`` (n,), one per replicate and positive in the claim's favour, by ``rule``."""
-    x = as_sample(d)
+    """Weigh the differences ``d`` (n,), one per replicate and positive in the claim's favour, by ``rule``.
+
+    All numbers are those of d as the rule clips it, where it does.
+    """
+    x = rule.clipped(as_sample(d))
     mean, sd = mean_and_sd(x)
     low, high = mean_interval(x)
     return Evidence(
@@ -49,6 +54,7 @@ def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
         low=low,
         high=high,
         dz=cohens_dz(x),
+        p_reversed=None if rule.reverses is None else shown_pvalue(x, *rule.reverses),
     )
 
 

@@ -1,4 +1,7 @@
-"""Two groups of runs that are not paired, from runs or from mean, SD and n alone: Welch decides, pooled is shown.
+"""Two groups of runs that are not paired, from runs or from mean, SD and n alone: Welch's t test.
+
+Welch's alone decides for released results (suite `published`); a table that hides its pairing is weighed by
+`lthbench.stats.unpaired`.
 
 Welch's t test lets the two groups have different SDs; the pooled (Student) t test assumes one. Both need nothing
 but the sufficient statistics, so a paper's "mean +- SD of n runs" is judged like the runs themselves.
@@ -100,16 +103,18 @@ def pooled(a: Group, b: Group) -> Difference | None:
 
 @dataclass(frozen=True)
 class GroupEvidence(Evidence):
-    """What two unpaired groups say about a rule. The fields of `Evidence` are Welch's.
+    """What two unpaired groups say about a rule. The interval is Welch's; so are the p values of `weigh_groups`.
 
     ``n`` is the smaller group's, ``sd`` that of the difference of one run of each group. ``pooled_p_pass`` and
-    ``pooled_p_fail`` (None against a threshold) decide nothing.
+    ``pooled_p_fail`` (None against a threshold) decide nothing, nor do Welch's where they stand beside others.
     """
 
-    se: float
-    df: float
-    pooled_p_pass: float | None
-    pooled_p_fail: float | None
+    se: float = math.nan
+    df: float = math.nan
+    pooled_p_pass: float | None = None
+    pooled_p_fail: float | None = None
+    welch_p_pass: float | None = None
+    welch_p_fail: float | None = None
 
 
 def weigh_groups(a: Group, b: Group, rule: Rule) -> GroupEvidence:
@@ -130,6 +135,7 @@ def weigh_groups(a: Group, b: Group, rule: Rule) -> GroupEvidence:
         low=low,
         high=high,
         dz=difference.mean / sd if sd else math.nan,
+        p_reversed=None if rule.reverses is None else difference.p_value(*rule.reverses),
         se=difference.se,
         df=difference.df,
         pooled_p_pass=p_pass(common, rule) if common else None,

@@ -29,6 +29,19 @@ def one_sided_bound(d: npt.ArrayLike, level: float, side: Side) -> float:
     return mean - sign * t_crit * sd / math.sqrt(x.size)
 
 
+def rate_interval(happened: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper-Pearson) two-sided interval of a rate of which ``happened`` of ``n`` are known."""
+    tail = (1 - confidence) / 2
+    return rate_bound(happened, n, tail, "above"), rate_bound(happened, n, tail, "below")
+
+
+def rate_bound(happened: int, n: int, level: float, side: Side) -> float:
+    """The rate that the true one is just shown to lie above (below) at ``level``."""
+    if side == "above":
+        return float(special.betaincinv(happened, n - happened + 1, level)) if happened else 0.0
+    return float(special.betaincinv(happened + 1, n - happened, 1 - level)) if happened < n else 1.0
+
+
 def cohens_dz(d: npt.ArrayLike) -> float:
     """Mean over SD of the differences ``d`` (n,); infinite without spread, nan for 0 / 0 and for n < 2."""
     mean, sd = mean_and_sd(as_sample(d))

@@ -7,6 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from lthbench.stats.location import Side
 
 
@@ -29,6 +32,11 @@ class Row:
     fails: tuple[Bound, ...]
     least: Literal[1] | None = None
 
+    @property
+    def reverses(self) -> Bound | None:
+        """What shows the reverse of the sentence, where FAIL may also show less: a gain too small, or a loss."""
+        return Bound("below", 0) if self.passes == (Bound("above", 0),) else None
+
 
 ROWS: dict[str, Row] = {
     "superiority": Row(passes=(Bound("above", 0),), fails=(Bound("below", 1),), least=1),
@@ -44,16 +52,28 @@ ROWS: dict[str, Row] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """How a hypothesis is decided: its test and the margin ``delta`` > 0, in the unit of d."""
+    """How a hypothesis is decided: its test and the margin ``delta`` > 0, in the unit of d.
+
+    ``clip``, where one is registered, is how many deltas a single replicate may count on either side: a run that
+    collapsed then no longer decides the mean (docs/decision.md, section 3).
+    """
 
     test: str
     delta: float
+    clip: float | None = None
 
     def __post_init__(self) -> None:
         if self.test not in ROWS:
             raise ValueError(f"unknown test {self.test!r}; the tests are {', '.join(ROWS)}")
         if not 0 < self.delta < math.inf:
             raise ValueError(f"delta must be positive and finite, got {self.delta}")
+        if self.clip is not None and not 1 < self.clip < math.inf:
+            raise ValueError(f"clip must be above 1 (a mean has to be able to cross delta), got {self.clip}")
+
+    def clipped(self, d: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """The differences as they count, any shape: no farther from 0 than ``clip`` deltas."""
+        x = np.asarray(d, dtype=np.float64)
+        return x if self.clip is None else np.clip(x, -self.clip * self.delta, self.clip * self.delta)
 
     @property
     def passes(self) -> list[tuple[float, Side]]:
@@ -64,6 +84,12 @@ class Rule:
     def fails(self) -> list[tuple[float, Side]]:
         """What FAIL must show, any of it."""
         return [(bound.at * self.delta, bound.side) for bound in ROWS[self.test].fails]
+
+    @property
+    def reverses(self) -> tuple[float, Side] | None:
+        """What shows the reverse, where a FAIL need not."""
+        bound = ROWS[self.test].reverses
+        return None if bound is None else (bound.at * self.delta, bound.side)
 
     @property
     def least(self) -> float | None:

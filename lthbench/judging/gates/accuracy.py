@@ -8,9 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lthbench.claims.schema import Band, Cell
+from lthbench.claims.schema import Band, Cell, Collapse
 from lthbench.judging.gates.cells import Cells
-from lthbench.judging.gates.checks import GateResult, all_finite, nobody_at_chance, within_band
+from lthbench.judging.gates.checks import (
+    GateResult,
+    all_finite,
+    collapses_as_registered,
+    no_arm_at_chance,
+    within_band,
+)
 from lthbench.recipe.arms import ARMS
 
 TEST_EXAMPLES = {"mnist": 10_000, "fashion_mnist": 10_000, "cifar10": 10_000}  # where a recipe takes all of them
@@ -33,6 +39,7 @@ class Values:
     dense: np.ndarray | None
     chance: float
     band: Band | None
+    collapse: Collapse | None = None
 
 
 def finite_gate(measured: Values) -> list[GateResult]:
@@ -41,8 +48,13 @@ def finite_gate(measured: Values) -> list[GateResult]:
 
 
 def chance_gate(measured: Values) -> list[GateResult]:
-    """Every network that was trained is better than guessing."""
-    return [nobody_at_chance(measured.accuracies, measured.chance)] if measured.accuracies else []
+    """Every arm that was trained is better than guessing; no more of its runs collapse than is registered."""
+    if not measured.accuracies:
+        return []
+    gates = [no_arm_at_chance(measured.accuracies, measured.chance)]
+    if measured.collapse is not None:
+        gates.append(collapses_as_registered(measured.accuracies, *measured.collapse.bounds))
+    return gates
 
 
 def band_gate(measured: Values) -> list[GateResult]:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from lthbench.stats.intervals import rate_bound
+
 
 @dataclass(frozen=True)
 class GateResult:
@@ -57,14 +59,38 @@ def within_band(name: str, values: npt.ArrayLike, low: float, high: float, unit:
     )
 
 
-def nobody_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float, factor: float = 1.5) -> GateResult:
-    """Every replicate of every arm (n,) lies above ``factor * chance``, in the unit of the values."""
-    limit = factor * chance
-    return every_value(
-        "nobody at chance",
-        {arm: np.asarray(v, dtype=np.float64) > limit for arm, v in values_by_arm.items()},
-        good=f"are above {limit:.6g} ({factor:g} x chance)",
-        bad=f"are not above {limit:.6g} ({factor:g} x chance)",
+def no_arm_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float, factor: float = 1.5) -> GateResult:
+    """In every arm (n,) more than half of the runs lie above ``factor * chance``, in the unit of the values.
+
+    A single run at chance is a result: a gate that blocked on it would select on the outcome.
+    """
+    limit, name = factor * chance, "no arm at chance"
+    above = {arm: np.asarray(v, dtype=np.float64) > limit for arm, v in values_by_arm.items()}
+    empty = [arm for arm, ok in above.items() if ok.size == 0]
+    if empty or not above:
+        return GateResult(name, False, f"There are no values to check ({', '.join(empty) or 'no arms'}).")
+    wrong = [f"{np.sum(~ok)} of {ok.size} of {arm}" for arm, ok in above.items() if 2 * ok.sum() <= ok.size]
+    bound = f"{limit:.6g} ({factor:g} x chance)"
+    if wrong:
+        return GateResult(name, False, f"{', '.join(wrong)} are not above {bound}: the arm does not train.")
+    return GateResult(name, True, f"In every arm more than half of the runs are above {bound}.")
+
+
+def collapses_as_registered(
+    values_by_arm: Mapping[str, npt.ArrayLike], floor: float, at_most: float
+) -> GateResult:
+    """No arm (n,) is shown, at 5 %, to have a larger rate than ``at_most`` of runs at or below ``floor``."""
+    name = "collapses as registered"
+    if not values_by_arm or any(np.size(v) == 0 for v in values_by_arm.values()):
+        return GateResult(name, False, "There are no values to check.")
+    counts = {arm: (int(np.sum(~(np.asarray(v) > floor))), int(np.size(v))) for arm, v in values_by_arm.items()}
+    wrong = [f"{k} of {n} of {arm}" for arm, (k, n) in counts.items() if rate_bound(k, n, 0.05, "above") > at_most]
+    if wrong:
+        text = f"{', '.join(wrong)} ended at or below {floor:g} %: more than the registered {100 * at_most:g} %."
+        return GateResult(name, False, text)
+    most = max(k for k, _ in counts.values())
+    return GateResult(
+        name, True, f"No arm is shown to collapse in more than {100 * at_most:g} % (at most {most})."
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lthbench.claims.load import Registry
-from lthbench.claims.schema import EARLY_STOP, Cell, Registration, Suite, threshold
+from lthbench.claims.schema import EARLY_STOP, Cell, Collapse, Registration, Suite, threshold
 from lthbench.judging.endpoints import CURVE
 from lthbench.judging.gates.accuracy import (
     ACCURACIES,
@@ -75,7 +75,7 @@ def gates_of_cells(
     gates, unseen = [], []
     for name, every in cells_and_parents(registry, registration).items():
         cells = Cells(registry.experiments[name], every, table, n)
-        values = values_of_cells(cells, suite)
+        values = values_of_cells(cells, suite, registration.collapse)
         gates += [titled(name, result) for gate in ON_VALUES for result in gate(values)]
         gates += [result for on_cells in ON_CELLS for result in on_cells(cells)]
         if len(without_starts(cells)) == len(every):
@@ -83,7 +83,7 @@ def gates_of_cells(
     return gates, [f"{', '.join(unseen)}: {NOT_LOOKED_AT}"] if unseen else []
 
 
-def values_of_cells(cells: Cells, suite: Suite) -> Values:
+def values_of_cells(cells: Cells, suite: Suite, collapse: Collapse | None) -> Values:
     """Every run's accuracy and losses."""
     accuracies = {cell: cells.per_run(cell, "final_test_accuracy") for cell in cells.every}
     return Values(
@@ -95,6 +95,7 @@ def values_of_cells(cells: Cells, suite: Suite) -> Values:
         cells.table.values(cells.dense, "final_test_accuracy", cells.n),
         suite.chance_of(cells.experiment.id),
         suite.dense_bands.get(cells.experiment.id),
+        collapse,
     )
 
 
@@ -116,6 +117,7 @@ def gates_of_values(suite: Suite, registration: Registration, table: Table) -> t
             None if dense is None else dense.values,
             suite.chance_of(name),
             suite.dense_bands.get(name),
+            registration.collapse,
         )
         gates += [titled(name, result) for gate in ON_VALUES for result in gate(values)]
     return gates, [NO_STRUCTURE, *without_stops(registration, table)]

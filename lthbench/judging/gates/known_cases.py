@@ -1,7 +1,7 @@
 """Textbook cases that the judge decides before every claim: a wrong verdict on any of them blocks all claims.
 
 A verdict cannot show a mistake in the code that gives it. These families of toy claims have verdicts known by
-hand and take the way of real ones: contrasts from a table, draws averaged, evidence, Holm, decision. Torch-free.
+hand and take the way of real ones: contrasts from a table, draws averaged, evidence, levels, decision. Torch-free.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,9 +51,10 @@ FAMILIES = (
         Case("no effect shows nothing", "superiority", 0.1, 0, "INCONCLUSIVE"),
     ),
     (
-        Case("the first of two is shown", "superiority", 1, 3, "PASS"),
-        Case("p = 0.03 is enough for the second of two", "superiority", 0.1, 0.6, "PASS"),
+        Case("a claim that is shown", "superiority", 1, 3, "PASS"),
+        Case("p = 0.03 is not enough beside one that is shown", "superiority", 0.1, 0.6, "INCONCLUSIVE"),
     ),
+    (Case("p = 0.03 is enough alone", "superiority", 0.1, 0.6, "PASS"),),
 )
 
 
