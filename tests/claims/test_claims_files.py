@@ -11,7 +11,7 @@ from lthbench.claims import load as loading
 from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
 from lthbench.plan.suite import plan_suite
 from lthbench.pruning.counts import density, ladder
-from lthbench.stats.multiplicity import settled_level
+from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import floor_n
 
 SHIPPED = load()
@@ -20,7 +20,7 @@ SUITE = SHIPPED.suites["quick"]
 PRIMARY = SHIPPED.primaries("quick")[0]
 SECONDARY = next(claim.id for claim, _ in SHIPPED.registrations("quick") if claim.kind == "secondary")
 EXPERIMENT = SHIPPED.claims[PRIMARY].suites["quick"].experiment
-FIRST_LEVEL = settled_level(len(SHIPPED.primaries("quick")), SUITE.alpha)
+FIRST_LEVEL = fixed_level(len(SHIPPED.primaries("quick")), SUITE.alpha)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_copied_folder_is_the_same_registry(folder) -> None:
 
 @pytest.mark.parametrize("suite", TRAINED)
 def test_every_primary_reaches_its_level_and_power(suite) -> None:
-    first = settled_level(len(SHIPPED.primaries(suite)), SHIPPED.suites[suite].alpha)
+    first = fixed_level(len(SHIPPED.primaries(suite)), SHIPPED.suites[suite].alpha)
     for claim, registration in SHIPPED.registrations(suite):
         level = first if claim.kind == "primary" else SHIPPED.suites[suite].alpha
         assert registration.replicates >= floor_n(level)
@@ -515,7 +515,7 @@ def test_a_primary_claim_needs_sixteen_tuning_replicates(folder) -> None:
 
 
 def test_a_claim_may_be_of_another_kind_in_one_suite(folder) -> None:
-    """FC-7 is secondary, and joins the Holm family of a suite that says so."""
+    """FC-7 is secondary, and joins the primary claims of a suite that says so."""
     assert SHIPPED.claims["FC-7"].kind == "secondary"
     assert "FC-7" in SHIPPED.primaries("cpu")
     assert "FC-7" not in SHIPPED.primaries("quick")

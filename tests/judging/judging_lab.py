@@ -40,8 +40,11 @@ def beside(of: dict, name: str) -> dict:
     return {key: value for key, value in of.items() if key not in ("margin_from", "expected")} | {"id": name}
 
 
-def claim(name: str, *hypotheses: dict, kind: str = "primary", on: str = "toy", lines: tuple = (), **more: Any):
-    """A claim of the suite `toys`; hypotheses are numbered."""
+def claim(
+    name: str, *hypotheses: dict, kind: str = "primary", on: str = "toy", lines: tuple = (),
+    registered: dict | None = None, **more: Any,
+):  # fmt: skip
+    """A claim of the suite `toys`; hypotheses are numbered, `registered` is added to the registration."""
     numbered = [h | {"id": f"H{i}"} for i, h in enumerate(hypotheses, start=1)]
     return Claim.model_validate({
         "id": name, "title": f"Title of {name}", "sentence": "It is so.", "kind": kind, "conditions": [],
@@ -50,7 +53,7 @@ def claim(name: str, *hypotheses: dict, kind: str = "primary", on: str = "toy", 
             "title": f"{name} at toy scale", "experiment": on, "reduced_scale": True, "replicates": N,
             "tuning": {"master_seed": 1000, "replicates": 16}, "power": 0.95, "hypotheses": numbered,
             "beside": list(lines),
-        }},
+        } | (registered or {})},
     } | more)  # fmt: skip
 
 

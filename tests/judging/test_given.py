@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lthbench.errors import UserError
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.format import check_table, text_table
+from lthbench.stats.power import power
+from lthbench.stats.rule import Rule
 
 TESTS = ("superiority", "non-inferiority", "equivalence")
 # Secondary: judged alone at 5 %, so that a sign flip meets the same level on both sides.
@@ -178,10 +179,18 @@ def test_a_diverged_pair_is_shown_and_blocks() -> None:
 def test_labels_that_differ_are_unpaired_and_say_so() -> None:
     apart, some = result(rows([2.0] * 6, paired=False)), result(rows([2.0, 2.2, 2.1, 1.9, 2.0, 2.3]).drop(index=3))
     assert "no replicate label is in both arms" in apart.hypotheses[0].how
-    assert "replicate 's3' is in one arm only" in some.hypotheses[0].how
-    assert "Welch" in some.hypotheses[0].how
-    assert some.hypotheses[0].d == []
-    assert [g.n for g in some.hypotheses[0].groups] == [5, 6]
+    assert "least favourable pairing" in apart.hypotheses[0].how
+    assert apart.hypotheses[0].d == []
+    assert [g.n for g in apart.hypotheses[0].groups] == [6, 6]
+    # One replicate without a partner is left out by name, and the others stay pairs.
+    assert some.hypotheses[0].how.endswith("left out, without a partner: reinit@2 s3")
+    assert some.hypotheses[0].d == pytest.approx([2.0, 2.2, 2.1, 2.0, 2.3])
+
+
+def test_one_common_label_pairs_nothing() -> None:
+    frame = rows([2.0, 2.2, 2.1], ["a", "b", "c"], paired=False)
+    frame.loc[frame["replicate"] == "ra", "replicate"] = "a"
+    assert "only replicate 'a' is in both arms" in result(frame).hypotheses[0].how
 
 
 def summary(value, sd, n, arm):
@@ -199,8 +208,9 @@ def summary(value, sd, n, arm):
 @pytest.mark.parametrize(
     ("ticket", "reinit", "verdict", "says"),
     [
-        ((63, 0.3, 5), (60, 0.4, 3), "PASS", "mean +3.00 pp"),
-        ((60, 0.3, 5), (63, 0.4, 3), "FAIL", "mean −3.00 pp"),
+        ((63, 0.3, 5), (60, 0.4, 6), "PASS", "mean +3.00 pp"),
+        ((60, 0.3, 5), (63, 0.4, 6), "FAIL", "mean −3.00 pp"),
+        ((63, 0.3, 5), (60, 0.4, 4), "INCONCLUSIVE", "n = 5 and 4"),  # four runs cannot go below 2^-4
         ((61.0, 2.0, 3), (60, 2.0, 3), "INCONCLUSIVE", "n = 3 and 3"),
         ((63, None, 1), (60, 0.4, 3), "NOT DECIDABLE", "ticket@2: a single run"),
         ((63, 0.3, None), (60, 0.4, None), "NOT DECIDABLE", "both arms: the number of runs is not stated"),
@@ -224,8 +234,19 @@ def test_a_diverged_run_blocks() -> None:
 def test_too_few_pairs_say_how_many_would_do() -> None:
     found = result(rows([3.0, 3.1, 2.9, 3.05]))
     assert found.verdict == "INCONCLUSIVE"
-    assert "n = 4 pairs cannot reach significance at 0.05" in found.settle
-    assert "n >= 5 would" in found.settle
+    assert found.settle == "H1: if the truth were the estimate, n = 5 replicates would settle it with 90 % power."
+
+
+def test_what_would_settle_it_is_never_merely_the_floor() -> None:
+    """Four pairs whose mean is one SD above 0: 2^-5 is below 5 %, but five pairs would rarely do."""
+    found = result(rows([1.2, 2.2, 0.2, 1.4]))
+    assert found.verdict == "INCONCLUSIVE"
+    n = int(found.settle.split("n = ")[1].split()[0])
+    evidence = found.hypotheses[0].evidence
+    rule = Rule("superiority", found.hypotheses[0].delta)
+    assert n > 5
+    assert power(rule, evidence["mean"], evidence["sd"], n, 0.05) >= 0.9
+    assert power(rule, evidence["mean"], evidence["sd"], n - 1, 0.05) < 0.9
 
 
 def test_missing_cells_are_named() -> None:
@@ -235,8 +256,11 @@ def test_missing_cells_are_named() -> None:
 
 
 def test_more_pairs_than_the_exact_test_takes() -> None:
-    with pytest.raises(UserError, match="at most 40"):
-        result(rows(np.linspace(1, 2, 41)))
+    clear, none = result(rows(np.linspace(1, 2, 45))), result(rows(np.linspace(-1, 1.1, 45)))
+    assert (clear.verdict, clear.replicates) == ("PASS", 45)
+    assert "normal limit of the sign-flip test" in clear.hypotheses[0].how
+    assert none.verdict == "FAIL"  # smaller than the margin
+    assert none.hypotheses[0].evidence["p_pass"] > 0.05
 
 
 def test_draws_are_averaged_inside_a_replicate() -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import judging_lab as lab
 import pandas as pd
 import pytest
+from scipy import stats
 
 from lthbench.judging.judge import judge
 
@@ -61,11 +62,69 @@ def test_a_run_whose_loss_diverged(cell, effect) -> None:
 
 @EFFECTS
 @pytest.mark.parametrize("cell", ["ticket@2", "reinit@2", "ticket@1"])
-def test_a_run_at_chance_does_not_hide_in_a_mean(cell, effect) -> None:
-    change = lab.setting(cell, "final_test_accuracy", 15.0, replicate=9, draw=0)
-    blocked(
-        TICKET, change, "nobody at chance", f"1 of {20 if cell == 'reinit@2' else 10} of {cell}", effect=effect
-    )
+def test_an_arm_that_does_not_train(cell, effect) -> None:
+    def half(frame):
+        hit = lab.where(frame, cell, "final_test_accuracy") & (frame["replicate"] % 2 == 0)
+        frame.loc[hit, "value"] = 15.0
+        return frame
+
+    runs = 20 if cell == "reinit@2" else 10
+    blocked(TICKET, half, "no arm at chance", f"{runs // 2} of {runs} of {cell}", effect=effect)
+
+
+@EFFECTS
+@pytest.mark.parametrize("cell", ["ticket@2", "reinit@2"])
+def test_one_run_at_chance_is_a_result_and_is_counted(cell, effect) -> None:
+    """A gate that blocked on it would select on the outcome."""
+    sound = judged(TICKET, lambda _: None, effect=effect).claims[0]
+    result = judged(TICKET, lab.setting(cell, "final_test_accuracy", 15.0, replicate=9, draw=0), effect=effect)
+    (found,) = result.claims[0].collapses
+    runs = 20 if cell == "reinit@2" else 10
+    assert (found.cell, found.collapsed, found.runs, found.floor) == (f"toy:{cell}", 1, runs, 15.0)
+    assert (found.low, found.high) == pytest.approx(stats.binomtest(1, runs).proportion_ci(method="exact"))
+    assert sound.collapses == []
+    assert all(gate.passed for gate in result.claims[0].gates)
+    assert result.claims[0].hypotheses[0].evidence["mean"] != sound.hypotheses[0].evidence["mean"]
+
+
+COLLAPSE = {"collapse": {"floor": 20, "at_most": 0.1}}
+
+
+def clipped(change, clip=2.0):
+    found = lab.registry(lab.claim("P-1", TICKET | {"clip": clip}, registered=COLLAPSE))
+    return judge(found, "toys", 0, lab.table(found, {"ticket@2": lab.BASE + 3 + CLEAR}, change)).claims[0]
+
+
+def test_a_registered_clip_limits_what_one_collapse_counts() -> None:
+    collapse = lab.setting("reinit@2", "final_test_accuracy", 12.0, replicate=9)
+    sound, result = clipped(lambda _: None), clipped(collapse)
+    delta = TICKET["delta"]
+    assert max(result.hypotheses[0].d) > 40  # as measured
+    assert result.hypotheses[0].evidence["mean"] <= 2 * delta  # a control at chance does not win the claim
+    assert result.hypotheses[0].clip == 2
+    assert [(c.cell, c.collapsed) for c in result.collapses] == [("toy:ticket@2", 0), ("toy:reinit@2", 2)]
+    assert [c.collapsed for c in sound.collapses] == [0, 0]
+    assert (sound.verdict, result.verdict) == ("PASS", "PASS")
+
+
+def test_more_collapses_than_registered_block() -> None:
+    def some(count):
+        def change(frame):
+            hit = lab.where(frame, "ticket@2", "final_test_accuracy") & (frame["replicate"] < count)
+            frame.loc[hit, "value"] = 18.0  # above one and a half times chance, below the registered floor
+            return frame
+
+        return change
+
+    assert clipped(some(3)).verdict != "BLOCKED"  # the bound of 3 of 10 is 8.7 %
+    found = clipped(some(4))  # and that of 4 of 10 is 15 %
+    assert found.verdict == "BLOCKED"
+    assert "4 of 10 of ticket@2 ended at or below 20 %: more than the registered 10 %" in found.why
+
+
+def test_a_clip_needs_a_registered_floor() -> None:
+    with pytest.raises(ValueError, match=r"collapse: missing; H1 is clipped"):
+        lab.registry(lab.claim("P-1", TICKET | {"clip": 2.0}))
 
 
 @EFFECTS
@@ -217,8 +276,7 @@ def test_a_blocked_claim_earns_its_family_no_level() -> None:
     """Numbers that mean nothing must not make it easier for another claim to pass."""
     sound = judged(TICKET, lambda _: None)
     assert [claim.verdict for claim in sound.claims] == ["PASS", "PASS"]
-    # The claim that comes first in Holm's order is judged at 2.5 %, the other one then at 5 %.
-    assert sorted(claim.pass_level for claim in sound.claims) == [0.025, 0.05]
+    assert [claim.pass_level for claim in sound.claims] == [0.025, 0.025]
     change = lab.setting("reinit@2", "mask_crc32", 1.0, replicate=0, draw=0)
     broken = judged(TICKET, change)
     assert broken.claims[0].verdict == "BLOCKED"

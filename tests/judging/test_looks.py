@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from judging_lab import N, claim, line, registry, spread, table
 
 from lthbench.claims.load import Registry
-from lthbench.judging.judge import judge, left_open, settled_early
+from lthbench.judging.judge import judge, left_open
 from lthbench.judging.verdict import ClaimVerdict, from_json, to_json
 
 FIRST = 8
@@ -31,8 +31,8 @@ def test_a_clear_claim_is_settled_at_the_first_look_and_an_open_one_at_the_secon
     found = verdicts(two(), {"ticket@1": CLEAR, "reinit@1": NOISY})
     assert [(c.verdict, c.look, c.replicates) for c in found.values()] == [("PASS", 1, FIRST), ("PASS", 2, N)]
     assert found["A-1"].pass_level == 0.04 / 2
-    # Its alpha is the rest, and A-1 is counted as rejected: 0.06 / 1.
-    assert found["B-1"].pass_level == 0.06
+    # Its alpha is the rest, and A-1 keeps its share of it.
+    assert found["B-1"].pass_level == 0.06 / 2
     assert len(found["A-1"].hypotheses[0].d) == FIRST
     assert len(found["B-1"].hypotheses[0].d) == N
     assert found["A-1"].why.startswith(f"Decided at the first look, with {FIRST} replicates.")
@@ -55,14 +55,40 @@ def test_without_its_later_replicates_an_open_claim_is_not_run() -> None:
     assert "Inconclusive at the first look" in judged.claims[1].why
     assert left_open(found, "toys", 0, frame) == ["B-1"]
     assert left_open(found, "toys", 0, frame, ["A-1"]) == []
-    assert settled_early(found, "toys", judged) == {"A-1": "PASS"}
 
 
-def test_a_claim_that_failed_keeps_its_place_in_the_family_of_pass() -> None:
-    found = verdicts(two(), {"ticket@1": -CLEAR, "reinit@1": NOISY})
-    assert (found["A-1"].verdict, found["A-1"].look) == ("FAIL", 1)
-    assert found["B-1"].pass_level == 0.06 / 2
-    assert found["B-1"].fail_level == 0.06
+def strangers(values: dict, n: int) -> dict[str, ClaimVerdict]:
+    """The first n replicates as a stranger's table."""
+    found = two()
+    frame = table(found, {k: 60 + np.asarray(v) for k, v in values.items()})
+    labels = "s" + frame["replicate"].astype(str)
+    frame = frame[frame["replicate"] < n].assign(replicate=labels)
+    return {c.id: c for c in judge(found, "toys", 0, frame, origin="given").claims}
+
+
+def test_a_strangers_table_gets_the_verdicts_of_our_own() -> None:
+    """Ten replicates under other names: s10 comes after s9, and each look sees what it would have seen."""
+    values = {"ticket@1": CLEAR, "reinit@1": NOISY}
+    own, theirs = verdicts(two(), values), strangers(values, N)
+    for name in own:
+        mine, other = own[name], theirs[name]
+        assert (mine.verdict, mine.look, mine.p_pass, mine.pass_level, mine.replicates) == (
+            other.verdict, other.look, other.p_pass, other.pass_level, other.replicates
+        )  # fmt: skip
+        assert mine.hypotheses[0].d == other.hypotheses[0].d
+
+
+def test_a_strangers_table_is_not_looked_at_again_as_it_grows() -> None:
+    """Between the looks nothing is decided: a table of nine shows what its first eight show."""
+    first, ninth = (strangers({"ticket@1": NOISY, "reinit@1": CLEAR}, n)["A-1"] for n in (FIRST, FIRST + 1))
+    assert (first.verdict, ninth.verdict) == ("INCONCLUSIVE", "INCONCLUSIVE")
+    assert (first.look, ninth.look, ninth.p_pass, ninth.replicates) == (1, 1, first.p_pass, FIRST)
+    assert "more replicates than the 9 that are there" in ninth.why
+
+
+def test_fewer_than_the_first_look_asks_for_are_judged_at_its_level() -> None:
+    few = strangers({"ticket@1": CLEAR, "reinit@1": NOISY}, 6)["A-1"]
+    assert (few.verdict, few.look, few.replicates, few.pass_level) == ("PASS", 1, 6, 0.04 / 2)
 
 
 def test_a_gate_that_fails_at_the_first_look_is_not_asked_again() -> None:

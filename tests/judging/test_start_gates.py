@@ -202,8 +202,8 @@ def test_known_cases_come_out_right() -> None:
 
 @pytest.mark.parametrize(("where", "name", "wrong", "says"), [
     ("lthbench.stats.rule", "ROWS", ROWS | {"non-inferiority": ROWS["equivalence"]}, "is no worse"),  # M15
-    ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha), "first of two"),  # P13
-    ("lthbench.judging.judge", "holm_levels", lambda p, alpha: dict.fromkeys(p, alpha / len(p)), "second of two"),
+    ("lthbench.judging.judge", "fixed_level", lambda m, alpha: alpha, "first of two"),  # P13
+    ("lthbench.judging.judge", "fixed_level", lambda m, alpha: alpha / (m + 1), "enough alone"),
     ("lthbench.judging.lines", "pairs_of", lambda *a: swapped(*a), "clear gain"),  # P7
     ("lthbench.judging.table", "averaged", lambda runs: best(runs), "draws are averaged"),  # P12
 ])  # fmt: skip

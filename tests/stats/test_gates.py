@@ -6,7 +6,7 @@ from lthbench.judging.gates.checks import (
     all_finite,
     exact_counts,
     identical_masks,
-    nobody_at_chance,
+    no_arm_at_chance,
     not_censored,
     same_scale,
     within_band,
@@ -58,16 +58,18 @@ def test_within_band(low, high, passed) -> None:
     assert not within_band("dense accuracy", [98, np.nan], 97, 99, "%").passed
 
 
-def test_nobody_at_chance() -> None:
+def test_no_arm_at_chance() -> None:
     good, bad = np.array([0.9, 0.8]), np.array([0.9, 0.15, 0.1])
-    assert nobody_at_chance({"ticket": good}, 0.1) == GateResult(
-        "nobody at chance", True, "All 2 values are above 0.15 (1.5 x chance)."
+    assert no_arm_at_chance({"ticket": good}, 0.1) == GateResult(
+        "no arm at chance", True, "In every arm more than half of the runs are above 0.15 (1.5 x chance)."
     )
-    result = nobody_at_chance({"ticket": good, "reinit": bad}, 0.1)
+    result = no_arm_at_chance({"ticket": good, "reinit": bad}, 0.1)
     assert not result.passed
-    assert result.detail == "2 of 3 of reinit are not above 0.15 (1.5 x chance)."
-    assert nobody_at_chance({"reinit": bad}, 0.1, factor=0.9).passed
-    assert not nobody_at_chance({"reinit": [np.nan]}, 0.1).passed
+    assert result.detail == "2 of 3 of reinit are not above 0.15 (1.5 x chance): the arm does not train."
+    assert no_arm_at_chance({"reinit": [0.9, 0.8, 0.1]}, 0.1).passed
+    assert not no_arm_at_chance({"reinit": [0.9, 0.1]}, 0.1).passed  # half is not most
+    assert no_arm_at_chance({"reinit": bad}, 0.1, factor=0.9).passed
+    assert not no_arm_at_chance({"reinit": [np.nan]}, 0.1).passed
 
 
 def test_identical_masks() -> None:
@@ -104,8 +106,8 @@ def test_all_finite() -> None:
     [
         exact_counts("weights", {}, {}),
         within_band("dense accuracy", [], 0, 1, "%"),
-        nobody_at_chance({}, 0.1),
-        nobody_at_chance({"ticket": [0.9], "reinit": []}, 0.1),
+        no_arm_at_chance({}, 0.1),
+        no_arm_at_chance({"ticket": [0.9], "reinit": []}, 0.1),
         identical_masks({"ticket": np.array(["aa"])}),
         identical_masks({"ticket": np.array([]), "reinit": np.array([])}),
         not_censored([], 100),

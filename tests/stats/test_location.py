@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from lthbench.stats.location import shown_pvalue, sign_flip_pvalue, t_pvalue
 
@@ -92,9 +92,17 @@ def test_refuses_what_is_not_a_sample(pvalue, bad) -> None:
         pvalue(bad, 0, "above")
 
 
-def test_names_the_limit() -> None:
-    with pytest.raises(ValueError, match="at most 40 replicates, got 41"):
-        sign_flip_pvalue(np.ones(41), 0, "above")
+def test_beyond_forty_the_normal_limit_goes_on_where_the_exact_test_ends() -> None:
+    rng = np.random.default_rng(7)
+    for shift in (0.1, 0.3, 0.5):
+        d = rng.normal(shift, 1, 40)
+        exact = sign_flip_pvalue(d, 0, "above")
+        limit = float(special.ndtr(-d.sum() / np.sqrt((d**2).sum())))
+        assert 0.95 * exact < limit < 2 * exact  # in the tail it errs against the claim
+        more = np.concatenate([d, [0.0]])  # a value of 0 changes neither count nor limit
+        assert sign_flip_pvalue(more, 0, "above") == pytest.approx(limit)
+    assert sign_flip_pvalue(np.ones(41), 0, "above") > 0
+    assert sign_flip_pvalue(np.zeros(41), 0, "above") == 1
 
 
 @TESTS
