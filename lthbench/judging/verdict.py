@@ -25,7 +25,7 @@ EXPLORATORY = {"PASS": "SUPPORTED HERE", "FAIL": "NOT SUPPORTED HERE"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evidence; None where not finite
-LATER = {
+LATER: dict[str, Any] = {
     "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
     "collapses": [], "exploratory": False,
 }  # fmt: skip
