@@ -1,4 +1,4 @@
-"""What is in quotation marks is somebody's own words, and a published size is held against its own density only."""
+"""Quotation marks hold somebody else's own words, and a published size is held against its own density only."""
 
 import re
 from math import prod
