@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lthbench.claims.load import cells
-from lthbench.claims.schema import Cell, Claim, Published, Registration, endpoint_words
+from lthbench.claims.schema import (
+    Cell,
+    Claim,
+    MarginRule,
+    Published,
+    Registration,
+    endpoint_words,
+    margin_words,
+)
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult
 from lthbench.judging.words import compared, sizes
@@ -80,6 +88,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
     registry, verdicts = material.registry, material.verdicts
     claim = registry.claims[verdict.id]
     names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in cells(rule))]))
+    rules = {line.id: line.margin_rule for line in rule.hypotheses}
     own = rule if rule.trains and material.own else None
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
     released = rule if not rule.trains and verdicts.origin == "published" else None
@@ -92,7 +101,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         what_ran=what_ran(material, own, verdict, names) if own else what_was_given(registry, verdicts, rule),
         experiments=names,
         otherwise=sentences.otherwise(verdict, verdicts.suite),
-        hypotheses=[line_row(line) for line in verdict.hypotheses],
+        hypotheses=[line_row(line, rules.get(line.id)) for line in verdict.hypotheses],
         beside=[line_row(line) for line in verdict.beside],
         gates_passed=all(gate.passed for gate in verdict.gates),
         picture=interval_plot(verdict),
@@ -109,7 +118,7 @@ def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite:
     """The published numbers that ours are not held against; of a suite of ours, those that can belong to it."""
     lines = [*verdict.hypotheses, *verdict.beside]
     measured = compared(claim, rule, lines) if rule.trains else []
-    there = [effect for effect in claim.published if suite is None or effect.suite in (None, suite)]
+    there = [effect for effect in claim.published if suite is None or not effect.suites or suite in effect.suites]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
 
 
@@ -175,7 +184,7 @@ def level_words(level: int, density: float | None) -> str:
     return f"level {level}" + (f" = {numbers.percent(density)} of the weights" if density is not None else "")
 
 
-def line_row(line: LineResult) -> LineRow:
+def line_row(line: LineResult, margin_rule: MarginRule | None = None) -> LineRow:
     """A line as printed."""
     e = line.evidence or {}
     expected = line.expected
@@ -186,7 +195,7 @@ def line_row(line: LineResult) -> LineRow:
         contrast=line.contrast.replace(" - ", " − "),
         test=line.test,
         asks=sentences.required(line),
-        margin_from=line.margin_from or "",
+        margin_from=margin_words(line.margin_from or "", margin_rule),
         n=sizes(line),
         mean=numbers.signed(e.get("mean")),
         sd=numbers.fixed(e.get("sd")),
