@@ -88,10 +88,9 @@ def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> d
                 f"{claim.id}: hypothesis {line.id} compares several experiments; write its file by hand"
             )
         hypotheses.append(hypothesis_of(line, source, level))
-    known = [line.id for line in registered.hypotheses]
-    kept = [effect for effect in claim.published if effect.hypothesis is None or effect.hypothesis in known]
     return claim.model_dump(exclude={"suites", "published"}, exclude_none=True) | {
-        "published": [effect.model_dump(exclude_none=True) for effect in kept],
+        # Of other networks at densities of their own: shown, and compared with nothing.
+        "published": [effect.model_dump(exclude={"hypothesis", "suites"}) for effect in claim.published],
         "suites": {SUITE: registration_of(registered, claim, replicates, hypotheses)},
     }
 
@@ -107,6 +106,7 @@ def hypothesis_of(line: Hypothesis, source: str, level: int | None) -> dict[str,
         "test": line.test,
         "delta": line.delta,
         "margin_from": f"taken over from suite {source}; nothing was measured for this network",
+        "margin_rule": "none",
     }
 
 

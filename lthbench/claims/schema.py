@@ -15,6 +15,8 @@ from lthbench.stats.rule import ROWS, Rule
 Verified = Literal["paper", "data", "secondary", "memory"]
 Planned = Literal["paper", "data", "secondary", "memory", "assumed"]
 Kind = Literal["primary", "secondary", "counter", "popular"]
+MarginRule = Literal["literature", "quarter", "none"]
+NO_RULE = "this margin follows neither rule of docs/decision.md, section 8"
 ENDPOINTS = {
     "final_test_accuracy": "test accuracy at the end of training",
     "final_train_accuracy": "training accuracy at the end of training",
@@ -81,11 +83,18 @@ class Source(Strict):
     paper: str
     where: str = Field(description="section, figure or table")
     quote: str = Field("", max_length=300, description="the source's own words; empty where they were not seen")
+    says: str = Field("", max_length=300, description="what it says, in our words; shown without quotation marks")
     verified: Verified
+
+    @model_validator(mode="after")
+    def _no_words_from_memory(self) -> "Source":
+        if self.quote and self.verified == "memory":
+            raise ValueError("quote: nobody quotes from memory; say it in your own words in says")
+        return self
 
 
 class Published(Strict):
-    """One published effect that a hypothesis can be compared with."""
+    """One published effect that a hypothesis can be compared with, where both are of one arm at one density."""
 
     quantity: str
     value: float
@@ -93,7 +102,7 @@ class Published(Strict):
     where: str
     verified: Verified
     hypothesis: str | None = Field(None, description="id of the hypothesis it measures, where one does")
-    suite: str | None = Field(None, description="the only suite whose hypothesis it measures; none: every suite")
+    suites: list[str] = Field([], description="the only suites whose hypothesis it measures; none: every suite")
 
 
 class Expected(Strict):
@@ -162,6 +171,11 @@ def named_tests(schema: dict[str, Any]) -> None:
     schema["enum"] = list(ROWS)
 
 
+def margin_words(margin_from: str, rule: MarginRule | None) -> str:
+    """Where a margin comes from, and that it follows no rule where that is so."""
+    return f"{margin_from}; {NO_RULE}" if rule == "none" else margin_from
+
+
 class Line(Strict):
     """A contrast reported beside a verdict and never part of it (robustness, sensitivity)."""
 
@@ -191,7 +205,12 @@ class Line(Strict):
 class Hypothesis(Line):
     """A contrast that decides: part of the claim's intersection-union."""
 
-    margin_from: str = Field(description="the rule that gave delta")
+    margin_from: str = Field(description="what gave delta, in words")
+    margin_rule: MarginRule = Field(
+        description="literature: a publication's delta, or the literature's smallest effect of interest for this "
+        "kind of network; quarter: at most a quarter of what the sentence is about, measured on tuning seeds or "
+        "published; none: neither"
+    )
     expected: Expected | None = Field(None, description="needed but in exploratory suites")
     sweep: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
         [], description="given results: other margins, shown beside and deciding nothing"
@@ -343,6 +362,14 @@ class Claim(Strict):
             if effect.hypothesis is not None and effect.hypothesis not in known:
                 raise ValueError(f"published: no hypothesis is called '{effect.hypothesis}'")
         return self
+
+    def counts_for(self, effect: Published, registration: Registration) -> bool:
+        """Whether a published effect may measure a line of this registration, as far as its suites say.
+
+        A look has a copy of its registration, with the same hypotheses.
+        """
+        named = [self.suites[suite] for suite in effect.suites if suite in self.suites]
+        return not effect.suites or any(own.hypotheses is registration.hypotheses for own in named)
 
 
 class Band(Strict):

@@ -6,17 +6,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import Registry, cells
 from lthbench.errors import UserError
 from lthbench.judging.judge import Weighed, judge, weigh_suite
+from lthbench.judging.lines import PAIRED
 from lthbench.judging.looks import looks
+from lthbench.judging.suspicious import suspicions
 from lthbench.judging.table import Table
+from lthbench.judging.unread import unread
 from lthbench.judging.verdict import Verdicts
 from lthbench.results.format import Results, read_results
 from lthbench.words import choices, did_you_mean, shown
 
 MOST_NAMED = 8
+MOST_STRANGE = 4  # of unknown names in one message
 ORIGIN: Final = "given"
+OTHER_N = (
+    "  an error rate holds for a number of replicates fixed beforehand: a table to which runs are added until it "
+    "passes errs more often"
+)
 
 
 @dataclass(frozen=True)
@@ -46,13 +54,15 @@ def answer(registry: Registry, question: Question, given: Results | None = None)
     results = renamed(registry, given or read_results(question.path, question.unit), question)
     table = Table(results.table)
     weighed = {suite: weigh(registry, suite, table) for suite in suites(registry, question)}
-    suite = the_suite(weighed, question, results)
+    suite = the_suite(registry, weighed, question, results)
     asked = [w for w in weighed[suite] if not question.claims or w.claim.id in question.claims]
     judged = [w.claim.id for w in asked if question.claims or not w.missing]
+    odd = [*suspicions(registry, table), *unread(registry, suite, table)]
     verdicts = judge(registry, suite, 0, results.table, judged, origin=ORIGIN)
     verdicts = replace(verdicts, title=f"{question.path.name}, judged by the claims of suite {suite}")
     how = how_judged(registry, suite, asked)
-    return Answer(verdicts, [*results.notes, *coverage(suite, asked), *how], results)
+    notes = [*results.notes, *odd]
+    return Answer(verdicts, [*notes, *coverage(suite, asked), *how], Results(results.table, notes))
 
 
 def weigh(registry: Registry, suite: str, table: Table) -> list[Weighed]:
@@ -98,7 +108,7 @@ def renamed(registry: Registry, results: Results, question: Question) -> Results
     return Results(results.table.assign(experiment=name), [*results.notes, note])
 
 
-def the_suite(weighed: dict[str, list[Weighed]], question: Question, results: Results) -> str:
+def the_suite(registry: Registry, weighed: dict[str, list[Weighed]], question: Question, results: Results) -> str:
     """The one suite with a claim that the table has all cells for."""
     asked = {
         suite: [w for w in claims if not question.claims or w.claim.id in question.claims]
@@ -111,10 +121,15 @@ def the_suite(weighed: dict[str, list[Weighed]], question: Question, results: Re
         raise UserError(
             f"{question.path}: has the cells for claims of suites {', '.join(complete)}; choose one with --suite"
         )
-    nearest = min((w for claims in asked.values() for w in claims), key=lambda w: len(w.lacking))
+    there = set(results.table["experiment"])
+    every = [(suite, w) for suite, claims in asked.items() for w in claims]
+    own = [(suite, w) for suite, w in every if there & {cell.experiment for cell in cells(w.registration)}]
+    suite, nearest = min(own or every, key=lambda entry: len(entry[1].lacking))
+    strange = unread(registry, suite, Table(results.table))
     raise UserError(
-        f"{question.path}: no claim has all its cells; nearest is {nearest.claim.id}, which lacks "
-        f"{named(nearest.lacking)}{why_missing(nearest, results)}"
+        f"{question.path}: no claim has all its cells; nearest is {nearest.claim.id} of suite {suite}, which "
+        f"lacks {named(nearest.lacking)}"
+        + ("\n" + "; ".join(strange[:MOST_STRANGE]) if strange else why_missing(nearest, results))
     )
 
 
@@ -151,13 +166,16 @@ def how_judged(registry: Registry, suite: str, asked: Sequence[Weighed]) -> list
             continue
         ways: dict[str, list[str]] = {}
         for h in w.hypotheses:
-            if h.evidence is not None and h.groups:
+            if h.evidence is not None and h.how != PAIRED:
                 ways.setdefault(h.how, []).append(h.line.id)
         said += [f"  {w.claim.id} {', '.join(lines)}: {how}" for how, lines in ways.items()]
         counts, registered = {e.n for e in w.deciding}, registry.claims[w.claim.id].suites[suite].replicates
-        if registered and counts and counts != {registered}:
+        due = {min(look.most or registered, registered) for look in looks(registry.suites[suite])}
+        if registered and counts - due:
             given = "/".join(map(str, sorted(counts)))
             said.append(f"  {w.claim.id}: n = {given} given, {registered} registered")
+    if any("registered" in line for line in said):
+        said.append(OTHER_N)
     return said
 
 

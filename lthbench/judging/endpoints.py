@@ -17,9 +17,10 @@ def run_values(rows_of: RowsOf, endpoint: str) -> Runs:
     """The endpoint of every run of a cell, whose rows of a metric `rows_of` gives; empty where no column holds it.
 
     Where the endpoint itself is no column: `validation_curve_area` is the mean of a run's validation accuracies
-    over its evaluations; `early_stop_log_iteration` the logarithm of its own early stop, so that draws are
-    averaged as logarithms; `log_iterations_to_95%` of its own curve (nan where it never gets there: a mean cannot
-    hide that); `generalisation_gap` its training minus its test accuracy at the end.
+    over its evaluations; `early_stop_iteration` that of its first smallest validation loss, and
+    `early_stop_log_iteration` its logarithm, so that draws are averaged as logarithms; `log_iterations_to_95%` of
+    its own curve (nan where it never gets there: a mean cannot hide that); `generalisation_gap` its training minus
+    its test accuracy at the end.
     """
     rows = rows_of(endpoint)
     if rows is not None:
@@ -29,8 +30,10 @@ def run_values(rows_of: RowsOf, endpoint: str) -> Runs:
         return logarithms(first_reached(rows_of(CURVE), percent))
     if endpoint == "validation_curve_area":
         return by_run(rows_of(CURVE))
+    if endpoint == "early_stop_iteration":
+        return smallest_at(rows_of("validation_loss"))
     if endpoint == "early_stop_log_iteration":
-        return logarithms(by_run(rows_of("early_stop_iteration")))
+        return logarithms(run_values(rows_of, "early_stop_iteration"))
     if endpoint == "generalisation_gap":
         train, test = (by_run(rows_of(f"final_{fold}_accuracy")) for fold in ("train", "test"))
         return {run: train[run] - test[run] for run in train if run in test}
@@ -57,6 +60,21 @@ def first_reached(curves: pd.DataFrame | None, percent: float) -> Runs:
     iterations = curves["iteration"].astype(float).where(curves["value"] >= percent, np.inf)
     runs = by_run(curves.assign(value=iterations), min)
     return {run: first if np.isfinite(first) else np.nan for run, first in runs.items()}
+
+
+def smallest_at(curves: pd.DataFrame | None) -> Runs:
+    """Per run, the iteration of the first smallest value of its curve; nan where a value is missing.
+
+    Nothing where an evaluation does not say its iteration.
+    """
+    if curves is None or (curves["replicate"] == "").any() or curves["iteration"].isna().any():
+        return {}
+    stops: Runs = {}
+    for (label, draw), curve in curves.sort_values("iteration", kind="stable").groupby(["replicate", "draw"]):
+        values = curve["value"].to_numpy(dtype=float)
+        whole = np.isfinite(values).all()
+        stops[label, int(draw)] = float(curve["iteration"].iloc[int(values.argmin())]) if whole else np.nan
+    return stops
 
 
 def averaged(runs: Mapping[tuple[Label, int], float]) -> dict[Label, float]:

@@ -111,8 +111,8 @@ class Table:
 def numbered(table: pd.DataFrame) -> pd.DataFrame:
     """The table with replicates as numbers in every experiment whose labels are all numbers."""
     labels = table["replicate"]
-    if pd.api.types.is_integer_dtype(labels):
-        return table
+    if pd.api.types.is_integer_dtype(labels) or any(isinstance(label, int) for label in labels):
+        return table  # numbered before
     whole = labels.str.fullmatch(WHOLE_NUMBER).astype(bool).groupby(table["experiment"]).transform("all")
     numbers = [int(label) if is_number else label for label, is_number in zip(labels, whole, strict=True)]
     return table.assign(replicate=pd.Series(numbers, index=table.index, dtype=object))

@@ -210,11 +210,7 @@ def compared(
             continue
         if effect.verified not in ("paper", "data"):
             continue
-        # A look has a copy of its registration, with the same hypotheses.
-        if (
-            effect.suite
-            and getattr(claim.suites.get(effect.suite), "hypotheses", None) is not registration.hypotheses
-        ):
+        if not claim.counts_for(effect, registration):
             continue
         pairs.append((effect, result))
     return pairs

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lthbench.claims.load import cells
-from lthbench.claims.schema import Cell, Claim, Published, Registration, Suite, endpoint_words
+from lthbench.claims.schema import (
+    Cell,
+    Claim,
+    MarginRule,
+    Published,
+    Registration,
+    Suite,
+    endpoint_words,
+    margin_words,
+)
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
 from lthbench.judging.words import clip_words, collapse_words, compared, level_interval, sizes
@@ -82,6 +91,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
     registry, verdicts = material.registry, material.verdicts
     claim = registry.claims[verdict.id]
     names = list(dict.fromkeys([verdict.experiment, *(cell.experiment for cell in cells(rule))]))
+    rules = {line.id: line.margin_rule for line in rule.hypotheses}
     own = rule if rule.trains and material.own else None
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
     released = rule if not rule.trains and verdicts.origin == "published" else None
@@ -95,7 +105,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         what_ran=what_ran(material, own, verdict, names) if own else what_was_given(registry, verdicts, rule),
         experiments=names,
         otherwise=sentences.otherwise(verdict, verdicts.suite, verdicts.exploratory),
-        hypotheses=[line_row(line, verdicts.exploratory) for line in verdict.hypotheses],
+        hypotheses=[line_row(line, verdicts.exploratory, rules.get(line.id)) for line in verdict.hypotheses],
         beside=[line_row(line, verdicts.exploratory) for line in verdict.beside],
         gates_passed=all(gate.passed for gate in verdict.gates),
         picture=interval_plot(verdict, verdicts.exploratory),
@@ -112,7 +122,7 @@ def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite:
     """The published numbers that ours are not held against; of a suite of ours, those that can belong to it."""
     lines = [*verdict.hypotheses, *verdict.beside]
     measured = compared(claim, rule, lines) if rule.trains else []
-    there = [effect for effect in claim.published if suite is None or effect.suite in (None, suite)]
+    there = [effect for effect in claim.published if suite is None or not effect.suites or suite in effect.suites]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
 
 
@@ -189,7 +199,7 @@ def level_words(level: int, density: float | None) -> str:
     return f"level {level}" + (f" = {numbers.percent(density)} of the weights" if density is not None else "")
 
 
-def line_row(line: LineResult, exploratory: bool = False) -> LineRow:
+def line_row(line: LineResult, exploratory: bool = False, margin_rule: MarginRule | None = None) -> LineRow:
     """A line as printed."""
     e = line.evidence or {}
     expected = line.expected
@@ -200,7 +210,7 @@ def line_row(line: LineResult, exploratory: bool = False) -> LineRow:
         contrast=line.contrast.replace(" - ", " − "),
         test=line.test,
         asks=sentences.required(line),
-        margin_from=line.margin_from or "",
+        margin_from=margin_words(line.margin_from or "", margin_rule),
         n=sizes(line),
         mean=numbers.signed(e.get("mean")),
         sd=numbers.fixed(e.get("sd")),

@@ -16,6 +16,7 @@ from lthbench.claims.schema import (
     Registration,
     Suite,
     endpoint_words,
+    margin_words,
     threshold,
 )
 from lthbench.errors import UserError
@@ -85,7 +86,8 @@ def claim_part(claim: Claim) -> Iterator[str]:
     for source in claim.sources:
         verified = sentences.VERIFIED[source.verified]
         quote = f": “{source.quote}”" if source.quote else ""
-        yield from text(f"{source.paper}, {source.where} ({verified}){quote}", "- source: ")
+        says = f"; in our words: {source.says}" if source.says else ""
+        yield from text(f"{source.paper}, {source.where} ({verified}){quote}{says}", "- source: ")
     yield from listing(claim.conditions, "- holds under: ")
     yield from listing(claim.contradictions, "- against it: ")
 
@@ -132,9 +134,8 @@ def hypothesis_words(line: Line, registration: Registration, suite: Suite) -> It
         f"δ = {numbers.short(line.delta)} {line.unit}{clip(line.clip)}",
         "    ",
     )
-    margin = getattr(line, "margin_from", "")
-    if margin:
-        yield from text(f"margin from: {margin}", "    ")
+    if isinstance(line, Hypothesis):
+        yield from text(f"margin from: {margin_words(line.margin_from, line.margin_rule)}", "    ")
     if isinstance(line, Hypothesis) and line.expected is not None:
         e = line.expected
         origin = f" ({e.planned_from}; {e.verified})" if e.planned_from else ""

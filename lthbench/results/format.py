@@ -25,14 +25,31 @@ MOST_ROWS = 1_000_000
 MOST_COLUMNS = 200
 LARGEST_NUMBER = 1e12  # beyond every count and checksum; its square is still a number
 SMALLEST_SD = 1e-9  # less is rounding, and its square no number
-ACCURACIES = (
-    "final_test_accuracy",
-    "early_stop_test_accuracy",
-    "validation_accuracy",
-    "validation_curve_area",
-    "final_train_accuracy",
-)
-IN_PERCENT = (*ACCURACIES, "barrier", "generalisation_gap")
+# Every metric that is known, and its kind: accuracies and gaps are percentages, 0 to 100 or of either sign.
+METRICS = {
+    "final_test_accuracy": "accuracy",
+    "early_stop_test_accuracy": "accuracy",
+    "validation_accuracy": "accuracy",
+    "validation_curve_area": "accuracy",
+    "final_train_accuracy": "accuracy",
+    "barrier": "gap",
+    "generalisation_gap": "gap",
+    "early_stop_iteration": "number",
+    "early_stop_log_iteration": "number",
+    "validation_loss": "number",
+    "mask_crc32": "number",
+    "rate_total": "number",
+    "wrongly_pruned": "number",
+}
+FAMILIES = {  # and those whose names go on
+    "line_error:": "gap",
+    "log_iterations_to_": "number",
+    "nonzero:": "number",
+    "start_moved:": "number",
+    "start_rms:": "number",
+}
+ACCURACIES = tuple(name for name, kind in METRICS.items() if kind == "accuracy")
+NUMBER_LABEL = r"^0*([0-9]{1,9})(?:\.0*)?$"
 NOT_A_NUMBER = ("", "nan", "inf", "-inf", "+inf", "infinity", "-infinity", "na", "n/a", "null", "none")
 OTHER_NAMES = {
     "accuracy": "value, with final_test_accuracy in the column metric",
@@ -191,6 +208,7 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
         name, summary & (table["replicate"] != ""), "replicate", raw["replicate"],
         "stands beside sd or n; a summary of several runs has no replicate",
     )  # fmt: skip
+    table["replicate"] = one_form(table)
     check_duplicates(name, table)
     check_kinds(name, table, summary)
     table = in_percent(name, table, unit)
@@ -264,6 +282,14 @@ def densities(name: str, raw: pd.DataFrame) -> pd.Series:
     return parsed
 
 
+def one_form(table: pd.DataFrame) -> pd.Series:
+    """Replicate labels, where all of an experiment are whole numbers in one form: 1, 01 and 1.0 are one label."""
+    labels = table["replicate"]
+    number = labels.str.fullmatch(NUMBER_LABEL)
+    numbers = (number | labels.eq("")).groupby(table["experiment"]).transform("all") & number
+    return labels.where(~numbers, labels.str.replace(NUMBER_LABEL, r"\1", regex=True))
+
+
 def check_duplicates(name: str, table: pd.DataFrame) -> None:
     """No measurement is there twice."""
     again = table.duplicated(KEY)
@@ -294,7 +320,7 @@ def check_kinds(name: str, table: pd.DataFrame, summary: pd.Series) -> None:
 
 def in_percent(name: str, table: pd.DataFrame, declared: str | None) -> pd.DataFrame:
     """Accuracies, barriers and gaps in percent; a unit that is not declared has to be beyond doubt."""
-    measured = table["metric"].isin(IN_PERCENT) | table["metric"].str.startswith("line_error:")
+    measured = table["metric"].map(kind_of).isin(["accuracy", "gap"])
     unit = table["unit"].where(table["unit"] != "", declared or "")
     refuse(name, measured & ~unit.isin(["", "percent", "fraction"]), "unit", unit, "is not percent or fraction")
     open_ = measured & (unit == "") & table["value"].notna()
@@ -307,6 +333,17 @@ def in_percent(name: str, table: pd.DataFrame, declared: str | None) -> pd.DataF
     beyond = accuracies & ~table["value"].between(0, 100) & table["value"].notna()
     refuse(name, beyond, "value", (table["value"] / factor).map("{:g}".format), "is no accuracy in its unit")
     return table
+
+
+def kind_of(metric: str) -> str:
+    """What a metric is: `accuracy`, `gap` or `number`; empty for one that nothing here knows."""
+    family = next((kind for start, kind in FAMILIES.items() if metric.startswith(start)), "")
+    return METRICS.get(metric, family)
+
+
+def is_known(metric: str) -> bool:
+    """Whether claims or gates read a metric."""
+    return bool(kind_of(metric))
 
 
 def ambiguous(name: str, table: pd.DataFrame, open_: pd.Series, at_most_one: pd.Series) -> str:

@@ -401,7 +401,9 @@ def test_a_cell_that_cannot_exist(folder, cell, says, beside) -> None:
         line = dict(hypothesis(content))
         line["contrast"] = {"minuend": cell, "subtrahend": "dense@0"}
         if beside:
-            line = {k: v for k, v in line.items() if k not in ("expected", "margin_from")} | {"id": "extra"}
+            line = {k: v for k, v in line.items() if k not in ("expected", "margin_from", "margin_rule")} | {
+                "id": "extra"
+            }
             quick(content)["beside"] = [line]
         else:
             quick(content)["hypotheses"][0] = line
@@ -668,7 +670,9 @@ def test_a_barrier_of_an_arm_without_one(folder) -> None:
 
 def test_an_infinite_delta_beside_a_verdict(folder) -> None:
     def change(content):
-        line = {k: v for k, v in hypothesis(content).items() if k not in ("expected", "margin_from")}
+        line = {
+            k: v for k, v in hypothesis(content).items() if k not in ("expected", "margin_from", "margin_rule")
+        }
         quick(content)["beside"] = [line | {"id": "extra", "delta": float("inf")}]
 
     refused(folder, edit(claim_file(folder), change), "delta")

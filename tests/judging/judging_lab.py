@@ -31,13 +31,15 @@ def line(minuend: Any, subtrahend: Any, test: str = "superiority", delta: float 
     """A hypothesis."""
     return {
         "id": "H1", "says": "as it says", "endpoint": "final_test_accuracy", "test": test, "delta": delta,
-        "contrast": {"minuend": minuend, "subtrahend": subtrahend}, "margin_from": "a rule",
+        "contrast": {"minuend": minuend, "subtrahend": subtrahend}, "margin_from": "a rule", "margin_rule": "none",
         "expected": {"effect": 3, "sd": 1},
     } | more  # fmt: skip
 
 
 def beside(of: dict, name: str) -> dict:
-    return {key: value for key, value in of.items() if key not in ("margin_from", "expected")} | {"id": name}
+    return {key: value for key, value in of.items() if key not in ("margin_from", "margin_rule", "expected")} | {
+        "id": name
+    }
 
 
 def claim(

@@ -24,6 +24,9 @@ EXPERIMENT = Experiment(
 TESTS = ["non-inferiority", "superiority", "superiority", "equivalence", "superiority"]
 
 
+EXPECTED = {"expected": {"effect": 2, "sd": 1}}
+
+
 def registered(claim_id: str, test: str) -> dict:
     line = {
         "id": "H1", "says": f"ticket against reinit in {claim_id}", "endpoint": "final_test_accuracy",
@@ -32,7 +35,7 @@ def registered(claim_id: str, test: str) -> dict:
     return {
         "title": f"Registered title of {claim_id}", "experiment": "tiny", "reduced_scale": True, "replicates": N,
         "tuning": {"master_seed": 1000, "replicates": 16}, "power": 0.95,
-        "hypotheses": [line | {"margin_from": "a rule", "expected": {"effect": 2, "sd": 1}}],
+        "hypotheses": [line | {"margin_from": "a rule", "margin_rule": "literature"} | EXPECTED],
         "beside": [line | {"id": "beside1", "contrast": {"minuend": "dense@0", "subtrahend": "reinit@2"}}],
         "not_tested": [f"Something left out of {claim_id}"],
     }  # fmt: skip

@@ -91,7 +91,7 @@ def test_numbers_without_a_partner_say_why(registry, verdicts) -> None:
         effect(1.0, verified="memory"),
         effect(2.0, hypothesis=None),
         effect(3.0, hypothesis="H9"),
-        effect(4.0, suite="another"),
+        effect(4.0, suites=["another"]),
         effect(5.0, unit="iterations"),
     ]
     part = published_part(material(with_published(registry, "A-3", *effects), verdicts))

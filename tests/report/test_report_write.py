@@ -9,6 +9,7 @@ import pytest
 from report_sample import HOSTILE, VERDICTS
 
 from lthbench.claims.load import Registry
+from lthbench.claims.schema import NO_RULE
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import Collapses, from_json, to_json
 from lthbench.report.content import SECTIONS
@@ -282,3 +283,28 @@ def test_cost_is_counted_from_the_table(page, tidy: pd.DataFrame) -> None:
     # 8 dense, 8 copies, 16 tickets, 16 reinits of 100 iterations, 8 rewound of 90.
     assert "56" in page.text
     assert f"{48 * 100 + 8 * 90:,}" in page.text
+
+
+def test_our_words_stand_without_quotation_marks(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    claim = registry.claims["A-1"]
+    source = claim.sources[0].model_copy(update={"quote": "", "says": "tickets do well"})
+    claims = registry.claims | {"A-1": claim.model_copy(update={"sources": [source]})}
+    write_report(tmp_path, Registry(claims, registry.suites, registry.experiments), verdicts, tidy, provenance)
+    markdown = (tmp_path / "report.md").read_text()
+    assert "- In our words: tickets do well (A & B 2019, section 2; verified: paper)" in markdown
+    assert "In our words: tickets do well" in Page((tmp_path / "index.html").read_text()).text
+    for text in (markdown, (tmp_path / "index.html").read_text()):
+        assert "“tickets do well" not in text
+        assert "“”" not in text
+
+
+def test_a_margin_that_follows_no_rule_says_so(tmp_path, report, registry, verdicts, tidy, provenance) -> None:
+    claim = registry.claims["A-1"]
+    mini = claim.suites["mini"]
+    line = mini.hypotheses[0].model_copy(update={"margin_rule": "none"})
+    suites = {"mini": mini.model_copy(update={"hypotheses": [line]})}
+    claims = registry.claims | {"A-1": claim.model_copy(update={"suites": suites})}
+    write_report(tmp_path, Registry(claims, registry.suites, registry.experiments), verdicts, tidy, provenance)
+    for name in ("report.md", "index.html"):
+        assert NO_RULE not in (report / name).read_text()
+        assert (tmp_path / name).read_text().count(f"; {NO_RULE}") == 1

@@ -122,6 +122,7 @@ def hypothesis(test: str) -> dict:
     return {
         "id": "H1", "says": "the ticket is better by the margin", "endpoint": "final_test_accuracy", "test": test,
         "delta": 1.5, "contrast": {"minuend": "ticket@2", "subtrahend": "reinit@2"}, "margin_from": "a rule",
+        "margin_rule": "none",
     }  # fmt: skip
 
 

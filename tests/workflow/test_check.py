@@ -75,7 +75,7 @@ def test_snakemake_starts_at_the_tidy_table(no_torch, tmp_path) -> None:
         (["run", "published", "--seed", "1"], 2, ["trains nothing", "--seed"]),
         (["check", "none.csv"], 2, ["none.csv", "no such file"]),
         (["check", "t.csv", "--claims", "FC-88"], 2, ["no claim 'FC-88'", "did you mean 'FC-8"]),
-        (["check", "t.csv", "--claims", "FC-6"], 2, ["nearest is FC-6, which lacks mnist1d-mlp:reinit@9"]),
+        (["check", "t.csv", "--claims", "FC-6"], 2, ["FC-6 of suite quick, which lacks mnist1d-mlp:reinit@9"]),
         (["check", "t.csv", "--suite", "quik"], 2, ["unknown suite 'quik'"]),
         (["check", "t.csv", "--unit", "pp"], 2, ["unknown unit 'pp'"]),
         (["check", "t.csv", "--as", "lenet"], 2, ["no such experiment"]),

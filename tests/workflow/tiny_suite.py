@@ -40,7 +40,7 @@ id: {id}
 title: {id} in small
 sentence: A sentence.
 kind: {kind}
-sources: [{{paper: A paper, where: section 1, quote: a quote, verified: memory}}]
+sources: [{{paper: A paper, where: section 1, quote: a quote, verified: paper}}]
 conditions: [none]
 contradictions: [none]
 suites:
@@ -59,6 +59,7 @@ suites:
         test: superiority
         delta: 0.5
         margin_from: nothing
+        margin_rule: none
         expected: {{effect: 20, sd: 1}}
 """
 

@@ -168,8 +168,8 @@ PLAUSIBLE = (
         patches=(
             Patch(
                 "lthbench/stats/multiplicity.py",
-                "levels[claim] = alpha / (len(p) - rejected)",
-                "levels[claim] = alpha",
+                "return alpha / m",
+                "return alpha",
             ),
         ),
         tests=("tests/stats/test_multiplicity.py",),

@@ -23,8 +23,9 @@ from lthbench.judging.gates.accuracy import (
 )
 from lthbench.judging.gates.cells import COUNTS, Cells, cells_and_parents, titled
 from lthbench.judging.gates.checks import GateResult
-from lthbench.judging.gates.endpoints import STOP, early_stop_gates, threshold_gates
+from lthbench.judging.gates.endpoints import STOP, early_stop_gates, stops_of, threshold_gates
 from lthbench.judging.gates.masks import ladder_gate, mask_gates, twin_gates, weights_gate
+from lthbench.judging.gates.own_runs import own_runs_gate
 from lthbench.judging.gates.starts import NOT_LOOKED_AT, start_gates, without_starts
 from lthbench.judging.table import Table, per_run
 from lthbench.recipe.arms import ARMS
@@ -61,6 +62,8 @@ def claim_gates(
             if n
             else gates_of_values(suite, registration, table)
         )
+        if not registration.replicates and registration.trains:
+            gates += own_runs_gate(registration, table)
         return gates + gates_of_lines(registry, registration, table, n), unseen
     except (ValueError, KeyError):  # arrays of unequal length: measured for some runs, not for others
         if registration.replicates or not n:
@@ -154,7 +157,7 @@ def without_stops(registration: Registration, table: Table) -> list[str]:
         for cell in line.contrast.cells(registration.experiment)
         if table.measured(cell, line.endpoint) is not None
     ]
-    return [NO_STOPS] if any(table.rows(cell, STOP) is None for cell in cells) else []
+    return [NO_STOPS] if any(not stops_of(table, cell) for cell in cells) else []
 
 
 def whole_replicates(registry: Registry, registration: Registration, table: Table) -> int:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lthbench.claims.load import Registry
-from lthbench.claims.schema import EARLY_STOP, Registration, threshold
-from lthbench.judging.endpoints import CURVE, first_reached
+from lthbench.claims.schema import EARLY_STOP, Cell, Registration, threshold
+from lthbench.judging.endpoints import CURVE, Runs, first_reached, run_values
 from lthbench.judging.gates.checks import GateResult, not_censored, threshold_reached
 from lthbench.judging.table import Table, per_run
 
@@ -24,12 +24,19 @@ def early_stop_gates(registry: Registry, registration: Registration, table: Tabl
         for line in registration.lines()
         if line.endpoint in EARLY_STOP
         for cell in line.contrast.cells(registration.experiment)
-        if n or table.rows(cell, STOP) is not None
+        if n or stops_of(table, cell)
     ]
     if not cells:
         return []
-    stops = np.concatenate([per_run(table, cell, STOP, n) for cell in cells])
+    stops = np.concatenate(
+        [per_run(table, cell, STOP, n) if n else list(stops_of(table, cell).values()) for cell in cells]
+    )
     return [not_censored(stops, registry.experiments[cells[-1].experiment].training.iterations)]
+
+
+def stops_of(table: Table, cell: Cell) -> Runs:
+    """The early stop of every run of a stranger's table, stated or in its curves."""
+    return run_values(lambda metric: table.rows(cell, metric), STOP)
 
 
 def threshold_gates(registration: Registration, table: Table, n: int) -> list[GateResult]:

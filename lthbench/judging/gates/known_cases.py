@@ -81,6 +81,7 @@ def claim_of(name: str, case: Case) -> tuple[Claim, Registration]:
     hypothesis = {
         "id": "H1", "says": case.says, "endpoint": ENDPOINT, "test": case.test, "delta": case.delta,
         "contrast": {"minuend": "ticket@1", "subtrahend": "reinit@1"}, "margin_from": "by hand",
+        "margin_rule": "none",
     }  # fmt: skip
     claim = Claim.model_validate({
         "id": name, "title": case.says, "sentence": case.says, "kind": "primary", "conditions": [],

@@ -142,8 +142,10 @@ def why_alone(
 ) -> str:
     """Why a published number is not compared with anything."""
     line = {line.id: line for line in lines(verdict)}.get(effect.hypothesis or "")
-    if effect.suite is not None and claim.suites.get(effect.suite) is not registration:
-        return f"only what suite {effect.suite} measures corresponds to it"
+    if not claim.counts_for(effect, registration):
+        one = len(effect.suites) == 1
+        named = f"suite {effect.suites[0]} measures" if one else f"suites {', '.join(effect.suites)} measure"
+        return f"only what {named} corresponds to it"
     if effect.hypothesis is None:
         return "no hypothesis measures it"
     if line is None:
