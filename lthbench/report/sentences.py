@@ -12,8 +12,7 @@ from lthbench.stats.rule import fail_words, pass_words
 
 MEANINGS = {
     "PASS": "every hypothesis shows what its test asks for",
-    "FAIL": "for a hypothesis it is shown that the effect is too small or reversed, or the loss or difference "
-    "larger than its margin",
+    "FAIL": "a hypothesis is refuted: it is shown smaller than δ or reversed, worse than −δ, or outside ±δ",
     "INCONCLUSIVE": "the evidence does not decide; this is not a pass",
     "NOT DECIDABLE": "the results allow no test: a single run, or no SD or n; this is not a pass",
     "BLOCKED": "a sanity gate failed, so the numbers mean nothing",
