@@ -144,5 +144,10 @@ def origin_words(verdicts: Verdicts) -> str:
 
 
 def source_lines(provenance: Sequence[dict[str, Any]]) -> list[str]:
-    """Files that results came from."""
-    return [f"{entry['file']} (sha256 {str(entry['sha256'])[:16]})" for entry in provenance if "file" in entry]
+    """Files that results came from, each with what is to be known about it."""
+    return [
+        line
+        for entry in provenance
+        if "file" in entry
+        for line in (f"{entry['file']} (sha256 {str(entry['sha256'])[:16]})", *entry.get("notes", ()))
+    ]
