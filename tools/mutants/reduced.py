@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lthbench.claims.load import Registry
-from lthbench.stats.multiplicity import settled_level
+from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import floor_n
 
 
@@ -12,9 +12,9 @@ def least_replicates(registry: Registry, suite: str) -> int:
 
     A claim of k hypotheses fails by any of them at a k-th of its level, so that is the smallest level there is.
     """
-    first = settled_level(max(1, len(registry.primaries(suite))), registry.suites[suite].alpha)
+    level = fixed_level(max(1, len(registry.primaries(suite))), registry.suites[suite].alpha)
     most = max(len(registration.hypotheses) for _, registration in registry.registrations(suite))
-    return floor_n(first / most)
+    return floor_n(level / most)
 
 
 def reduced(registry: Registry, suite: str, replicates: int | None) -> Registry:
