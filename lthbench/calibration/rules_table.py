@@ -15,36 +15,45 @@ RATES = {"none": (NONE,), "1 %": tuple(c for c in SOME if "1 %" in c), "3 %": tu
 
 def lines(answers: Sequence[Answer]) -> Iterator[str]:
     """Worst cases by test and looks, then the primary hypotheses of claims/."""
-    designs = [a for a in answers if a.question.name.endswith("least")]
-    registered = [a for a in answers if a not in designs]
     yield (
         "| test | n | runs that collapse | level | worst false PASS | (noise) | against the plain mean, normal | "
         "worst | power, normal noise: none collapses | 1 % | 3 % | power, worst noise: none | 1 % | 3 % |"
     )
     yield "|" + "---|" * 14
+    designs = [a for a in answers if reported(a) and of_a_design(a)]
     for (test, looks), group in grouped(designs, lambda a: (a.question.rule.test, a.question.looks)).items():
         for (treatment, level), rows in grouped(group, lambda a: (a.treatment, a.level)).items():
-            if wanted(treatment, level):
-                yield f"| {test} | {looks} | {treatment} | {100 * level:g} % | {worst_cases(rows)} |"
+            yield f"| {test} | {looks} | {treatment} | {100 * level:g} % | {worst_cases(rows)} |"
     yield ""
     yield (
         "| primary hypothesis | test | n | delta / SD | effect / delta | runs that collapse | level | "
         "worst false PASS | power: none collapses | 1 % | 3 % |"
     )
     yield "|" + "---|" * 11
-    for a in registered:
-        if (a.treatment == RECOMMENDED and a.level < ALPHA) or (a.treatment == PLAIN and a.level == ALPHA):
-            q = a.question
-            power = " | ".join(f"{100 * least(a.power, 'normal', some):.1f} %" for some in RATES.values())
-            yield (
-                f"| {q.name} | {q.rule.test} | {q.looks} | {q.rule.delta:.2f} | {q.effect / q.rule.delta:.2f} | "
-                f"{a.treatment} | {100 * a.level:.3g} % | {100 * max(a.false_pass.values()):.1f} % | {power} |"
-            )
+    yield from (of_claims(a) for a in answers if reported(a) and not of_a_design(a))
 
 
-def wanted(treatment: str, level: float) -> bool:
-    """Every treatment at the level of primary claims; at alpha the old rule, and what a secondary claim has."""
-    return level < ALPHA or treatment != DROPPED
+def of_claims(a: Answer) -> str:
+    """The row of a primary hypothesis of claims/."""
+    q = a.question
+    power = " | ".join(f"{100 * least(a.power, 'normal', some):.1f} %" for some in RATES.values())
+    return (
+        f"| {q.name} | {q.rule.test} | {q.looks} | {q.rule.delta:.2f} | {q.effect / q.rule.delta:.2f} | "
+        f"{a.treatment} | {100 * a.level:.3g} % | {100 * max(a.false_pass.values()):.1f} % | {power} |"
+    )
+
+
+def of_a_design(a: Answer) -> bool:
+    """Whether it is about a design of the study, and not a hypothesis of claims/."""
+    return a.question.name.endswith("least")
+
+
+def reported(a: Answer) -> bool:
+    """Of designs what primary and secondary claims would have; of claims/ the old rule and the recommended one."""
+    before, now = (a.treatment, a.level) == (PLAIN, ALPHA), a.level == a.question.level
+    if of_a_design(a):
+        return now or a.treatment != DROPPED
+    return before or (now and a.treatment == RECOMMENDED)
 
 
 def grouped(answers: Sequence[Answer], key: Callable[[Answer], tuple[Any, ...]]) -> dict[Any, list[Answer]]:
@@ -73,7 +82,7 @@ def least(power: Mapping[str, float], shape: str, collapses: Sequence[str]) -> f
 
 
 def csv_text(answers: Sequence[Answer]) -> str:
-    """Every number, in percent: a row per question, treatment and level."""
+    """Every number that is reported, in percent: a row per question, treatment and level."""
     noises = [f"{shape}, {collapse}" for shape in SHAPES for collapse in COLLAPSES]
     alone = [f"{shape}, {NONE}" for shape in SHAPES]
     out = io.StringIO()
@@ -84,7 +93,7 @@ def csv_text(answers: Sequence[Answer]) -> str:
         + [f"false PASS against the plain mean: {noise}" for noise in alone]
         + [f"power: {noise}" for noise in noises]
     )
-    for a in answers:
+    for a in filter(reported, answers):
         q = a.question
         rates = [*(a.false_pass[x] for x in noises), *(a.plain[x] for x in alone), *(a.power[x] for x in noises)]
         writer.writerow(
