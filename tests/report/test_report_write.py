@@ -53,7 +53,7 @@ def page(report) -> Page:
 
 def test_all_files_are_there(report) -> None:
     figures = [f"{i}.svg" for i, word in VERDICTS.items() if word != "NOT RUN"]
-    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg"]
+    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg", "headlines.svg"]
     expected = {"index.html", "report.md", "verdicts.json", "junit.xml", *(f"figures/{name}" for name in figures)}
     assert set(files(report)) == expected
 
