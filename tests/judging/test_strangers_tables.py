@@ -68,6 +68,20 @@ def test_one_run_twice_is_said_and_judged() -> None:
     assert verdicts(frame)["FC-1"] == "PASS"
 
 
+def test_accuracies_that_agree_because_they_lie_on_a_grid_are_no_copies() -> None:
+    """Eight pairs of a noise of 0.1 pp on a grid of 0.01: now and then two replicates agree in both cells."""
+    from lthbench.judging.gates.own_runs import twins
+
+    rng, alarms, alike = np.random.default_rng(0), 0, 0
+    for _ in range(100):
+        frame = rows(8, {"dense@0": 0.0, "ticket@9": 0.0}).assign(density=np.nan, draw=0, iteration=np.nan)
+        frame["value"] = np.round(rng.normal(98, 0.1, len(frame)), 2)
+        alike += frame.pivot(index="replicate", columns="arm", values="value").duplicated().any()
+        alarms += bool(twins(frame))
+    assert alike >= 1
+    assert alarms == 0
+
+
 def test_seeds_without_an_effect_block() -> None:
     frame = rows()
     frame["value"] = frame["arm"].map({"dense": 63.8, "ticket": 65.0, "one-shot": 61.8})

@@ -119,7 +119,7 @@ def test_the_signature_is_mean_and_spread_of_every_contrast() -> None:
 
 
 def test_outcomes_use_the_fewest_replicates_that_can_decide_both_ways() -> None:
-    """2^-n must reach a quarter of 5 % (Holm over four claims), a third of it for a claim of three hypotheses."""
+    """2^-n must reach a quarter of 5 % (four primary claims), a third of it for a claim of three hypotheses."""
     registry = load(ROOT / "claims")
     assert least_replicates(registry, "quick") == 8
     small = reduced(registry, "quick", 8)

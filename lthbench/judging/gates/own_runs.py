@@ -1,16 +1,22 @@
 """Are a stranger's replicates runs of their own? Copies under other labels and seeds without an effect are not."""
 
+import math
+
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from lthbench.claims.schema import Registration
+from lthbench.judging.endpoints import Label
 from lthbench.judging.gates.accuracy import ACCURACIES
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.labels import in_order
 from lthbench.judging.table import Measured, Table
 
 SAME = 3  # replicates that must agree before it is no coincidence
+COINCIDENCE = 1e-3  # that so many honest replicates agree in everything
 CELL = ["arm", "level", "density"]
+COLUMN = [*CELL, "draw", "iteration", "metric"]
 
 
 def own_runs_gate(registration: Registration, table: Table) -> list[GateResult]:
@@ -45,12 +51,32 @@ def constant(sides: list[Measured]) -> str:
     return f"all {len(sides[0].runs)} replicates of every arm have one value: the seed had no effect"
 
 
-def twins(rows: pd.DataFrame) -> list[list]:
-    """Groups of replicates of one experiment that agree in all they measured, in two cells or more."""
-    measured = rows[[*CELL, "draw", "iteration", "metric", "value"]].astype(object)
+def twins(rows: pd.DataFrame) -> list[list[Label]]:
+    """Groups of replicates of one experiment that agree in all they measured, in two cells or more.
+
+    None where so many could agree by chance, because accuracies lie on a grid.
+    """
+    measured = rows[[*COLUMN, "value"]].astype(object)
     measured = measured.where(measured.notna(), -1)  # what is not there is alike
-    groups: dict[tuple, list] = {}
+    groups: dict[tuple, list[Label]] = {}
     for label, own in measured.groupby(rows["replicate"], sort=False):
         if len(own.drop_duplicates(CELL)) > 1:
             groups.setdefault(tuple(sorted(own.itertuples(index=False, name=None))), []).append(label)
-    return [in_order(labels) for labels in groups.values() if len(labels) > 1]
+    alike = [in_order(labels) for labels in groups.values() if len(labels) > 1]
+    agreeing = sum(math.comb(len(labels), 2) for labels in alike)
+    by_chance = special.pdtrc(agreeing - 1, expected_twins(rows)) if agreeing else 1.0
+    return alike if by_chance <= COINCIDENCE else []
+
+
+def expected_twins(rows: pd.DataFrame) -> float:
+    """About how many pairs of honest replicates agree in all their values: normal noise on each value's grid.
+
+    Two values agree with probability step / (2 sqrt(pi) SD); the step is the smallest that was seen.
+    """
+    n, agree = rows["replicate"].nunique(), 1.0
+    for _, own in rows.groupby(COLUMN, dropna=False):
+        values = np.unique(own["value"].dropna().to_numpy(dtype=float))
+        if len(values) > 1:
+            spread = float(own["value"].std(ddof=1))
+            agree *= min(1.0, float(np.diff(values).min()) / (2 * math.sqrt(math.pi) * spread))
+    return math.comb(n, 2) * agree
