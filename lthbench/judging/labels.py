@@ -24,10 +24,18 @@ def place(label: Label) -> tuple:
 
 
 def first_replicates(table: pd.DataFrame, n: int) -> pd.DataFrame:
-    """The rows of the first n replicates of every arm, and all summaries; labels as `numbered` gives them."""
-    keys = list(zip(table["experiment"], table["arm"], table["replicate"], strict=True))
+    """The rows of the first n replicates of every arm, and all summaries; labels as `numbered` gives them.
+
+    Labels that more arms have come first: a replicate without a partner takes no pair's place.
+    """
+    arms: dict[tuple[str, Label], set[str]] = {}
     labels: dict[tuple[str, str], set[Label]] = {}
+    keys = list(zip(table["experiment"], table["arm"], table["replicate"], strict=True))
     for experiment, arm, label in keys:
+        arms.setdefault((experiment, label), set()).add(arm)
         labels.setdefault((experiment, arm), set()).add(label)
-    kept = {key: {"", *in_order(own - {""})[:n]} for key, own in labels.items()}
+    kept = {
+        key: {"", *sorted(in_order(own - {""}), key=lambda label: -len(arms[key[0], label]))[:n]}
+        for key, own in labels.items()
+    }
     return table[[label in kept[experiment, arm] for experiment, arm, label in keys]]

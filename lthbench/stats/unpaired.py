@@ -82,7 +82,7 @@ def flip_bound(mean: float, se_a: float, se_b: float, n: int) -> float:
     if mean <= 0:
         return 1.0
     se = se_a + se_b
-    if mean > (n - 1) * se:
+    if mean > (n - 1) * se * (1 + _TIE_TOLERANCE * n):  # at equality one difference is 0, and flips to itself
         return 2.0**-n
     t = mean / se
     return max(2.0**-n, math.exp(-n * t**2 / (2 * (n - 1 + t**2))))

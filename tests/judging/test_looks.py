@@ -8,6 +8,8 @@ from judging_lab import N, claim, line, registry, spread, table
 
 from lthbench.claims.load import Registry
 from lthbench.judging.judge import judge, left_open
+from lthbench.judging.labels import first_replicates
+from lthbench.judging.table import numbered
 from lthbench.judging.verdict import ClaimVerdict, from_json, to_json
 
 FIRST = 8
@@ -84,6 +86,15 @@ def test_a_strangers_table_is_not_looked_at_again_as_it_grows() -> None:
     assert (first.verdict, ninth.verdict) == ("INCONCLUSIVE", "INCONCLUSIVE")
     assert (first.look, ninth.look, ninth.p_pass, ninth.replicates) == (1, 1, first.p_pass, FIRST)
     assert "more replicates than the 9 that are there" in ninth.why
+
+
+def test_a_replicate_without_a_partner_takes_no_pairs_place_at_the_first_look() -> None:
+    found = two()
+    frame = table(found, {"ticket@1": 60 + CLEAR, "reinit@1": 60 + CLEAR})
+    alone = (frame["arm"] == "ticket") & (frame["replicate"] == 2)
+    cut = first_replicates(numbered(frame[~alone]), FIRST)
+    common = set.intersection(*(set(rows["replicate"]) for _, rows in cut.groupby("arm")))
+    assert common == set(range(FIRST + 1)) - {2}
 
 
 def test_fewer_than_the_first_look_asks_for_are_judged_at_its_level() -> None:

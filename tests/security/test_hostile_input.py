@@ -300,7 +300,7 @@ def hostile_table(folder: Path) -> str:
 def test_labels_and_file_names_are_escaped_wherever_they_are_shown(tmp_path) -> None:
     _, code, out, err = bad_inputs.run(hostile_table, tmp_path)
     assert code == 0, err
-    assert "replicate '<script>" in out
+    assert "left out, without a partner: ticket@9 <script>" in out
     assert "\x1b" not in out
     folder = tmp_path / "reports/check"
     page, markdown = (folder / "index.html").read_text(), (folder / "report.md").read_text()

@@ -5,7 +5,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -45,6 +45,7 @@ def test_what_is_hidden_never_decides_more(pairs, test, delta, shift, level):
 
 @settings(max_examples=100)
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=3, max_size=5), st.floats(0, 6))
+@example([(0.0, 0.0), (0.75, 0.0), (0.75, 0.0)], 0.0)  # one difference is 0, and the others leave no doubt
 def test_no_pairing_has_a_larger_p(pairs, shift):
     a, b = np.array(pairs).T
     a = a + shift

@@ -58,7 +58,8 @@ def test_the_examples_network_goes_through_two_claims(call, place: Path) -> None
     done = call("run", "own", "--claims-dir", place / "mine", *PLAIN)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     report = (place / "reports" / "own" / "report.md").read_text()
-    assert "Exploratory: n = 8" in report
+    assert "n = 8, with no accuracy band" in report
+    assert "SUPPORTED HERE" in report
     assert "ownnet:kept_and_moved" in report
     table = (place / "results" / "own" / "seed-0" / "scopes" / "all" / "tidy.csv").read_text()
     assert "own,reinit,1," in table
