@@ -166,9 +166,11 @@ def measured(units: Sequence[Unit], processes: int, device: str, folder: Path) -
     missing = {name: unit for name, unit in missing.items() if name not in speeds.expected}
     if missing and not on_gpu(device) and sum(unit.iterations for unit in units) >= WORTH_MEASURING:
         longest = min(MOST, SHARE * sum(unit.iterations for unit in units))
-        found = measure(missing, processes, device, longest)
+        at_once = min(processes, len({(unit.experiment.id, unit.block) for unit in units}))
+        found = measure(missing, at_once, device, longest)
         store(found, "measured before a run", processes, device, folder)
-        return known(units, processes, device, folder)
+        speeds.start = found.pop(START, speeds.start)
+        speeds.expected |= found
     return speeds
 
 
@@ -185,6 +187,8 @@ def measure(units: Mapping[str, Unit], processes: int, device: str, longest: flo
         try:
             asked = [executor.submit(probe, units, device, time(), longest) for _ in range(processes)]
             done = wait(asked, longest + PATIENCE).done
+        except OSError:  # no more processes can be started
+            done = set()
         finally:
             for process in list((getattr(executor, "_processes", None) or {}).values()):
                 process.terminate()  # nothing they could say now is wanted

@@ -3,7 +3,9 @@
 import heapq
 import random
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -204,6 +206,26 @@ def test_a_measurement_gives_every_kind_and_is_taken_once(tmp_path: Path, monkey
     monkeypatch.setattr(speed, "measure", None)  # would fail when it is called
     assert speed.measured(units, 1, "cpu", tmp_path).expected == speeds.expected
     assert not speed.measured(units[:1], 2, "cpu", tmp_path).expected  # too short to be worth it
+
+
+def test_a_cache_that_cannot_be_written_costs_a_measurement_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    units = units_of(PLANS["quick"])
+    found = {kind(unit.experiment): 2.0 for unit in units}
+    monkeypatch.setattr(speed, "measure", lambda *_: {speed.START: 700.0, **found})
+    speeds = speed.measured(units, 2, "cpu", tmp_path / "file")
+    assert (speeds.expected, speeds.start) == (found, 700.0)
+
+
+def test_where_no_process_can_be_started_there_is_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(ProcessPoolExecutor):
+        def submit(self, *_: object, **__: object) -> NoReturn:
+            raise BlockingIOError
+
+    monkeypatch.setattr(speed, "ProcessPoolExecutor", Refused)
+    assert speed.measure({}, 1, "cpu", 1.0) == {}
 
 
 def test_noise_has_the_shape_of_the_data() -> None:
