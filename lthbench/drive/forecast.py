@@ -129,9 +129,10 @@ def promise(run: Run, finished: Sequence[Unit], processes: int, speeds: Speeds) 
 
 
 def roughly(seconds: float) -> str:
-    """`40 seconds`, `3 minutes`, `2.5 hours`: as exact as a forecast is."""
+    """`40 seconds`, `3 minutes`, `3 hours`, `4 days`: as exact as a forecast is."""
     if seconds < 95:
         return f"{max(10, round(seconds, -1)):.0f} seconds"
     if seconds < 95 * 60:
         return f"{seconds / 60:.0f} minutes"
-    return f"{seconds / 3600:.2g} hours"
+    hours = seconds / 3600
+    return f"{hours:.0f} hours" if hours < 60 else f"{hours / 24:.0f} days"

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 from lthbench.drive.execute import die_with_parent
-from lthbench.plan.unit import Unit, plan_experiment
+from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import Experiment
 
 ITERATIONS = 600  # at most
 WARM = 1  # iteration before the clock runs
-STEPS, LOOKS = 0.25, 0.08  # seconds of each that are enough
+STEPS, LOOKS = 0.2, 0.05  # seconds of each that are enough
 FEW = 100  # examples of a look at a slow network
 EXAMPLES = 2000  # of noise
 SETS = {  # shape of an example, training and test examples of the whole set; others are not measured
@@ -68,17 +68,32 @@ def milliseconds(unit: Unit, device: Any, loop: Any) -> float:
 
 
 def begun(unit: Unit, networks: int, device: Any, loop: Any) -> Any:
-    """A training of so many dense networks on noise that never evaluates."""
+    """A training of so many dense networks on noise that never evaluates.
+
+    The task is put together here, because the rooms that make a unit's import SciPy, which takes its time.
+    """
+    import numpy as np
+
     from lthbench.models import registry
-    from lthbench.tickets.unit import make_task
+    from lthbench.training.run import Task
+    from lthbench.training.schedule import augmentation, batch_order, learning_rates
 
     few = replace(unit.experiment.training, iterations=ITERATIONS, evaluate_every=ITERATIONS)
-    pruning = replace(unit.experiment.pruning, rewind=0)
-    variant = replace(unit.experiment, training=few, pruning=pruning)
-    dense = plan_experiment(variant, {("dense", 0)}, networks, networks, unit.master)[0]
-    folds = noise(variant, networks, device)
-    model = registry.model(variant.network, folds.shape, folds.classes)
-    return loop.begin(make_task(dense, model, folds, {}), folds)
+    generator, folds = np.random.default_rng(0), noise(unit.experiment, networks, device)
+    model = registry.model(unit.experiment.network, folds.shape, folds.classes)
+    augmented = [augmentation(few, generator) for _ in range(networks)]
+    task = Task(
+        model=model,
+        training=few,
+        states=[model.initial_state(generator) for _ in range(networks)],
+        masks=[{} for _ in range(networks)],
+        owners=list(range(networks)),
+        orders=[batch_order(EXAMPLES, few, generator) for _ in range(networks)],
+        rates=learning_rates(few),
+        augmentation=[each for each in augmented if each is not None],
+        seeds=[0] * networks,
+    )
+    return loop.begin(task, folds)
 
 
 def noise(experiment: Experiment, networks: int, device: Any) -> Any:
