@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthbench.claims.load import load
+from lthbench.cli.options import CORES
 from lthbench.data import cifar10, registry
 from lthbench.drive import forecast, probe, speed
 from lthbench.drive.cost import Rate, remember
@@ -247,9 +248,15 @@ def test_a_promise_is_round(seconds: float, words: str) -> None:
     assert forecast.roughly(seconds) == words
 
 
-def test_plan_and_run_say_how_long_it_takes_here(lthbench, finished_run: Path, tmp_path: Path) -> None:
-    """A run was finished in this cache before, so the speed is known, of one process."""
-    done = lthbench("run", "tiny", "--no-snakemake", "--cores", "1", "--out", tmp_path)
-    assert "about 10 seconds on this machine" in done.stdout or "about 20 seconds" in done.stdout, done.stdout
-    again = lthbench("run", "tiny", "--no-snakemake", "--cores", "1", "--out", tmp_path)
-    assert "on this machine" not in again.stdout  # nothing is to do
+def test_plan_and_run_say_how_long_it_takes_here(
+    lthbench, claims_dir: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (unit, *_) = Run(load(claims_dir), "tiny").units()
+    for processes in {1, CORES}:  # as if a run on so many processes had been finished in this cache
+        speed.store({kind(unit.experiment): 1.0}, "a run", processes, "auto", Path(environment["LTHBENCH_CACHE"]))
+    plan = lthbench("plan", "tiny", "--out", tmp_path).stdout
+    seconds = 20 if CORES == 1 else 10  # mostly starts of processes
+    assert f"about {seconds} seconds on this machine with {CORES} processes" in plan
+    alone = ("run", "tiny", "--no-snakemake", "--cores", "1", "--out", tmp_path)
+    assert "about 20 seconds on this machine" in lthbench(*alone).stdout
+    assert "on this machine" not in lthbench(*alone).stdout  # nothing is to do
