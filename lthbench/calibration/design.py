@@ -12,6 +12,7 @@ from lthbench.claims.schema import Hypothesis
 from lthbench.errors import UserError
 from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
+from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.rule import Rule
 
 Array = npt.NDArray[np.float64]
@@ -28,12 +29,12 @@ class Column:
 
     @property
     def pass_boundaries(self) -> tuple[float, ...]:
-        """True means at which PASS is only just wrong, in the unit of d."""
+        """Means of d, clipped where the rule clips, at which PASS is only just wrong; in the unit of d."""
         return tuple(bound for bound, _ in self.rule.passes)
 
     @property
     def fail_boundaries(self) -> tuple[float, ...]:
-        """True means at which FAIL is only just wrong."""
+        """Such means at which FAIL is only just wrong."""
         return tuple(bound for bound, _ in self.rule.fails)
 
 
@@ -70,8 +71,17 @@ class Design:
 
     @property
     def primaries(self) -> list[str]:
-        """The Holm family."""
+        """Ids of the primary claims."""
         return [claim for claim, kind in self.kinds.items() if kind == "primary"]
+
+    @property
+    def clips(self) -> bool:
+        """Whether any hypothesis is clipped: then runs are registered to collapse, and are simulated to."""
+        return any(column.rule.clip is not None for column in self.columns)
+
+    def level(self, claim: str, alpha: float) -> float:
+        """The level of a claim where a look has `alpha`: its share of it if it is primary, else all."""
+        return fixed_level(len(self.primaries), alpha) if self.kinds[claim] == "primary" else alpha
 
     def of(self, claim: str) -> list[int]:
         """The places of a claim's hypotheses among the columns."""

@@ -65,3 +65,26 @@ def resampled(z: Array, rng: np.random.Generator, pool: Array) -> Array:
     """Whole measured replicates, drawn with replacement and smoothed. `pool` (m, k): mean 0, SD 1 (over m)."""
     chosen = pool[rng.integers(len(pool), size=z.shape[:2])]
     return (chosen + BANDWIDTH * z) / np.sqrt(1 + BANDWIDTH**2)
+
+
+FAR = 40.0  # SDs of d between a pair whose one run collapsed and the others
+COLLAPSES: dict[str, tuple[float, int]] = {
+    "none collapses": (0.0, 0),
+    "1 % of minuends collapse": (0.01, -1),
+    "3 % of minuends collapse": (0.03, -1),
+    "1 % of subtrahends collapse": (0.01, 1),
+    "3 % of subtrahends collapse": (0.03, 1),
+}
+"""How many runs of which arm collapse, and to which side d then goes."""
+
+
+def collapsing(rate: float, side: int) -> Shape:
+    """Normal noise in which a replicate collapses at some rate, in every hypothesis; its mean is no longer 0."""
+
+    def shape(z: Array, rng: np.random.Generator) -> Array:
+        return z + side * FAR * (rng.random((*z.shape[:2], 1)) < rate)
+
+    return shape
+
+
+COLLAPSED: dict[str, Shape] = {name: collapsing(*how) for name, how in COLLAPSES.items() if how[0]}

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from lthbench.calibration.design import Look, Truth, measured_truth
-from lthbench.calibration.simulate import World, all_pass, as_true, deviations, family_verdicts
+from lthbench.calibration.simulate import World, all_pass, as_true, deviations, verdicts
 
 POOLS, SUITES = 60, 1000
 
@@ -24,8 +24,8 @@ def ranges(world: World, designs: Sequence[tuple[Look, ...]]) -> list[dict[str, 
         together = []
         for i, truth in enumerate(truths):
             redrawn = replace(world, truth=truth, simulations=SUITES, seed=world.seed + 1 + i, other_looks=looks)
-            verdicts = family_verdicts(redrawn, as_true(redrawn, deviations(redrawn)))
-            together.append(np.mean(all_pass(verdicts, redrawn.design.primaries)))
+            found = verdicts(redrawn, as_true(redrawn, deviations(redrawn)))
+            together.append(np.mean(all_pass(found, redrawn.design.primaries)))
         low, high = np.quantile(together, (0.05, 0.95))
         sizes = [max(look.sizes) for look in looks]
         rows.append({"n": sizes[-1], "looks": sizes, "low": round(float(low), 3), "high": round(float(high), 3)})

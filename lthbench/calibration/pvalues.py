@@ -1,8 +1,8 @@
 """The p values of `lthbench.stats.location` for many simulated samples at once; equal to them by test.
 
-Samples are rows: d has shape (simulations, n). A p above `alpha` decides nothing, whatever it is exactly (Holm's
-levels are at most alpha and do not depend on the order of what is not rejected). So the sign-flip test is computed
-only where the t test's p is at most alpha; what comes back above alpha is a lower bound, itself above alpha.
+Samples are rows: d has shape (simulations, n). A p above `alpha` decides nothing, whatever it is exactly. So
+the sign-flip test is computed only where the t test's p is at most alpha; what comes back above alpha is a lower
+bound, itself above alpha.
 """
 
 from functools import cache
@@ -89,11 +89,12 @@ def subsets(m: int) -> Array:
 
 
 def p_pass(d: Array, rule: Rule, alpha: float) -> Array:
-    """P of what PASS must show, per row; 1 where the mean does not reach what the test asks of it."""
+    """P of what PASS must show, per row of d as clipped; 1 where the mean does not reach what is asked of it."""
+    d = rule.clipped(d)
     p = np.maximum.reduce([shown(d, *bound, alpha) for bound in rule.passes])
     return p if rule.least is None else np.where((d - rule.least).mean(axis=1) >= 0, p, 1.0)
 
 
 def p_fail(d: Array, rule: Rule, alpha: float) -> Array:
-    """P of what FAIL must show, per row."""
-    return np.minimum.reduce([shown(d, *bound, alpha) for bound in rule.fails])
+    """P of what FAIL must show, per row of d as it is clipped."""
+    return np.minimum.reduce([shown(rule.clipped(d), *bound, alpha) for bound in rule.fails])

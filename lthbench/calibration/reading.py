@@ -31,7 +31,7 @@ class Row:
 
 
 def rows(calibration: dict[str, Any]) -> list[Row]:
-    """A row per claim. Rates are those in the family, where the level is the most generous."""
+    """A row per claim."""
     worlds, headline = calibration["worlds"], calibration["headline"]
     normal = f"{headline.split(',')[0]}, normal"
 
@@ -47,12 +47,12 @@ def rows(calibration: dict[str, Any]) -> list[Row]:
             claim,
             about["kind"],
             about["n"],
-            value(normal, claim, "false_pass_at_boundary_in_family"),
-            worst(claim, "false_pass_at_boundary_in_family", max),
-            worst(claim, "false_fail_in_family", max),
-            value("planned, normal", claim, "power_in_family"),
-            value(headline, claim, "power_in_family"),
-            worst(claim, "power_in_family", min),
+            value(normal, claim, "false_pass_at_boundary"),
+            worst(claim, "false_pass_at_boundary", max),
+            worst(claim, "false_fail", max),
+            value("planned, normal", claim, "power"),
+            value(headline, claim, "power"),
+            worst(claim, "power", min),
         )
         for claim, about in calibration["claims"].items()
     ]
@@ -68,13 +68,11 @@ def exceeds(calibration: dict[str, Any], rate: float) -> bool:
     return rate - margin(calibration, LARGEST_FALSE) > LARGEST_FALSE
 
 
-def mended_at(
-    calibration: dict[str, Any], world: str, least: float, claim: str | None = None, key: str = "power_in_family"
-) -> int | None:
+def mended_at(calibration: dict[str, Any], world: str, least: float, claim: str | None = None) -> int | None:
     """Smallest simulated n from which on a claim's power (or P(all primaries pass)) is at least `least`."""
     sizes: list[int] = []
     for entry in reversed(calibration["by_n"].get(world, [])):
-        rate = entry["all_primaries_pass"] if claim is None else entry[key][claim]
+        rate = entry["all_primaries_pass"] if claim is None else entry["power"][claim]
         if rate < least:
             break
         sizes.append(entry["n"])
@@ -114,13 +112,6 @@ def shortfalls(calibration: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{row.claim}: with a hypothesis exactly on its boundary, {percent(wrong.rate)} false PASS "
                 f"({wrong.world}); with normal noise {percent(row.false_pass)}."
-            )
-        first = calibration["worlds"][calibration["headline"]]["claims"][row.claim]["power_first_level"]
-        if first < LEAST_POWER:
-            n = mended_at(calibration, calibration["headline"], LEAST_POWER, row.claim, "power_first_level")
-            mend = f"; n = {n} would reach 90 %" if n else ""
-            lines.append(
-                f"{row.claim}: power {percent(first)} at the first Holm level ({calibration['headline']}){mend}."
             )
         if weak.rate < LEAST_POWER:
             n = mended_at(calibration, weak.world, LEAST_POWER, row.claim)

@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lthbench.calibration.design import Design, Look, Truth
-from lthbench.calibration.family import PValues, Verdicts, alone, in_family, settle
-from lthbench.calibration.noise import RESAMPLED, SHAPES, resampled
+from lthbench.calibration.noise import COLLAPSED, RESAMPLED, SHAPES, resampled
 from lthbench.calibration.pvalues import p_fail, p_pass
+from lthbench.calibration.shift import shift_to
+from lthbench.calibration.verdicts import PValues, Verdict, settle, settled
 
 Array = npt.NDArray[np.float64]
+PPair = tuple[Array, Array]
+"""P of PASS and of FAIL of one hypothesis, shape (simulations,) each."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,10 @@ class World:
 
 
 def deviations(world: World) -> Array:
-    """Noise of every hypothesis around its true mean, shape (simulations, n, k), in the unit of d."""
+    """Noise of every hypothesis around its true mean, shape (simulations, n, k), in the unit of d.
+
+    Where runs collapse it is that of all runs around the mean of those that do not.
+    """
     n = max(world.looks[-1].sizes)
     rng = np.random.default_rng([world.seed, crc32(world.name.encode()), n])
     root = world.truth.root
@@ -54,12 +60,12 @@ def deviations(world: World) -> Array:
             raise ValueError("only measured replicates can be resampled")
         z = resampled(z, rng, world.truth.pool)
     else:
-        z = SHAPES[world.shape](z, rng)
+        z = (SHAPES | COLLAPSED)[world.shape](z, rng)
     return z * world.truth.sds
 
 
-def column_p(world: World, noise: Array, place: int, mean: float) -> list[tuple[Array, Array]]:
-    """P values of PASS and FAIL of one hypothesis with a true mean of `mean`, per look."""
+def column_p(world: World, noise: Array, place: int, mean: float) -> list[PPair]:
+    """P values of PASS and FAIL of one hypothesis with `mean` added to its noise, per look."""
     rule, alpha = world.design.columns[place].rule, world.design.alpha
     d = [np.ascontiguousarray(noise[:, : look.sizes[place], place]) + mean for look in world.looks]
     return [(p_pass(seen, rule, alpha), p_fail(seen, rule, alpha)) for seen in d]
@@ -74,17 +80,12 @@ def as_true(world: World, noise: Array) -> list[PValues]:
     ]
 
 
-def family_verdicts(world: World, looks: Sequence[PValues]) -> Verdicts:
-    """Verdicts as the suite gives them: primary claims in their Holm families, look by look."""
-    return settle(looks, world.spent, world.design, lambda p, alpha: in_family(p, world.design, alpha))
+def verdicts(world: World, looks: Sequence[PValues]) -> dict[str, Verdict]:
+    """Verdicts as the suite gives them, look by look."""
+    return settle(looks, world.spent, world.design)
 
 
-def verdicts_alone(world: World, looks: Sequence[PValues], members: int = 1) -> Verdicts:
-    """Verdicts of every claim by itself, each look at a `members`-th of its alpha."""
-    return settle(looks, world.spent, world.design, lambda p, alpha: alone(p, world.design, alpha / members))
-
-
-def replaced(looks: Sequence[PValues], columns: Mapping[int, list[tuple[Array, Array]]]) -> list[PValues]:
+def replaced(looks: Sequence[PValues], columns: Mapping[int, list[PPair]]) -> list[PValues]:
     """Other hypotheses' p values in some columns, at every look."""
     return [p.replaced({place: at[i] for place, at in columns.items()}) for i, p in enumerate(looks)]
 
@@ -93,55 +94,43 @@ def rates(world: World) -> dict[str, Any]:
     """All numbers of one world: per claim, and for the suite."""
     design, noise = world.design, deviations(world)
     true = as_true(world, noise)
-    by_itself, family = verdicts_alone(world, true), family_verdicts(world, true)
-    first = verdicts_alone(world, true, max(1, len(design.primaries)))
+    found = verdicts(world, true)
     claims: dict[str, Any] = {}
-    worst: dict[int, list[tuple[Array, Array]]] = {}
-    for claim, kind in design.kinds.items():
-        false_pass, at = boundary_rates(world, noise, true, claim, "pass")
-        false_fail, _ = boundary_rates(world, noise, true, claim, "fail")
-        if kind == "primary":
+    worst: dict[int, list[PPair]] = {}
+    for claim in design.kinds:
+        false_pass, at = at_boundary(world, noise, true, claim, "pass")
+        if claim in design.primaries:
             worst |= at
-        settled = first if kind == "primary" else by_itself
         claims[claim] = {
-            "power": rate(by_itself[claim][0]),
-            "power_first_level": rate(settled[claim][0]),
-            "power_in_family": rate(family[claim][0]),
-            "false_fail": rate(by_itself[claim][1]),
-            "false_fail_in_family": rate(family[claim][1]),
-            "false_pass_at_boundary": false_pass[0],
-            "false_pass_at_boundary_in_family": false_pass[1],
-            "false_fail_at_boundary": false_fail[0],
-            "false_fail_at_boundary_in_family": false_fail[1],
+            "power": rate(found[claim][0]),
+            "false_fail": rate(found[claim][1]),
+            "false_pass_at_boundary": false_pass,
+            "false_fail_at_boundary": at_boundary(world, noise, true, claim, "fail")[0],
         }
-    null = family_verdicts(world, replaced(true, worst))
+    null = verdicts(world, replaced(true, worst))
     return {
         "claims": claims,
-        "all_primaries_pass": rate(all_pass(family, design.primaries)),
-        "all_claims_pass": rate(all_pass(family, list(design.kinds))),
+        "all_primaries_pass": rate(all_pass(found, design.primaries)),
+        "all_claims_pass": rate(all_pass(found, list(design.kinds))),
         "any_false_pass": rate(np.any([null[c][0] for c in design.primaries], axis=0)) if design.primaries else 0,
     }
 
 
-def boundary_rates(
+def at_boundary(
     world: World, noise: Array, true: list[PValues], claim: str, side: str
-) -> tuple[tuple[float, float], dict[int, list[tuple[Array, Array]]]]:
+) -> tuple[float, dict[int, list[PPair]]]:
     """How often a claim is wrongly passed (failed) with one of its hypotheses on the boundary, all else as true.
 
-    Alone at alpha, and in the family; for the worst hypothesis and boundary, whose p values come back as well.
+    For the worst hypothesis and boundary, whose p values come back as well.
     """
     design, wanted = world.design, 0 if side == "pass" else 1
     cases = []
     for place in design.of(claim):
         column = design.columns[place]
-        for mean in column.pass_boundaries if side == "pass" else column.fail_boundaries:
+        for bound in column.pass_boundaries if side == "pass" else column.fail_boundaries:
+            mean = shift_to(noise[:, : world.looks[-1].sizes[place], place], column.rule, bound)
             at = {place: column_p(world, noise, place, mean)}
-            p = replaced(true, at)
-            both = (
-                rate(verdicts_alone(world, p)[claim][wanted]),
-                rate(family_verdicts(world, p)[claim][wanted]),
-            )
-            cases.append((both, at))
+            cases.append((rate(settled(replaced(true, at), world.spent, design, claim)[wanted]), at))
     return max(cases, key=lambda entry: entry[0])
 
 

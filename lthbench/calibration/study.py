@@ -9,18 +9,18 @@ import pandas as pd
 
 from lthbench.calibration.design import Design, Truth, design_of, measured, planned
 from lthbench.calibration.looks import compared
-from lthbench.calibration.noise import RESAMPLED, SHAPES
+from lthbench.calibration.noise import COLLAPSED, RESAMPLED, SHAPES
 from lthbench.calibration.pools import ranges
 from lthbench.calibration.pvalues import p_pass
+from lthbench.calibration.shift import shift_to
 from lthbench.calibration.simulate import (
     World,
     all_pass,
     as_true,
     deviations,
-    family_verdicts,
     rate,
     rates,
-    verdicts_alone,
+    verdicts,
 )
 from lthbench.calibration.store import registration_key
 from lthbench.claims.load import Registry
@@ -39,7 +39,7 @@ def study(
     """Simulate a suite's registered design; `tables` are confirmatory tidy tables for measured noise."""
     design = design_of(registry, suite)
     truths = [planned(registry, suite)] + ([measured(registry, suite, tables)] if tables else [])
-    worlds = [World(design, t, shape, simulations, seed) for t in truths for shape in shapes_of(t)]
+    worlds = [World(design, t, shape, simulations, seed) for t in truths for shape in shapes_of(design, t)]
     by_world = {}
     for world in worlds:
         by_world[world.name] = rates(world)
@@ -76,9 +76,12 @@ def study(
     }
 
 
-def shapes_of(truth: Truth) -> list[str]:
-    """The shapes of noise a truth is simulated with; measured replicates are resampled last."""
-    return [*SHAPES, *([RESAMPLED] if truth.pool is not None else [])]
+def shapes_of(design: Design, truth: Truth) -> list[str]:
+    """The shapes of noise a truth is simulated with; measured replicates are resampled last.
+
+    Runs collapse where the design says what becomes of those that do.
+    """
+    return [*SHAPES, *(COLLAPSED if design.clips else ()), *([RESAMPLED] if truth.pool is not None else [])]
 
 
 def drawn(world: World) -> bool:
@@ -97,24 +100,21 @@ def sizes_of(design: Design) -> list[int]:
 
 
 def at(world: World, n: int) -> dict[str, Any]:
-    """One n: power at the first Holm level (alpha for claims outside the family), and in the family."""
+    """One n in one look: power of every claim, and the worst false PASS of any hypothesis by itself."""
     design = world.design
     world = replace(world, other_looks=design.looking([n], [design.alpha]))
     noise = deviations(world)
-    true = as_true(world, noise)
-    family = family_verdicts(world, true)
-    first = verdicts_alone(world, true, max(1, len(design.primaries)))
-    settled = {c: (first if kind == "primary" else family)[c] for c, kind in design.kinds.items()}
+    found = verdicts(world, as_true(world, noise))
     wrong = [
-        rate(p_pass(noise[:, :, i] + mean, column.rule, design.alpha) <= design.alpha)
-        for i, column in enumerate(design.columns)
-        for mean in column.pass_boundaries
+        rate(p_pass(d + shift_to(d, column.rule, bound), column.rule, level) <= level)
+        for d, column in zip(np.moveaxis(noise, 2, 0), design.columns, strict=True)
+        for level in (design.level(column.claim, design.alpha),)
+        for bound in column.pass_boundaries
     ]
     return {
         "n": n,
-        "power_first_level": {claim: rate(settled[claim][0]) for claim in design.kinds},
-        "power_in_family": {claim: rate(family[claim][0]) for claim in design.kinds},
-        "all_primaries_pass": rate(all_pass(family, design.primaries)),
+        "power": {claim: rate(found[claim][0]) for claim in design.kinds},
+        "all_primaries_pass": rate(all_pass(found, design.primaries)),
         "worst_false_pass": max(wrong),
     }
 
@@ -130,6 +130,7 @@ def hypotheses_of(design: Design, truths: Sequence[Truth]) -> list[dict[str, Any
     """What was taken to be true of every hypothesis: mean and SD of d, by truth."""
     return [
         {"claim": c.claim, "hypothesis": c.hypothesis, "test": c.rule.test, "delta": c.rule.delta}
+        | ({"clip": c.rule.clip} if c.rule.clip else {})
         | {t.name: [round(float(np.asarray(v)[i]), 4) for v in (t.effects, t.sds)] for t in truths}
         for i, c in enumerate(design.columns)
     ]

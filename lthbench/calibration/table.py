@@ -36,10 +36,10 @@ def lines(calibration: dict[str, Any]) -> Iterator[str]:
             f"{percent(world['any_false_pass']):>15}"
         )
     yield ""
-    yield f"{'P(PASS) in the family, by n':32} {'n':>3} {'all':>8}" + "".join(f"{c:>9}" for c in primaries)
+    yield f"{'P(PASS), by n':32} {'n':>3} {'all':>8}" + "".join(f"{c:>9}" for c in primaries)
     for name, entries in calibration["by_n"].items():
         for entry in entries:
-            cells = "".join(f"{percent(entry['power_in_family'][c]):>9}" for c in primaries)
+            cells = "".join(f"{percent(entry['power'][c]):>9}" for c in primaries)
             yield f"{name:32} {entry['n']:>3} {percent(entry['all_primaries_pass']):>8}{cells}"
     yield ""
     for pool in calibration["all_primaries_pass_over_pools"]:

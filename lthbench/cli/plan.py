@@ -83,9 +83,18 @@ def plan(
 
 @commands.command()
 def calibrate(
-    suite: SuiteName,
-    simulations: Annotated[int, typer.Option(min=100, help="simulated suites per world")] = 20_000,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers here, as JSON")] = None,
+    suite: Annotated[
+        str, typer.Argument(metavar="[SUITE]", help="whose registered design to simulate", show_default=False)
+    ] = "",
+    rules: Annotated[
+        bool, typer.Option("--rules", help="no suite, but the decision rule itself, with runs that collapse")
+    ] = False,
+    simulations: Annotated[
+        int, typer.Option(min=100, help="simulated suites per world; of --rules: samples, half as many")
+    ] = 20_000,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the numbers here, as JSON (--rules: CSV)")
+    ] = None,
     measured: Annotated[
         list[Path] | None,
         typer.Option(metavar="TIDY", help="confirmatory tidy tables; else the committed ones of the suite"),
@@ -93,6 +102,33 @@ def calibrate(
     claims_dir: ClaimsDir = None,
 ) -> None:
     """Simulate how often the verdicts of a suite would be wrong: error rates, power by n, P(all as registered)."""
+    if rules == bool(suite):
+        raise UserError("name a suite to simulate, or ask for --rules, which belong to none")
+    if rules:
+        calibrate_rules(simulations // 2, out, claims_dir)
+    else:
+        calibrate_suite(suite, simulations, out, measured, claims_dir)
+
+
+def calibrate_rules(samples: int, out: Path | None, claims_dir: Path | None) -> None:
+    """The rule by itself, the gate on collapses, and what unlabelled tables lose."""
+    from lthbench.calibration import collapse_gate, rules, rules_table, unlabelled
+    from lthbench.claims.load import load
+    from lthbench.cli import show
+    from lthbench.files import write_text
+
+    asked = rules.questions(load(claims_dir))
+    drawn = rules.noises(samples, max(q.sizes[-1] for q in asked))
+    answers = rules.answers(asked, drawn, for_power=samples // 5, tell=say_progress)
+    if out is not None:
+        write_text(out, rules_table.csv_text(answers))
+    show.lines(*rules_table.lines(answers), "", *collapse_gate.lines(), "", *unlabelled.lines(samples // 5))
+
+
+def calibrate_suite(
+    suite: str, simulations: int, out: Path | None, measured: list[Path] | None, claims_dir: Path | None
+) -> None:
+    """A suite's registered design."""
     from lthbench.calibration import store, study, table
     from lthbench.cli import show
     from lthbench.drive import ask

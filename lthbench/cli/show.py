@@ -7,10 +7,11 @@ from rich.text import Text
 from lthbench.drive.progress import COLOURS
 from lthbench.judging.diagnosis import of as diagnose
 from lthbench.judging.diff import Diff
-from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts
-from lthbench.judging.words import sizes
+from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, verdict_word
+from lthbench.judging.words import collapse_words, sizes
 from lthbench.plan.run import Run
-from lthbench.report.numbers import interval
+from lthbench.report.numbers import deciding
+from lthbench.report.sentences import EXPLORATORY
 from lthbench.words import plain
 
 # Text of files is never markup: a title may hold brackets. What is coloured is built as Text.
@@ -45,31 +46,33 @@ def report_of(run: Run, beside: str = "") -> None:
 
 def verdicts(judged: Verdicts) -> None:
     """The table at the end, and why what did not pass did not."""
-    origin = ORIGINS[judged.origin]
+    origin, exploratory = ORIGINS[judged.origin], judged.exploratory
     of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {judged.master_seed}"
     headings = ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale")
     shown = table(plain(f"{judged.title} ({of})"), *headings)
     for claim in judged.claims:
-        shown.add_row(*verdict_row(claim, origin))
+        shown.add_row(*verdict_row(claim, origin, exploratory))
     wide(shown)
+    if exploratory:
+        lines(EXPLORATORY)
     for claim in judged.claims:
         if claim.verdict != "PASS":
-            word = f"{claim.verdict} {origin}".strip()
-            lines(plain(f"{claim.id} {word}: {claim.why} {claim.settle or ''}"))
+            word = f"{verdict_word(claim.verdict, exploratory)} {origin}".strip()
+            lines(plain(f"{claim.id} {word}: {claim.why} {claim.settle or ''}").strip())
+        if claim.verdict != "PASS" or any(count.collapsed for count in claim.collapses):
+            lines(*[plain(f"{claim.id} {words}") for words in collapse_words(claim.collapses, claim.experiment)])
     diagnosis = diagnose(judged)
     if diagnosis:
         lines(plain(diagnosis))
 
 
-def verdict_row(claim: ClaimVerdict, origin: str) -> tuple[str | Text, ...]:
+def verdict_row(claim: ClaimVerdict, origin: str, exploratory: bool = False) -> tuple[str | Text, ...]:
     """A claim in the table of verdicts; `origin` says whose results they are, where they are not ours."""
-    first = claim.hypotheses[0]
-    key = first.evidence
-    numbers = f"{key['mean']:+.2f} [{key['low']:+.2f}, {key['high']:+.2f}]" if key else "-"
-    symbol = Text(f"{SYMBOLS[claim.verdict]} {claim.verdict}", style=COLOURS[claim.verdict])
+    word = verdict_word(claim.verdict, exploratory)
+    symbol = Text(f"{SYMBOLS[claim.verdict]} {word}", style=COLOURS[claim.verdict])
     symbol.append(f"\n{origin}" if origin else "", style="default")
-    count = sizes(first) if origin else str(claim.replicates)
-    return claim.id, claim.kind, symbol, numbers, count, plain(claim.registered_title)
+    count = sizes(claim.deciding) if origin else str(claim.replicates)
+    return claim.id, claim.kind, symbol, plain(deciding(claim)), count, plain(claim.registered_title)
 
 
 def diff(compared: Diff) -> None:
@@ -86,7 +89,7 @@ def diff_table(compared: Diff) -> Table:
     for heading in ("kind", "mean before [95 % interval]", "mean now", "also differs"):
         shown.add_column(heading, overflow="fold")
     for change in compared.changes:
-        means = map(interval, change.evidence)
+        means = map(deciding, (change.before, change.after))
         row = (change.claim.id, *change.words, change.claim.kind, *means, change.differs)
         shown.add_row(*map(plain, row), style="bold" if change.changed else None)
     return shown

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lthbench.errors import UserError
-from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts
-from lthbench.report.numbers import interval
+from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, verdict_word
+from lthbench.report.numbers import deciding
 from lthbench.report.section import Material
 from lthbench.report.write import write_report
 from lthbench.words import as_registered, choices, plain
@@ -24,9 +24,13 @@ NUMBERS = ("n", "mean", "low", "high", "sd", "p_pass", "p_fail")
 
 @dataclass(frozen=True)
 class Claim:
-    """The verdict on one claim. `details` is everything it rests on, as verdicts.json has it."""
+    """The verdict on one claim. `details` is everything it rests on, as verdicts.json has it.
+
+    Of an `exploratory` suite, PASS and FAIL are printed as SUPPORTED HERE and NOT SUPPORTED HERE.
+    """
 
     details: ClaimVerdict
+    exploratory: bool = False
 
     @property
     def id(self) -> str:
@@ -45,8 +49,8 @@ class Claim:
 
     @property
     def differences(self) -> np.ndarray:
-        """d of the first hypothesis, one per replicate, in its unit; empty for unpaired results and summaries."""
-        return self.differences_of(self.details.hypotheses[0].id)
+        """d of the hypothesis that decided, one per replicate, in its unit; empty for unpaired results."""
+        return self.differences_of(self.details.deciding.id)
 
     def differences_of(self, hypothesis: str) -> np.ndarray:
         """d of a hypothesis or of a line beside the verdict, one per replicate. UserError for no such id."""
@@ -57,10 +61,10 @@ class Claim:
 
     def cells(self) -> tuple[str, ...]:
         """The claim in a table."""
-        first = self.details.hypotheses[0]
-        n = str(int(first.evidence["n"])) if first.evidence and first.evidence["n"] is not None else "–"
-        numbers = f"{interval(first.evidence)} {first.unit}" if first.evidence else interval(None)
-        word = f"{SYMBOLS[self.verdict]} {self.verdict}"
+        evidence = self.details.deciding.evidence
+        n = str(int(evidence["n"])) if evidence and evidence["n"] is not None else "–"
+        numbers = deciding(self.details, unit=True)
+        word = f"{SYMBOLS[self.verdict]} {verdict_word(self.verdict, self.exploratory)}"
         return tuple(map(plain, (self.id, self.details.kind, word, numbers, n, self.details.registered_title)))
 
     def __str__(self) -> str:
@@ -90,7 +94,7 @@ class Answer:
         return self.verdicts.exit_code
 
     def __iter__(self) -> Iterator[Claim]:
-        return map(Claim, self.verdicts.claims)
+        return (Claim(claim, self.verdicts.exploratory) for claim in self.verdicts.claims)
 
     def __len__(self) -> int:
         return len(self.verdicts.claims)

@@ -184,6 +184,7 @@ def write(registry: Registry, given: Answer, path: Path, out: Path) -> Path:
     from lthbench.report.write import write_report
 
     folder = out / "reports" / "check"
-    source = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    source = {"file": path.name, "sha256": digest, "notes": given.results.notes}
     write_report(folder, registry, given.verdicts, given.results.table, [source])
     return folder / "index.html"

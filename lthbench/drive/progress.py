@@ -12,7 +12,7 @@ from rich.text import Text
 from lthbench.drive import forecast, stages
 from lthbench.drive.forecast import Forecast
 from lthbench.drive.speed import Speeds
-from lthbench.judging.verdict import SYMBOLS
+from lthbench.judging.verdict import SYMBOLS, verdict_word
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
 from lthbench.results import store
@@ -114,7 +114,7 @@ class Watch:
         for claim in verdicts.claims:
             if claim.verdict != "NOT RUN" and claim.id not in self.announced:
                 self.announced.add(claim.id)
-                word = (claim.verdict, f"bold {COLOURS[claim.verdict]}")
+                word = (verdict_word(claim.verdict, verdicts.exploratory), f"bold {COLOURS[claim.verdict]}")
                 said = f" {claim.id}  {plain(claim.registered_title)}"
                 self.console.print(Text.assemble(f"  {SYMBOLS[claim.verdict]} ", word, said))
 

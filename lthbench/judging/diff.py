@@ -7,16 +7,14 @@ counts: a claim that starts to pass is news as well, and the baseline then wants
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lthbench.errors import UserError
 from lthbench.judging.stored import read_verdicts
-from lthbench.judging.verdict import ClaimVerdict, Verdicts
+from lthbench.judging.verdict import ClaimVerdict, Verdicts, verdict_word
 from lthbench.plan.run import Run
 
 CHANGED = 1
 ABSENT = "not there"
-Evidence = dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,7 @@ class Change:
 
     before: ClaimVerdict | None
     after: ClaimVerdict | None
+    exploratory: bool = False
 
     @property
     def claim(self) -> ClaimVerdict:
@@ -36,20 +35,16 @@ class Change:
     @property
     def words(self) -> tuple[str, str]:
         """The verdicts, before and after."""
-        return (
-            self.before.verdict if self.before else ABSENT,
-            self.after.verdict if self.after else ABSENT,
+        before, after = (
+            verdict_word(claim.verdict, self.exploratory) if claim else ABSENT
+            for claim in (self.before, self.after)
         )
-
-    @property
-    def evidence(self) -> tuple[Evidence, Evidence]:
-        """The numbers of the first hypothesis, before and after; None where there are none."""
-        return first_evidence(self.before), first_evidence(self.after)
+        return before, after
 
     @property
     def changed(self) -> bool:
         """Whether the verdict changed; a claim that came new has nothing to differ from."""
-        return self.before is not None and self.words[0] != self.words[1]
+        return self.before is not None and (self.after is None or self.before.verdict != self.after.verdict)
 
     @property
     def counts(self) -> bool:
@@ -104,11 +99,6 @@ class Diff:
         return f"primary verdicts that changed: {'; '.join(said) or 'none'}{beside}. Exit code {self.exit_code}."
 
 
-def first_evidence(claim: ClaimVerdict | None) -> Evidence:
-    """The numbers of a claim's first hypothesis."""
-    return claim.hypotheses[0].evidence if claim else None
-
-
 def registration(claim: ClaimVerdict) -> tuple[object, ...]:
     """What was asked: the verdicts of two runs answer the same question where this is equal."""
     asked = [(h.id, h.endpoint, h.contrast, h.test, h.delta) for h in claim.hypotheses]
@@ -125,7 +115,8 @@ def compare(before: Verdicts, after: Verdicts, only: Sequence[str] = ()) -> Diff
         )
     old, new = ({claim.id: claim for claim in verdicts.claims} for verdicts in (before, after))
     ids = [claim for claim in dict.fromkeys([*old, *new]) if not only or claim in only]
-    return Diff(before, after, [Change(old.get(claim), new.get(claim)) for claim in ids])
+    exploratory = before.exploratory or after.exploratory
+    return Diff(before, after, [Change(old.get(claim), new.get(claim), exploratory) for claim in ids])
 
 
 def stored(where: str, out: Path, seed: int = 0, scope: str = "all") -> Path:

@@ -70,10 +70,10 @@ def smallest_at(curves: pd.DataFrame | None) -> Runs:
     if curves is None or (curves["replicate"] == "").any() or curves["iteration"].isna().any():
         return {}
     stops: Runs = {}
-    for (label, draw), curve in curves.sort_values("iteration", kind="stable").groupby(["replicate", "draw"]):
-        values = curve["value"].to_numpy(dtype=float)
-        whole = np.isfinite(values).all()
-        stops[label, int(draw)] = float(curve["iteration"].iloc[int(values.argmin())]) if whole else np.nan
+    for _, curve in curves.sort_values("iteration", kind="stable").groupby(["replicate", "draw"]):
+        values, first = curve["value"].to_numpy(dtype=float), curve.iloc[0]
+        at = float(curve["iteration"].iloc[int(values.argmin())]) if np.isfinite(values).all() else np.nan
+        stops[first["replicate"], int(first["draw"])] = at
     return stops
 
 

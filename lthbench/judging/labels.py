@@ -25,9 +25,9 @@ def place(label: Label) -> tuple:
 
 def first_replicates(table: pd.DataFrame, n: int) -> pd.DataFrame:
     """The rows of the first n replicates of every arm, and all summaries; labels as `numbered` gives them."""
-    kept = {
-        (experiment, arm): set(in_order({label for label in labels if label != ""})[:n])
-        for (experiment, arm), labels in table.groupby(["experiment", "arm"])["replicate"].unique().items()
-    }
-    keys = zip(table["experiment"], table["arm"], table["replicate"], strict=True)
-    return table[[label == "" or label in kept[experiment, arm] for experiment, arm, label in keys]]
+    keys = list(zip(table["experiment"], table["arm"], table["replicate"], strict=True))
+    labels: dict[tuple[str, str], set[Label]] = {}
+    for experiment, arm, label in keys:
+        labels.setdefault((experiment, arm), set()).add(label)
+    kept = {key: {"", *in_order(own - {""})[:n]} for key, own in labels.items()}
+    return table[[label in kept[experiment, arm] for experiment, arm, label in keys]]

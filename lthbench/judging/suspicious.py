@@ -26,7 +26,8 @@ def suspicions(registry: Registry, table: Table) -> list[str]:
     """What a reader should know, one sentence each; empty for a table of ordinary runs."""
     runs = table.table[table.table["replicate"] != ""]
     said: list[str] = []
-    for name, rows in runs.groupby("experiment", sort=False):
+    for name in map(str, runs["experiment"].unique()):
+        rows = runs[runs["experiment"] == name]
         found = [*twin_words(rows), *constant_words(rows), *draw_words(rows), *digit_words(registry, name, rows)]
         said += [f"suspicious, {shown(name)}: {words}" for words in found]
     return said
@@ -49,10 +50,11 @@ def final_accuracies(rows: pd.DataFrame) -> pd.DataFrame:
 def constant_words(rows: pd.DataFrame) -> Iterator[str]:
     """Cells whose seeds had no effect."""
     named = []
-    for (arm, level, density, metric), own in final_accuracies(rows).groupby([*CELL, "metric"], dropna=False):
-        if own["replicate"].nunique() >= SAME and own["value"].nunique() == 1 and own["value"].iloc[0] < 100:
-            where = f"@{level}" if pd.notna(level) else f"@{100 * density:g}%"
-            named.append(f"{shown(arm)}{where} {metric} {own['value'].iloc[0]:g}")
+    for _, own in final_accuracies(rows).groupby([*CELL, "metric"], dropna=False):
+        first = own.iloc[0]
+        if own["replicate"].nunique() >= SAME and own["value"].nunique() == 1 and first["value"] < 100:
+            where = f"@{first['level']}" if pd.notna(first["level"]) else f"@{100 * first['density']:g}%"
+            named.append(f"{shown(first['arm'])}{where} {first['metric']} {first['value']:g}")
     if named:
         more = f" and {len(named) - LISTED} more" if len(named) > LISTED else ""
         yield f"all replicates have one value ({', '.join(named[:LISTED])}{more}): did the seed have an effect?"

@@ -17,7 +17,8 @@ def unread(registry: Registry, suite: str, table: Table) -> list[str]:
     registrations = [registration for _, registration in registry.registrations(suite)]
     readable = [cell for registration in registrations for cell in cells(registration)]
     endpoints = dict.fromkeys(line.endpoint for registration in registrations for line in registration.lines())
-    for name, rows in table.table.groupby("experiment", sort=False):
+    for name in map(str, table.table["experiment"].unique()):
+        rows = table.table[table.table["experiment"] == name]
         here = [cell for cell in readable if cell.experiment == name]
         if not here:
             continue
@@ -26,8 +27,9 @@ def unread(registry: Registry, suite: str, table: Table) -> list[str]:
         if strange:
             spelled = ", ".join(f"'{shown(arm)}'" + spelling(arm, arms) for arm in strange[:MOST_NAMED])
             said.append(f"{name}: no claim reads arm {spelled}; the arms read are {', '.join(arms)}")
-        for arm, own in rows.groupby("arm", sort=False):
-            if arm in arms and not any(table.metrics(cell) or cell.percent for cell in here if cell.arm == arm):
+        for arm in arms:
+            own = rows[rows["arm"] == arm]
+            if len(own) and not any(table.metrics(cell) or cell.percent for cell in here if cell.arm == arm):
                 levels = sorted({int(level) for level in own["level"].dropna()})
                 read = ", ".join(dict.fromkeys(cell.label for cell in here if cell.arm == arm))
                 there = f"level {', '.join(map(str, levels))}" if levels else "no level"

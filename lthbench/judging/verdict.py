@@ -20,13 +20,20 @@ EXIT_CODES: dict[str, int] = {
 }  # fmt: skip
 # Shown beside a verdict, so that it is known without colour.
 SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
+# Where nothing was registered nothing passes or fails; verdicts.json and exit codes keep their codes.
+EXPLORATORY = {"PASS": "SUPPORTED HERE", "FAIL": "NOT SUPPORTED HERE"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evidence; None where not finite
-LATER = {
+LATER: dict[str, Any] = {
     "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
     "collapses": [], "exploratory": False,
 }  # fmt: skip
+
+
+def verdict_word(verdict: str, exploratory: bool = False) -> str:
+    """A verdict or a hypothesis's decision as it is printed."""
+    return EXPLORATORY.get(verdict, verdict) if exploratory else verdict
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,12 @@ class LineResult:
             for name in NUMBERS:
                 if type(self.evidence.get(name, "")) not in (int, float, type(None)):
                     raise ValueError(f"evidence: {name} is no number")
+
+    def p(self, name: Literal["p_pass", "p_fail"]) -> float:
+        """A p as the claim counts it: 1 where there is none, and for PASS where the mean is too small."""
+        e = self.evidence or {}
+        counts = name == "p_fail" or e.get("reaches_delta", True)
+        return e[name] if counts and e.get(name) is not None else 1.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +124,16 @@ class ClaimVerdict:
     def __post_init__(self) -> None:
         if not self.hypotheses:
             raise ValueError("a claim without hypotheses")
+
+    @property
+    def deciding(self) -> LineResult:
+        """The hypothesis that a verdict hangs on, which tables show: the clearest that fails, else the one least
+        shown of those that pass or are undecided. The first where no number decided.
+        """
+        alike = [line for line in self.hypotheses if line.decision == self.verdict] or self.hypotheses[:1]
+        if self.verdict == "FAIL":
+            return min(alike, key=lambda line: line.p("p_fail"))  # all at one level
+        return max(alike, key=lambda line: line.p("p_pass"))
 
 
 @dataclass(frozen=True)

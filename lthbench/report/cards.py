@@ -11,12 +11,13 @@ from lthbench.claims.schema import (
     MarginRule,
     Published,
     Registration,
+    Suite,
     endpoint_words,
     margin_words,
 )
 from lthbench.judging.table import Table
-from lthbench.judging.verdict import ClaimVerdict, LineResult
-from lthbench.judging.words import compared, sizes
+from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
+from lthbench.judging.words import clip_words, collapse_words, compared, level_interval, sizes
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.experiment import Experiment
 from lthbench.report import numbers, sentences
@@ -42,6 +43,7 @@ class LineRow:
     mean: str
     sd: str
     interval: str
+    at_level: str  # the interval at the level that decides
     dz: str
     p_pass: str
     pass_level: str
@@ -50,7 +52,7 @@ class LineRow:
     expected: str
     expected_sd: str
     decision: str
-    note: str  # given results: the groups, and which test their form allowed
+    note: str  # clipping; given results: the groups, and which test their form allowed
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Card:
     claim: Claim
     anchor: str
     reasons: list[str]
+    collapses: list[str]
     published: list[Published]  # those that no sentence on magnitude speaks of
     what_ran: list[tuple[str, list[tuple[str, str]]]]
     experiments: list[str]
@@ -70,7 +73,7 @@ class Card:
     gates_passed: bool
     picture: Picture | None
     counters: list[Counter]
-    planned_from: str = ""
+    registered: str = ""  # n and power of our own runs
     planned: tuple[str, ...] = ()  # per hypothesis, where there was no tuning study
     by_hand: str = ""
     caveats: tuple[str, ...] = ()
@@ -97,16 +100,17 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         claim=claim,
         anchor=slug(verdict.id),
         reasons=sentences.reasons(verdict),
+        collapses=collapse_words(verdict.collapses, verdict.experiment),
         published=not_compared(claim, rule, verdict, verdicts.suite if own else None),
         what_ran=what_ran(material, own, verdict, names) if own else what_was_given(registry, verdicts, rule),
         experiments=names,
-        otherwise=sentences.otherwise(verdict, verdicts.suite),
-        hypotheses=[line_row(line, rules.get(line.id)) for line in verdict.hypotheses],
-        beside=[line_row(line) for line in verdict.beside],
+        otherwise=sentences.otherwise(verdict, verdicts.suite, verdicts.exploratory),
+        hypotheses=[line_row(line, verdicts.exploratory, rules.get(line.id)) for line in verdict.hypotheses],
+        beside=[line_row(line, verdicts.exploratory) for line in verdict.beside],
         gates_passed=all(gate.passed for gate in verdict.gates),
-        picture=interval_plot(verdict),
+        picture=interval_plot(verdict, verdicts.exploratory),
         counters=counters(registry, claim, verdicts),
-        planned_from=own.planned_from if own else "",
+        registered=registered(registry.suites[verdicts.suite], rule) if material.own else "",
         planned=planned(own) if own else (),
         by_hand=released.by_hand if released else "",
         caveats=tuple(released.caveats) if released else (),
@@ -120,6 +124,17 @@ def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite:
     measured = compared(claim, rule, lines) if rule.trains else []
     there = [effect for effect in claim.published if suite is None or not effect.suites or suite in effect.suites]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
+
+
+def registered(suite: Suite, rule: Registration) -> str:
+    """How many replicates were registered, with what power; of an exploratory suite, that nothing was."""
+    if suite.exploratory:
+        return f"n = {rule.replicates}, with no accuracy band and no promised power."
+    look = f" (first look at {suite.first_look.replicates})" if suite.first_look else ""
+    power = (
+        "no promised power" if rule.power is None else f"power {numbers.rate(rule.power)} at the expected effects"
+    )
+    return f"Registered: n = {rule.replicates}{look}, {power}, from {rule.planned_from}."
 
 
 def planned(registration: Registration) -> tuple[str, ...]:
@@ -184,7 +199,7 @@ def level_words(level: int, density: float | None) -> str:
     return f"level {level}" + (f" = {numbers.percent(density)} of the weights" if density is not None else "")
 
 
-def line_row(line: LineResult, margin_rule: MarginRule | None = None) -> LineRow:
+def line_row(line: LineResult, exploratory: bool = False, margin_rule: MarginRule | None = None) -> LineRow:
     """A line as printed."""
     e = line.evidence or {}
     expected = line.expected
@@ -200,6 +215,7 @@ def line_row(line: LineResult, margin_rule: MarginRule | None = None) -> LineRow
         mean=numbers.signed(e.get("mean")),
         sd=numbers.fixed(e.get("sd")),
         interval=f"{numbers.signed(e.get('low'))} to {numbers.signed(e.get('high'))}" if e else numbers.NOTHING,
+        at_level=level_interval(line),
         dz=numbers.NOTHING if line.groups else numbers.fixed(e.get("dz")),
         p_pass=numbers.p_value(e.get("p_pass")),
         pass_level=numbers.level(line.pass_level),
@@ -207,6 +223,6 @@ def line_row(line: LineResult, margin_rule: MarginRule | None = None) -> LineRow
         fail_level=numbers.level(line.fail_level),
         expected=numbers.signed(expected["effect"]) if expected else "",
         expected_sd=numbers.fixed(expected["sd"]) if expected else "",
-        decision=line.decision,
-        note=group_words(line),
+        decision=verdict_word(line.decision, exploratory),
+        note="; ".join(filter(None, (clip_words(line).strip(" ()"), group_words(line)))),
     )

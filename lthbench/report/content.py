@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lthbench.claims.schema import Suite
 from lthbench.judging.diagnosis import UNWELL
 from lthbench.judging.diagnosis import of as diagnose
-from lthbench.judging.verdict import ClaimVerdict, Verdicts
+from lthbench.judging.verdict import ClaimVerdict, Verdicts, verdict_word
 from lthbench.report import sentences
 from lthbench.report.cards import Card, cards
 from lthbench.report.figures.style import Picture
@@ -21,6 +21,7 @@ from lthbench.report.sections import (
     ticket_cost,
 )
 from lthbench.report.sections.curves import CurvesPart, ExperimentPart
+from lthbench.stats.rule import ROWS
 
 SECTIONS = (  # after the claims, in the order of the page
     Section("curves", "curves", curves.curves_part),
@@ -42,11 +43,25 @@ class Content:
     origin: str
     banner: str
     overall: str
-    multiplicity: str
+    levels: str
     tuning: bool
     claims: list[Card]
     sections: tuple[tuple[Section, Part | None], ...]
     diagnosis: str = ""  # which known bug the numbers resemble, where a claim failed or is blocked
+
+    def word(self, verdict: str) -> str:
+        """A verdict or decision as it is printed."""
+        return verdict_word(verdict, self.verdicts.exploratory)
+
+    @property
+    def tests(self) -> dict[str, str]:
+        """What each test asks for, in words."""
+        return {test: sentences.test_words(test, self.verdicts.exploratory) for test in ROWS}
+
+    @property
+    def shown(self) -> str:
+        """What it takes to be shown."""
+        return f"{sentences.SHOWN}{sentences.UNPAIRED[self.verdicts.origin]} {sentences.AT_LEVEL}"
 
     def unwell(self, verdict: ClaimVerdict) -> bool:
         """Whether the diagnosis belongs beside this claim."""
@@ -76,10 +91,9 @@ def gather(material: Material) -> Content:
         verdicts=verdicts,
         suite=suite,
         origin=origin_words(verdicts),
-        banner=SAID[verdicts.origin],
+        banner=" ".join(filter(None, (sentences.EXPLORATORY * verdicts.exploratory, SAID[verdicts.origin]))),
         overall=sentences.overall(verdicts),
-        multiplicity=sentences.multiplicity(len(registry.primaries(suite.id)), verdicts.alpha)
-        + sentences.two_looks(suite),
+        levels=sentences.levels(suite, len(registry.primaries(suite.id))),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
         claims=cards(material),
         sections=tuple((section, section.build(material)) for section in SECTIONS),

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 from lthbench.judging.diff import Change, Diff
 from lthbench.report.junit import properties
-from lthbench.report.numbers import interval
+from lthbench.report.numbers import deciding
 from lthbench.words import plain
 
 
@@ -27,7 +27,7 @@ def case(suite: ET.Element, name: str, change: Change) -> None:
     properties(
         element, kind=change.claim.kind, before=change.words[0], after=change.words[1], differs=change.differs
     )
-    before, now = map(interval, change.evidence)
+    before, now = deciding(change.before), deciding(change.after)
     numbers = f"{change.says}; mean {before} before, {now} now. {change.claim.why}"
     if change.changed:
         failure = ET.SubElement(element, "failure", type="verdict changed", message=plain(change.says))

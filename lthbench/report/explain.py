@@ -20,8 +20,8 @@ from lthbench.claims.schema import (
     threshold,
 )
 from lthbench.errors import UserError
-from lthbench.judging.verdict import ORIGINS, ClaimVerdict, LineResult, Verdicts
-from lthbench.judging.words import sizes
+from lthbench.judging.verdict import ORIGINS, ClaimVerdict, LineResult, Verdicts, verdict_word
+from lthbench.judging.words import clip_words, collapse_words, level_interval, sizes
 from lthbench.recipe.arms import ARMS
 from lthbench.report import numbers, sentences
 from lthbench.words import choices, plain
@@ -34,7 +34,7 @@ GATES = (
 )
 BAND_GATE = "dense accuracy lies in its registered band"
 STOP_GATE = "no early stop is censored by the end of training"
-THRESHOLD_GATE = "every run reaches the registered validation accuracy"
+THRESHOLD_GATE = "every run reaches the validation accuracy asked for"
 GIVEN_GATES = "what the results hold of these: no run diverged, no arm at chance, the band, masks and counts"
 
 
@@ -130,7 +130,9 @@ def hypothesis_words(line: Line, registration: Registration, suite: Suite) -> It
     for cell in dict.fromkeys(line.contrast.cells(registration.experiment)):
         yield from text(f"{cell}: {arm_words(cell.experiment, cell.arm, suite)}", "    ")
     yield from text(
-        f"{line.test}: {sentences.test_words(line.test)}; δ = {numbers.short(line.delta)} {line.unit}", "    "
+        f"{line.test}: {sentences.test_words(line.test, suite.exploratory)}; "
+        f"δ = {numbers.short(line.delta)} {line.unit}{clip(line.clip)}",
+        "    ",
     )
     if isinstance(line, Hypothesis):
         yield from text(f"margin from: {margin_words(line.margin_from, line.margin_rule)}", "    ")
@@ -140,23 +142,26 @@ def hypothesis_words(line: Line, registration: Registration, suite: Suite) -> It
         yield from text(f"planned effect {numbers.signed(e.effect)}, SD {numbers.fixed(e.sd)}{origin}", "    ")
 
 
+def clip(deltas: float | None) -> str:
+    """How much one replicate may count."""
+    return f"; each replicate counts at most ±{numbers.short(deltas)} δ" if deltas is not None else ""
+
+
 def arm_words(experiment: str, arm: str, suite: Suite) -> str:
     """An arm in words."""
     return ARMS[arm].says if suite.trains else suite.experiments[experiment].arms[arm]
 
 
 def level_words(registry: Registry, claim: Claim, suite: Suite) -> str:
-    """The level, and the family it comes from."""
-    look = suite.first_look
-    alpha, each = (look.alpha, " at the first look") if look else (suite.alpha, "")
+    """The level, and what it is a share of."""
     if claim.kind != "primary":
-        return f"{numbers.rate(alpha)}{each}, on its own: {claim.kind} claims are not corrected for their number"
+        return f"{sentences.at_level(suite, 1)}: {claim.kind} claims are not corrected for their number"
     primaries = registry.primaries(suite.id)
+    passes, fails = (verdict_word(verdict, suite.exploratory) for verdict in ("PASS", "FAIL"))
     return (
-        f"{numbers.rate(registry.level(suite.id, claim, alpha))}{each}: {numbers.rate(alpha)} shared equally by "
-        f"the {len(primaries)} primary claims ({', '.join(primaries)}), whatever the others come to. "
-        "The claim's p of PASS is the largest of its hypotheses', no correction inside; "
-        "for FAIL each hypothesis gets its share of the level"
+        f"{sentences.at_level(suite, len(primaries))}: {numbers.rate(suite.alpha)} shared equally by the "
+        f"{len(primaries)} primary claims ({', '.join(primaries)}), whatever the others come to. "
+        f"For {passes} every hypothesis has to reach it, for {fails} one its share of it"
     )
 
 
@@ -173,33 +178,38 @@ def gate_words(registration: Registration, suite: Suite) -> str:
 
 def verdict_part(claim: ClaimVerdict, verdicts: Verdicts, source: str) -> Iterator[str]:
     """The verdict, why, what would have changed it, and every number."""
-    origin = ORIGINS[verdicts.origin]
-    yield f"VERDICT {claim.verdict}" + (f" {origin}" if origin else f" (master seed {verdicts.master_seed})")
+    origin, exploratory = ORIGINS[verdicts.origin], verdicts.exploratory
+    word = verdict_word(claim.verdict, exploratory)
+    yield f"VERDICT {word}" + (f" {origin}" if origin else f" (master seed {verdicts.master_seed})")
     yield from text(source)
-    yield from text(f"{claim.verdict}: {sentences.MEANINGS[claim.verdict]}.")
+    yield from text(sentences.EXPLORATORY if exploratory else "")
+    yield from text(f"{word}: {sentences.MEANINGS[claim.verdict]}.")
     for reason in sentences.reasons(claim):
         yield from text(reason, "- why: ")
-    yield from text(sentences.otherwise(claim, verdicts.suite), "- otherwise: ")
+    yield from listing(collapse_words(claim.collapses, claim.experiment), "- ")
+    yield from text(sentences.otherwise(claim, verdicts.suite, exploratory), "- otherwise: ")
     for line in claim.hypotheses:
-        yield from line_words(line, f"- {line.id}: ")
+        yield from line_words(line, f"- {line.id}: ", exploratory)
     for line in claim.beside:
-        yield from line_words(line, f"- beside the verdict, {line.id} ({line.says}): ")
+        yield from line_words(line, f"- beside the verdict, {line.id} ({line.says}): ", exploratory)
     for gate in claim.gates:
         passed = "passed" if gate.passed else "FAILED"
         yield from text(f"{gate.name}: {gate.detail}", f"- gate {passed}: ")
     yield from listing(claim.magnitude, "- size: ")
 
 
-def line_words(line: LineResult, first: str) -> Iterator[str]:
+def line_words(line: LineResult, first: str, exploratory: bool = False) -> Iterator[str]:
     """The numbers of one line."""
     e = line.evidence
     if e is None:
         yield from text(f"no test: {line.undecidable or 'a number is missing'}", first)
         return
+    decision, passes, fails = (verdict_word(word, exploratory) for word in (line.decision, "PASS", "FAIL"))
     yield from text(
-        f"{line.decision}; mean {numbers.interval(e)} {line.unit} (95 % interval), SD {numbers.fixed(e['sd'])}, "
-        f"n = {sizes(line)}; PASS asks for {sentences.required(line)}: p = {numbers.p_value(e['p_pass'])} against "
-        f"{numbers.level(line.pass_level)}; FAIL asks for {sentences.opposite(line)}: "
+        f"{decision}; mean {numbers.interval(e)} {line.unit} (95 % interval; at the level that decides, "
+        f"{level_interval(line)}), SD {numbers.fixed(e['sd'])}, n = {sizes(line)}{clip_words(line)}; "
+        f"{passes} asks for {sentences.required(line)}: p = {numbers.p_value(e['p_pass'])} against "
+        f"{numbers.level(line.pass_level)}; {fails} asks for {sentences.opposite(line)}: "
         f"p = {numbers.p_value(e['p_fail'])} against {numbers.level(line.fail_level)}",
         first,
     )

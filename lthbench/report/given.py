@@ -28,6 +28,9 @@ SAID = {
 }
 
 
+TESTS = {"welch": "Welch's t test", "pooled": "the pooled t test"}
+
+
 @dataclass(frozen=True)
 class Counter:
     """A claim that qualifies another, with its verdict where this report has one."""
@@ -58,7 +61,7 @@ def counters(registry: Registry, claim: Claim, verdicts: Verdicts) -> list[Count
 
 
 def group_words(line: LineResult) -> str:
-    """The two groups of an unpaired line, and the pooled test beside Welch's."""
+    """The two groups of an unpaired line, how they were weighed, and the tests that decide nothing."""
     parts = []
     if line.groups:
         parts.append(" against ".join(one_group(group) for group in line.groups))
@@ -67,9 +70,10 @@ def group_words(line: LineResult) -> str:
     evidence = line.evidence or {}
     if "df" in evidence:
         parts.append(f"standard error {evidence['se']:.3f}, {evidence['df']:.1f} degrees of freedom")
-    if evidence.get("pooled_p_pass") is not None:
-        pooled = (numbers.p_value(evidence[key]) for key in ("pooled_p_pass", "pooled_p_fail"))
-        parts.append("pooled t test, deciding nothing: p of PASS {}, of FAIL {}".format(*pooled))
+    for test in ("welch", "pooled"):
+        if evidence.get(f"{test}_p_pass") is not None:
+            p = (numbers.p_value(evidence[f"{test}_p_{side}"]) for side in ("pass", "fail"))
+            parts.append(f"{TESTS[test]} alone, deciding nothing: p {' for and '.join(p)} against")
     if line.undecidable:
         parts.append(f"no test: {line.undecidable}")
     return "; ".join(parts)
@@ -84,11 +88,11 @@ def one_group(group: Group) -> str:
 
 
 def sweep_words(line: LineResult) -> str:
-    """What other margins would have given, the registered one among them."""
+    """What other margins would have given, the one that decides among them."""
     if not line.sweep:
         return ""
     decisions = {float(margin): str(decision) for margin, decision in line.sweep}
-    decisions[line.delta] = f"{line.decision} (registered)"
+    decisions[line.delta] = f"{line.decision} (decides)"
     return f"{line.id}: " + ", ".join(
         f"{margin:g} {line.unit} {decisions[margin]}" for margin in sorted(decisions)
     )
@@ -140,5 +144,10 @@ def origin_words(verdicts: Verdicts) -> str:
 
 
 def source_lines(provenance: Sequence[dict[str, Any]]) -> list[str]:
-    """Files that results came from."""
-    return [f"{entry['file']} (sha256 {str(entry['sha256'])[:16]})" for entry in provenance if "file" in entry]
+    """Files that results came from, each with what is to be known about it."""
+    return [
+        line
+        for entry in provenance
+        if "file" in entry
+        for line in (f"{entry['file']} (sha256 {str(entry['sha256'])[:16]})", *entry.get("notes", ()))
+    ]

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
+from lthbench.judging.verdict import ClaimVerdict
+
 NOTHING = "–"
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
@@ -65,6 +67,15 @@ def span(counts: Iterable[Any]) -> str:
     """`12`, or `8 to 12` where they differ."""
     known = sorted({int(number) for number in counts})
     return str(known[0]) if len(known) == 1 else f"{known[0]} to {known[-1]}"
+
+
+def deciding(claim: ClaimVerdict | None, unit: bool = False) -> str:
+    """Mean and 95 % interval of the hypothesis that decided, which is named where the claim has several."""
+    if claim is None:
+        return NOTHING
+    line = claim.deciding
+    name = f"{line.id}: " if len(claim.hypotheses) > 1 and line.evidence else ""
+    return f"{name}{interval(line.evidence)}" + f" {line.unit}" * (unit and line.evidence is not None)
 
 
 def interval(evidence: dict[str, Any] | None) -> str:

@@ -7,10 +7,10 @@ import jinja2
 from markupsafe import Markup
 
 from lthbench.judging.verdict import SYMBOLS
+from lthbench.judging.words import sizes
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
 from lthbench.report.figures.style import slug
-from lthbench.stats.rule import ROWS
 from lthbench.words import plain
 
 MARKUP = (
@@ -59,10 +59,11 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
         symbols=SYMBOLS,
         meanings=sentences.MEANINGS,
         verified=sentences.VERIFIED,
-        tests={test: sentences.test_words(test) for test in ROWS},
         reduced=sentences.REDUCED,
         required=sentences.required,
+        deciding=numbers.deciding,
         interval=numbers.interval,
+        sizes=sizes,
         whole=numbers.whole,
         rate=numbers.rate,
         slug=slug,

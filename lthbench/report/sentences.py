@@ -4,33 +4,54 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lthbench.claims.schema import Suite
-from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts
+from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts, verdict_word
 from lthbench.judging.words import line_words, look_words
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.report.numbers import count, rate, short
 from lthbench.stats.rule import fail_words, pass_words
 
 MEANINGS = {
-    "PASS": "the registered hypotheses are shown",
-    "FAIL": "the opposite of a registered hypothesis is shown",
+    "PASS": "every hypothesis shows what its test asks for",
+    "FAIL": "a hypothesis is refuted: it is shown smaller than δ or reversed, worse than −δ, or outside ±δ",
     "INCONCLUSIVE": "the evidence does not decide; this is not a pass",
     "NOT DECIDABLE": "the results allow no test: a single run, or no SD or n; this is not a pass",
     "BLOCKED": "a sanity gate failed, so the numbers mean nothing",
     "NOT RUN": "results the claim needs are not there",
 }
+SHOWN = (
+    "the larger of two p values, of the one-sided paired t test and of the exact sign-flip test, is at or below "
+    "the level."
+)
+UNPAIRED = {
+    "own": "",
+    "published": " Where replicates are not paired, p is that of Welch's one-sided t test alone; no exact test "
+    "confirms it.",
+    "given": " Where no pairing is known, p is no smaller than any pairing would give, nor than that of Welch's "
+    "t test or of the permutation test (exact, up to 40 runs).",
+}
+AT_LEVEL = (
+    "Beside the 95 % interval stands the t interval at the level that p for is held against: at that level the t "
+    "test alone shows the mean above its lower end, or below its upper one."
+)
 VERIFIED = {
     "paper": "read in the paper itself",
     "data": "computed from the authors' released data",
     "secondary": "read in another publication that reports it",
     "memory": "recalled and not yet checked",
 }
+EXPLORATORY = (
+    "Exploratory: nothing was tuned or registered for these networks, margins included. The words say what these "
+    "replicates show here, and decide no claim."
+)
 REDUCED = "A reduced-scale verdict never stands for the paper-scale claim."
 TUNING_SEEDS = 1000
 
 
-def test_words(test: str) -> str:
+def test_words(test: str, exploratory: bool) -> str:
     """A test in one sentence."""
-    return f"PASS when the mean is shown {pass_words(test, 'δ')}; FAIL when it is shown {fail_words(test, 'δ')}"
+    passes, fails = (verdict_word(verdict, exploratory) for verdict in ("PASS", "FAIL"))
+    asked, against = pass_words(test, "δ"), fail_words(test, "δ")
+    return f"{passes} when the mean is shown {asked}; {fails} when it is shown {against}"
 
 
 def required(line: LineResult) -> str:
@@ -47,26 +68,30 @@ def reasons(claim: ClaimVerdict) -> list[str]:
     """Why the verdict is what it is: at which look, then one entry per hypothesis that decided it.
 
     What no hypothesis decided has the one reason that judging wrote: a gate, missing runs, data without a test.
+    What judging said besides comes last: a second look that was not taken.
     """
     deciding = [line for line in claim.hypotheses if claim.verdict in ("PASS", line.decision)]
     alike = claim.verdict == "NOT DECIDABLE" and len({line.undecidable for line in claim.hypotheses}) == 1
     if alike or not deciding:
         return [claim.why]
     look = look_words(claim.look, claim.replicates, complete=True).strip()
-    return [look] * bool(look) + [line_words(line) for line in deciding]
+    said = [look] * bool(look) + [line_words(line) for line in deciding]
+    start, _, besides = claim.why.partition(" ".join(said))
+    return said + [besides.strip()] * bool(besides and not start)
 
 
-def otherwise(claim: ClaimVerdict, suite: str) -> str:
+def otherwise(claim: ClaimVerdict, suite: str, exploratory: bool = False) -> str:
     """What would have changed the verdict."""
+    passes, fails = (verdict_word(verdict, exploratory) for verdict in ("PASS", "FAIL"))
     several = len(claim.hypotheses) > 1
     asked = "; ".join(f"{h.id} {required(h)}" for h in claim.hypotheses)
     against = "; ".join(f"{h.id} {opposite(h)}" for h in claim.hypotheses)
     if claim.verdict == "PASS":
         which = "any one of these" if several else "this"
-        return f"It would have failed if {which} had been shown: {against}. With neither shown: INCONCLUSIVE."
+        return f"{fails} if {which} had been shown: {against}. With neither shown: INCONCLUSIVE."
     if claim.verdict == "FAIL":
         which = "all of these" if several else "this"
-        return f"It would have passed if {which} had been shown: {asked}."
+        return f"{passes} if {which} had been shown: {asked}."
     if claim.verdict == "INCONCLUSIVE":
         return claim.settle or ""
     if claim.verdict == "NOT DECIDABLE":
@@ -85,40 +110,44 @@ def overall(verdicts: Verdicts) -> str:
     code = f"(exit code {verdicts.exit_code})"
     if not primary:
         return f"No primary claim is in this report {code}."
+    one, more = ("is supported here", "are supported here") if verdicts.exploratory else ("passes", "pass")
     passed = [claim for claim in primary if claim.verdict == "PASS"]
     if len(passed) == len(primary):
-        which = {1: "The primary claim passes", 2: "Both primary claims pass"}
-        return f"{which.get(len(primary), f'All {count(len(primary))} primary claims pass')} {code}."
-    others = ", ".join(f"{claim.id} {claim.verdict}" for claim in primary if claim.verdict != "PASS")
-    passes = "pass" if len(passed) > 1 else "passes"
+        which = {1: f"The primary claim {one}", 2: f"Both primary claims {more}"}
+        return f"{which.get(len(primary), f'All {count(len(primary))} primary claims {more}')} {code}."
+    words = {claim.id: verdict_word(claim.verdict, verdicts.exploratory) for claim in primary}
+    others = ", ".join(f"{claim.id} {words[claim.id]}" for claim in primary if claim.verdict != "PASS")
     number = count(len(passed)).capitalize() if passed else "None"
-    return f"{number} of {count(len(primary))} primary claims {passes}; not passed: {others} {code}."
+    verb = more if len(passed) > 1 else one
+    return f"{number} of {count(len(primary))} primary claims {verb}; the others: {others} {code}."
 
 
-def multiplicity(primaries: int, alpha: float) -> str:
-    """How many looks, and how that is paid for."""
-    family = (
-        f"The {count(primaries)} primary claims of the suite form one Holm family at {rate(alpha)}, "
-        "so the chance of any false PASS among them is at most that (likewise for any false FAIL). "
-        if primaries > 1
-        else f"The primary claim is judged at {rate(alpha)}. " * primaries
+def levels(suite: Suite, primaries: int) -> str:
+    """At which levels the claims of a suite are judged, and what that bounds."""
+    alpha = rate(suite.alpha)
+    bounded = (
+        f"Where the tests hold their level, the chance of any false PASS among them is at most {alpha}, and so is "
+        "that of any false FAIL; skewed noise can break it (docs/calibration.md). " * (not suite.exploratory)
+    )
+    family = {0: "", 1: f"The primary claim is judged {at_level(suite, 1)}. "}.get(
+        primaries,
+        f"Each of the {count(primaries)} primary claims is judged {at_level(suite, primaries)}: equal shares of "
+        f"{alpha}, whatever the others come to. {bounded}",
     )
     return (
-        f"{family}Every other claim (secondary, counter, popular) is judged at {rate(alpha)} on its own, "
-        "and so is every line beside a verdict: those are not corrected for their number. "
-        "The exit code comes from the primary claims alone."
+        f"{family}Every other claim, and every line beside a verdict, is judged {at_level(suite, 1)}: those are "
+        "not corrected for their number. The exit code comes from the primary claims alone."
     )
 
 
-def two_looks(suite: Suite | None) -> str:
-    """How alpha is split where a suite has a first look; nothing for others."""
-    look = suite.first_look if suite else None
-    if suite is None or look is None:
-        return ""
+def at_level(suite: Suite, share: int) -> str:
+    """The level of one of `share` claims, at both looks where there are two."""
+    look = suite.first_look
+    if look is None:
+        return f"at {rate(suite.alpha / share)}"
     return (
-        f" Alpha is split between two looks: claims are judged with {look.replicates} replicates at "
-        f"{rate(look.alpha)}, and those that are inconclusive there go on and are judged with all of theirs at "
-        f"{rate(suite.alpha - look.alpha)}."
+        f"at {rate(look.alpha / share)} with {look.replicates} replicates and, if inconclusive there, at "
+        f"{rate((suite.alpha - look.alpha) / share)} with all of its own"
     )
 
 

@@ -10,6 +10,7 @@ from lthbench.files import write_text
 from lthbench.footprint.format import Footprint
 from lthbench.judging.verdict import Verdicts, to_json
 from lthbench.report.content import gather
+from lthbench.report.figures.headlines import headlines_plot
 from lthbench.report.junit import junit
 from lthbench.report.render import html, markdown
 from lthbench.report.section import Material
@@ -25,7 +26,7 @@ def write_report(
 ) -> None:
     """Write index.html, report.md, verdicts.json, junit.xml and figures/*.svg into the folder."""
     content = gather(Material(registry, verdicts, tidy, provenance, footprint))
-    pictures = content.pictures()
+    pictures = [*content.pictures(), *filter(None, [headlines_plot(verdicts)])]  # the last for other pages to show
     for picture in pictures:
         write_text(folder / "figures" / f"{picture.name}.svg", picture.svg)
     for old in set((folder / "figures").glob("*.svg")) - {folder / "figures" / f"{p.name}.svg" for p in pictures}:

@@ -113,17 +113,38 @@ class Rule:
 # The row in words; `delta` is the margin as it is printed, with its unit or without.
 
 
-def pass_words(test: str, delta: str) -> str:
-    """What PASS must show, after "the mean is": `above 0 with a mean of at least 2`, `between −1 and 1`."""
+def shown_words(test: str, delta: str) -> str:
+    """What PASS must show, after "the mean is": `above 0`, `between −1 and 1`."""
     row = ROWS[test]
     edges = [edge(bound, delta) for bound in row.passes]
-    shown = f"between {' and '.join(edges)}" if len(edges) > 1 else f"{row.passes[0].side} {edges[0]}"
-    return shown + f" with a mean of at least {delta}" * (row.least is not None)
+    return f"between {' and '.join(edges)}" if len(edges) > 1 else f"{row.passes[0].side} {edges[0]}"
+
+
+def pass_words(test: str, delta: str) -> str:
+    """All that PASS asks for: `above 0 and, untested, at least 2`. The tests show no more than the first part."""
+    return shown_words(test, delta) + f" and, untested, at least {delta}" * (ROWS[test].least is not None)
 
 
 def fail_words(test: str, delta: str) -> str:
     """What FAIL must show, any of it: `below −1 or above 1`."""
     return " or ".join(f"{bound.side} {edge(bound, delta)}" for bound in ROWS[test].fails)
+
+
+def failing_bound(test: str, delta: float, mean: float) -> Bound:
+    """Which bound of FAIL a mean lies beyond; the first where it lies beyond none."""
+    fails = ROWS[test].fails
+    beyond = (b for b in fails if (mean < b.at * delta if b.side == "below" else mean > b.at * delta))
+    return next(beyond, fails[0])
+
+
+def failure_words(test: str, bound: Bound) -> str:
+    """What it means that a mean is shown beyond a bound of FAIL."""
+    row = ROWS[test]
+    if bound == row.reverses:
+        return "reversed"
+    if len(row.fails) > 1:
+        return "different by more than the margin"
+    return "smaller than required" if bound.at > 0 else "worse by more than the margin"
 
 
 def edge(bound: Bound, delta: str) -> str:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import lthbench
+from lthbench.drive.answer import Answer, Claim
 from lthbench.judging.verdict import to_json
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,22 @@ def test_differences_are_those_of_the_verdicts_file(answer) -> None:
         np.testing.assert_array_equal(claim.differences, stored[claim.id]["hypotheses"][0]["d"])
         for line in stored[claim.id]["beside"]:
             np.testing.assert_array_equal(claim.differences_of(line["id"]), line["d"])
+
+
+def test_numbers_are_those_of_the_hypothesis_that_decided(answer) -> None:
+    claim = answer["ST-2"].details
+    one, two, three = claim.hypotheses
+    closest = replace(two, evidence=two.evidence | {"p_pass": 0.006})
+    told = Claim(replace(claim, hypotheses=[one, closest, three]))
+    np.testing.assert_array_equal(told.differences, two.d)
+    assert "H2: −0.59 [" in str(told)
+
+
+def test_an_exploratory_answer_prints_words_of_its_own(answer) -> None:
+    own = Answer(replace(answer.verdicts, exploratory=True), answer.material)
+    assert "✓ SUPPORTED HERE" in str(own["FC-1"])
+    assert own["FC-1"].verdict == "PASS"
+    assert " PASS " not in str(own)
 
 
 def test_a_table_has_a_row_per_hypothesis_and_line_beside(answer) -> None:
@@ -77,7 +95,7 @@ def test_a_file_and_a_pandas_table_are_judged_alike() -> None:
     assert from_file["FC-8"] == from_table["FC-8"]
     assert from_table.notes == from_file.notes
     assert "FC-8: n = 9 given, 20 registered" in str(from_table)
-    assert len(from_table["FC-8"].differences) == 9
+    assert len(from_table["FC-8"].differences) == 8  # the first look's
     pd.testing.assert_frame_equal(table, before)
 
 

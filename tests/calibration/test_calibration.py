@@ -10,17 +10,18 @@ from typer.testing import CliRunner
 
 from lthbench.calibration import noise, reading, store, table
 from lthbench.calibration.design import Column, Design, Truth, design_of, measured, planned
-from lthbench.calibration.family import PValues, alone, holm, in_family
 from lthbench.calibration.looks import looked
 from lthbench.calibration.pvalues import p_fail, p_pass
+from lthbench.calibration.shift import shift_to
 from lthbench.calibration.simulate import World, deviations, rates
-from lthbench.calibration.study import study
+from lthbench.calibration.study import shapes_of, study
+from lthbench.calibration.verdicts import PValues, settle
 from lthbench.claims.load import Registry, load
 from lthbench.cli.app import app
 from lthbench.errors import UserError
 from lthbench.results.tidy import read
-from lthbench.stats.decision import Rule, claim_p_fail, claim_p_pass, combine, decide, weigh
-from lthbench.stats.multiplicity import holm_levels
+from lthbench.stats.decision import Rule, combine, decide, weigh
+from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import power
 
 COLUMNS = (
@@ -45,30 +46,43 @@ def world(effect: float = 1.0, sd: float = 0.6, shape: str = "normal", simulatio
     return World(TOY, Truth("true", effects, np.full(k, sd), np.eye(k)), shape, simulations, 0, **more)
 
 
-def test_simulated_families_are_decided_as_the_judge_decides_them() -> None:
+CLIPPED = replace(TOY, columns=tuple(replace(c, rule=replace(c.rule, clip=1.5)) for c in COLUMNS))
+
+
+@pytest.mark.parametrize("design", [TOY, CLIPPED], ids=["plain", "clipped"])
+def test_simulated_suites_are_decided_as_the_judge_decides_them(design: Design) -> None:
     rng = np.random.default_rng(5)
     d = rng.standard_normal((400, 9, 5)) * 0.6 + rng.uniform(-1.2, 1.2, (400, 1, 5))
     p = PValues(
-        *(np.stack([f(d[:, :, i], c.rule, 0.05) for i, c in enumerate(COLUMNS)], 1) for f in (p_pass, p_fail))
+        *(
+            np.stack([f(d[:, :, i], c.rule, 0.05) for i, c in enumerate(design.columns)], 1)
+            for f in (p_pass, p_fail)
+        )
     )
-    found = in_family(p, TOY)
+    found = settle([p], [0.05], design)
     seen = set()
     for s in range(400):
-        evidence = {c: [weigh(d[s, :, i], COLUMNS[i].rule) for i in TOY.of(c)] for c in KINDS}
-        passes = holm_levels({c: claim_p_pass(evidence[c]) for c in TOY.primaries})
-        fails = holm_levels({c: claim_p_fail(evidence[c]) for c in TOY.primaries})
-        for claim, each in evidence.items():
-            share = fails.get(claim, 0.05) / len(each)
-            verdict = combine([decide(e, passes.get(claim, 0.05), share) for e in each])
+        for claim, kind in KINDS.items():
+            level = fixed_level(3) if kind == "primary" else 0.05
+            evidence = [weigh(d[s, :, i], design.columns[i].rule) for i in design.of(claim)]
+            verdict = combine([decide(e, level, level / len(evidence)) for e in evidence])
             assert (verdict == "PASS", verdict == "FAIL") == tuple(side[s] for side in found[claim])
             seen.add((claim, verdict))
     assert len(seen) == 12  # every verdict of every claim was met
 
 
-def test_holm_is_holm() -> None:
-    p = np.round(np.random.default_rng(6).uniform(0, 0.06, (500, 4)), 3)
-    wanted = [list(holm_levels(dict(enumerate(row))).values()) for row in p]
-    assert np.array_equal(holm(p, 0.05), wanted)
+def test_an_earlier_look_is_final_and_no_claim_moves_another() -> None:
+    shows, nothing = np.full((1, 5), 0.001), np.ones((1, 5))
+    looks = [PValues(shows, nothing), PValues(nothing, shows)]
+    assert all(passed and not failed for passed, failed in settle(looks, [0.02, 0.03], TOY).values())
+    looks = [PValues(nothing, shows), PValues(shows, nothing)]
+    assert all(failed and not passed for passed, failed in settle(looks, [0.02, 0.03], TOY).values())
+    p = PValues(np.full((1, 5), 0.03), nothing)
+    found = settle([p], [0.05], TOY)
+    assert found["D"][0].all()  # secondary: at alpha
+    assert not found["A"][0].any()  # one of three primary claims, at 0.05 / 3
+    others_pass = p.replaced({i: (np.zeros(1), np.ones(1)) for i in (1, 2, 3)})
+    assert not settle([others_pass], [0.05], TOY)["A"][0].any()
 
 
 @pytest.mark.parametrize("shape", noise.SHAPES)
@@ -79,6 +93,32 @@ def test_noise_has_mean_zero_and_the_sd_it_says(shape: str) -> None:
     assert x.std() == pytest.approx(wanted, rel=0.05)  # t with 3 degrees of freedom: slow to converge
 
 
+def test_collapses_are_as_many_and_as_far_as_they_say() -> None:
+    for name, (rate, side) in noise.COLLAPSES.items():
+        if not rate:
+            continue
+        x = deviations(world(sd=1.0, shape=name, simulations=4000))
+        far = side * x > noise.FAR / 2
+        assert far.mean() == pytest.approx(rate, rel=0.2)
+        assert np.array_equal(far.any(axis=2), far.all(axis=2))  # in every hypothesis
+        assert side * x[far].mean() == pytest.approx(noise.FAR, abs=0.5)
+    assert set(noise.COLLAPSED) == set(noise.COLLAPSES) - {"none collapses"}
+
+
+def test_runs_collapse_in_the_worlds_of_a_suite_that_clips() -> None:
+    truth = world().truth
+    assert set(shapes_of(CLIPPED, truth)) - set(shapes_of(TOY, truth)) == set(noise.COLLAPSED)
+    assert not TOY.clips
+
+
+@pytest.mark.parametrize("clip", [None, 1.5])
+@pytest.mark.parametrize("bound", [-0.8, 0.0, 0.8])
+def test_noise_is_shifted_until_the_mean_that_counts_is_on_the_boundary(clip: float | None, bound: float) -> None:
+    rule = Rule("equivalence", 0.8, clip)
+    x = np.random.default_rng(7).lognormal(size=(5000, 8))
+    assert rule.clipped(x + shift_to(x, rule, bound)).mean() == pytest.approx(bound, abs=1e-8)
+
+
 def test_power_is_what_the_exact_theory_says() -> None:
     # Far above the sign-flip floor, where the theory's bound on that test does not matter.
     one = Design("one", 0.05, {"A": "primary"}, (Column("A", "H1", Rule("non-inferiority", 1.0), 16),))
@@ -87,7 +127,7 @@ def test_power_is_what_the_exact_theory_says() -> None:
     wanted = power(Rule("non-inferiority", 1.0), 0.0, 1.5, 16, 0.05)
     assert found["claims"]["A"]["power"] == pytest.approx(wanted, abs=0.02)
     assert found["claims"]["A"]["false_pass_at_boundary"] == pytest.approx(0.045, abs=0.01)
-    assert found["all_primaries_pass"] == found["claims"]["A"]["power_in_family"]
+    assert found["all_primaries_pass"] == found["claims"]["A"]["power"]
 
 
 def test_with_normal_noise_no_error_rate_exceeds_alpha() -> None:
@@ -96,7 +136,6 @@ def test_with_normal_noise_no_error_rate_exceeds_alpha() -> None:
     assert found["any_false_pass"] <= limit
     for claim in found["claims"].values():
         assert max(rate for name, rate in claim.items() if "boundary" in name) <= limit
-        assert claim["power_first_level"] <= claim["power_in_family"] <= claim["power"]
 
 
 def test_more_noise_never_gives_more_power_and_more_replicates_never_less() -> None:
@@ -207,10 +246,3 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
 def test_released_results_have_no_design_to_simulate() -> None:
     done = CliRunner().invoke(app, ["calibrate", "published"])
     assert isinstance(done.exception, UserError)
-
-
-def test_levels_before_the_family() -> None:
-    p = PValues(np.full((1, 5), 0.03), np.ones((1, 5)))
-    assert alone(p, TOY, 0.05)["A"][0].all()
-    assert not in_family(p, TOY)["A"][0].any()  # three at 0.03 against 0.05 / 3
-    assert in_family(p, TOY)["D"][0].all()

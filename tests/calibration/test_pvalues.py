@@ -10,7 +10,14 @@ from lthbench.calibration import pvalues
 from lthbench.stats.decision import Rule, claim_p_fail, claim_p_pass, weigh
 from lthbench.stats.location import shown_pvalue, sign_flip_pvalue, t_pvalue
 
-RULES = [Rule("superiority", 0.8), Rule("non-inferiority", 0.5), Rule("equivalence", 0.7)]
+RULES = [
+    Rule("superiority", 0.8),
+    Rule("non-inferiority", 0.5),
+    Rule("equivalence", 0.7),
+    Rule("superiority", 0.8, clip=3.0),
+    Rule("non-inferiority", 0.5, clip=1.5),
+    Rule("equivalence", 0.7, clip=1.5),
+]
 
 
 @pytest.mark.parametrize("n", [2, 3, 7, 8, 12, 16])
@@ -45,7 +52,7 @@ def test_shown_is_exact_up_to_alpha_and_above_alpha_beyond(side: str) -> None:
     assert (found <= wanted * (1 + 1e-9)).all()
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.test)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.test}, {rule.clip}")
 def test_hypotheses_are_weighed_as_the_judge_does(rule: Rule) -> None:
     d = (
         np.random.default_rng(3).standard_normal((500, 10)) * 0.6

@@ -35,8 +35,8 @@ def test_a_clear_claim_is_settled_at_the_first_look_and_an_open_one_at_the_secon
     assert found["B-1"].pass_level == 0.06 / 2
     assert len(found["A-1"].hypotheses[0].d) == FIRST
     assert len(found["B-1"].hypotheses[0].d) == N
-    assert found["A-1"].why.startswith(f"Decided at the first look, with {FIRST} replicates.")
-    assert found["B-1"].why.startswith(f"Decided at the second look, with {N} replicates.")
+    assert found["A-1"].why.startswith(f"Judged at the first look, with {FIRST} replicates.")
+    assert found["B-1"].why.startswith(f"Judged at the second look, with {N} replicates.")
 
 
 def test_later_replicates_never_change_what_the_first_look_settled() -> None:

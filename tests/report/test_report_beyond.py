@@ -98,8 +98,8 @@ def test_numbers_without_a_partner_say_why(registry, verdicts) -> None:
     assert not part.pairs
     why = {row.published: row.reason for row in part.alone if row.claim == "A-3"}
     assert "memory" in why["+1.00 pp"]
-    assert why["+2.00 pp"] == "no hypothesis is registered for it"
-    assert why["+3.00 pp"] == "H9 is not registered in suite mini"
+    assert why["+2.00 pp"] == "no hypothesis measures it"
+    assert why["+3.00 pp"] == "suite mini has no H9"
     assert why["+4.00 pp"] == "only what suite another measures corresponds to it"
     assert why["+5.00 iterations"] == "ours is in pp"
 

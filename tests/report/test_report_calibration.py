@@ -81,3 +81,12 @@ def test_words_follow_the_numbers(loaded) -> None:
     assert "below the 98 %" in reading.together(worse)
     assert not reading.exceeds(found, 0.052)  # within what 20,000 simulations can tell
     assert reading.exceeds(found, 0.06)
+
+
+def test_a_clipped_registration_says_what_its_boundary_is_and_that_runs_collapse(loaded) -> None:
+    found = store.find(loaded, "quick")
+    assert "clipped" not in " ".join(calibration.said(found))
+    clipped = found | {"hypotheses": [h | {"clip": 2.0} for h in found["hypotheses"]]}
+    words = " ".join(calibration.said(clipped))
+    assert "the mean of the clipped d" in words
+    assert "collapse to 40 SDs" in words

@@ -17,7 +17,7 @@ REFERENCE = Path(__file__).parents[2] / "reports/reference"
 @pytest.mark.parametrize(
     ("test", "asked", "against"),
     [
-        ("superiority", "above 0 with a mean of at least 1.5 pp", "below 1.5 pp"),
+        ("superiority", "above 0 and, untested, at least 1.5 pp", "below 1.5 pp"),
         ("non-inferiority", "above −1.5 pp", "below −1.5 pp"),
         ("equivalence", "between −1.5 and 1.5 pp", "below −1.5 or above 1.5 pp"),
     ],
@@ -30,25 +30,46 @@ def test_what_a_rule_asks(verdicts, test, asked, against) -> None:
 
 def test_what_would_have_changed_the_verdict(verdicts) -> None:
     said = [sentences.otherwise(claim, "mini") for claim in verdicts.claims]
-    assert said[0].startswith("It would have failed if this had been shown: H1 below −1.5 pp.")
-    assert said[1] == "It would have passed if this had been shown: H1 above 0 with a mean of at least 1.5 pp."
+    assert said[0] == "FAIL if this had been shown: H1 below −1.5 pp. With neither shown: INCONCLUSIVE."
+    assert said[1] == "PASS if this had been shown: H1 above 0 and, untested, at least 1.5 pp."
     assert said[2] == "H1: n = 40 would settle it."
     assert "diagnosis only" in said[3]
     assert "lthbench run mini --claim A-5" in said[4]
+    there = sentences.otherwise(verdicts.claims[1], "mini", exploratory=True)
+    assert there.startswith("SUPPORTED HERE if this had been shown: ")
 
 
 def test_overall(verdicts) -> None:
     assert sentences.overall(verdicts) == (
-        "One of three primary claims passes; not passed: A-2 FAIL, A-3 INCONCLUSIVE (exit code 1)."
+        "One of three primary claims passes; the others: A-2 FAIL, A-3 INCONCLUSIVE (exit code 1)."
     )
     missing = [replace(claim, verdict="NOT RUN") for claim in verdicts.claims[1:3]]
     assert sentences.overall(replace(verdicts, claims=missing, exit_code=4)) == (
-        "None of two primary claims passes; not passed: A-2 NOT RUN, A-3 NOT RUN (exit code 4)."
+        "None of two primary claims passes; the others: A-2 NOT RUN, A-3 NOT RUN (exit code 4)."
     )
     passing = [replace(claim, verdict="PASS") for claim in verdicts.claims]
     assert sentences.overall(replace(verdicts, claims=passing, exit_code=0)) == (
         "All three primary claims pass (exit code 0)."
     )
+    assert sentences.overall(replace(verdicts, exploratory=True)) == (
+        "One of three primary claims is supported here; the others: A-2 NOT SUPPORTED HERE, A-3 INCONCLUSIVE "
+        "(exit code 1)."
+    )
+
+
+def test_levels_say_no_more_than_the_tests_hold() -> None:
+    quick, long = (sentences.levels(REGISTRY.suites[name], 4) for name in ("quick", "cpu-long"))
+    assert quick.startswith(
+        "Each of the four primary claims is judged at 0.625 % with 8 replicates and, if inconclusive there, at "
+        "0.625 % with all of its own: equal shares of 5 %, whatever the others come to. Where the tests hold "
+        "their level, the chance of any false PASS among them is at most 5 %"
+    )
+    assert "skewed noise can break it" in quick
+    assert "line beside a verdict, is judged at 2.5 % with 8 replicates" in quick
+    assert "judged at 1.25 %: equal shares of 5 %" in long
+    assert sentences.levels(REGISTRY.suites["cpu-long"], 1).startswith("The primary claim is judged at 5 %. Every")
+    own = REGISTRY.suites["cpu-long"].model_copy(update={"exploratory": True})
+    assert "chance of any" not in sentences.levels(own, 4)
 
 
 def test_reasons_are_the_look_and_the_hypotheses_that_decided(verdicts) -> None:
@@ -57,8 +78,10 @@ def test_reasons_are_the_look_and_the_hypotheses_that_decided(verdicts) -> None:
     second = replace(first, id="H2", decision="FAIL")
     passed = replace(claim, hypotheses=[first, replace(first, id="H2")], look=1)
     look, *both = sentences.reasons(passed)
-    assert look == "Decided at the first look, with 8 replicates."
+    assert look == "Judged at the first look, with 8 replicates."
     assert [words.partition(":")[0] for words in both] == ["H1 (a. H2 (b))", "H2 (a. H2 (b))"]
+    late = replace(passed, why=" ".join([look, *both, "The second look is not taken."]))
+    assert sentences.reasons(late) == [look, *both, "The second look is not taken."]
     failed = replace(claim, verdict="FAIL", hypotheses=[first, second])
     assert [words[:3] for words in sentences.reasons(failed)] == ["H2 "]
 

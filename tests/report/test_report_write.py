@@ -11,8 +11,9 @@ from report_sample import HOSTILE, VERDICTS
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import NO_RULE
 from lthbench.judging.gates.checks import GateResult
-from lthbench.judging.verdict import from_json, to_json
+from lthbench.judging.verdict import Collapses, from_json, to_json
 from lthbench.report.content import SECTIONS
+from lthbench.report.sentences import EXPLORATORY
 from lthbench.report.write import write_report
 
 
@@ -52,7 +53,7 @@ def page(report) -> Page:
 
 def test_all_files_are_there(report) -> None:
     figures = [f"{i}.svg" for i, word in VERDICTS.items() if word != "NOT RUN"]
-    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg"]
+    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg", "headlines.svg"]
     expected = {"index.html", "report.md", "verdicts.json", "junit.xml", *(f"figures/{name}" for name in figures)}
     assert set(files(report)) == expected
 
@@ -173,6 +174,45 @@ def test_junit_counts_failures_and_errors(report) -> None:
     assert all(
         case.attrib["classname"] == "lthbench.mini" and "time" not in case.attrib for case in found.values()
     )
+
+
+def test_tables_show_the_hypothesis_that_decided(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    claim = verdicts.claims[0]
+    other = replace(
+        claim.hypotheses[0], id="H2", evidence=claim.hypotheses[0].evidence | {"p_pass": 0.01, "mean": 1}
+    )
+    changed = replace(verdicts, claims=[replace(claim, hypotheses=[*claim.hypotheses, other])])
+    write_report(tmp_path, registry, changed, tidy, provenance)
+    assert "| H2: +1.00 [−2.85, −2.45] pp |" in (tmp_path / "report.md").read_text()
+    assert "<small>H2 of 2;" in (tmp_path / "index.html").read_text()
+
+
+def test_every_interval_says_its_level_and_collapses_are_a_line(
+    tmp_path, registry, verdicts, tidy, provenance
+) -> None:
+    claim = replace(verdicts.claims[0], collapses=[Collapses("tiny:ticket@2", 1, 8, 15.0, 0.003, 0.527)])
+    write_report(tmp_path, registry, replace(verdicts, claims=[claim]), tidy, provenance)
+    for name in ("index.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "collapsed (at or below 15 %): ticket@2 1 of 8, 95 % interval 0.3 to 52.7 %" in text
+        assert "90 %: −2.81 to −2.49" in text  # 5 % on either side, mean -2.65, SD 0.24
+
+
+def test_an_exploratory_report_neither_passes_nor_fails(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    own = registry.suites["mini"].model_copy(update={"exploratory": True})
+    known = replace(registry, suites={"mini": own})
+    write_report(tmp_path, known, replace(verdicts, exploratory=True), tidy, provenance)
+    for name in ("index.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert text.count(EXPLORATORY) == 1
+        assert "✗ NOT SUPPORTED HERE" in text or "</span> NOT SUPPORTED HERE" in text
+        assert re.search(r"\b(PASS|FAIL)\b", text) is None
+        assert "pre-registered" not in text
+        assert "Registered: n" not in text
+    names = [case.attrib["name"] for case in ET.parse(tmp_path / "junit.xml").getroot().iter("testcase")]
+    assert all(name.endswith(" (exploratory)") for name in names)
+    assert ET.parse(tmp_path / "junit.xml").getroot().find(".//failure").attrib["type"] == "NOT SUPPORTED HERE"
+    assert '"verdict": "FAIL"' in (tmp_path / "verdicts.json").read_text()
 
 
 def test_hostile_text_stays_text(tmp_path, registry, verdicts, tidy, provenance) -> None:

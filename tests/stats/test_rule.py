@@ -145,17 +145,21 @@ def test_verdicts_reports_and_figures_speak_of_it() -> None:
         "H1", "says", "final_test_accuracy", "ticket@2 - reinit@2", BY_DELTA, 1.5, "pp", d, d, [0.0] * 6,
         vars(evidence), decide(evidence, 0.05, 0.05), 0.05, 0.05,
     )  # fmt: skip
-    assert "shown above 1.5 pp, p = " in line_words(result)
-    assert "shown below 1.5 pp, p = " in line_words(replace(result, decision="FAIL"))
+    assert "shown above 1.5 pp (p = " in line_words(result)
+    failed = line_words(replace(result, decision="FAIL"))
+    assert "shown below 1.5 pp (p = " in failed
+    assert failed.endswith("): smaller than required.")
     assert sentences.required(result) == "above 1.5 pp"
     assert sentences.opposite(result) == "below 1.5 pp"
-    assert sentences.test_words(BY_DELTA) == ("PASS when the mean is shown above δ; FAIL when it is shown below δ")
+    assert sentences.test_words(BY_DELTA, False) == (
+        "PASS when the mean is shown above δ; FAIL when it is shown below δ"
+    )
     assert intervals.bounds(result) == [1.5]
     assert Rule(BY_DELTA, 1.5).range == (1.5, math.inf)
 
 
 def test_words_of_the_three() -> None:
-    assert pass_words("superiority", "2") == "above 0 with a mean of at least 2"
+    assert pass_words("superiority", "2") == "above 0 and, untested, at least 2"
     assert (pass_words("equivalence", "2"), fail_words("equivalence", "2")) == (
         "between −2 and 2",
         "below −2 or above 2",

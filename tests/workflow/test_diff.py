@@ -55,6 +55,17 @@ def test_a_change_of_a_primary_claim_counts_in_either_direction(call, tmp_path, 
     assert [name[:5] for name in failing] == ["FC-8:"]
 
 
+def test_an_exploratory_change_is_said_in_words_of_its_own(call, tmp_path) -> None:
+    def turned(claims, content):
+        content["exploratory"] = True
+        claims["FC-8"].update(verdict="FAIL")
+
+    old = edited(tmp_path / "old", lambda _, content: content.update(exploratory=True))
+    done = call("diff", old, edited(tmp_path / "new", turned))
+    assert done.returncode == 1
+    assert "FC-8: SUPPORTED HERE before, NOT SUPPORTED HERE now" in done.stdout
+
+
 @pytest.mark.parametrize("verdict", ["INCONCLUSIVE", "NOT DECIDABLE"])
 def test_a_narrow_terminal_shows_whole_verdicts(tmp_path, verdict) -> None:
     new = edited(tmp_path / "new", lambda claims, _: claims["FC-8"].update(verdict=verdict))
@@ -145,9 +156,9 @@ def test_explain_says_rule_and_numbers(call) -> None:
         "first look at 8, where that is inconclusive 20 paired replicates",
         "d = ticket@9 − dense@0",
         "non-inferiority",
-        "one Holm family at 2.5 % at the first look with FC-1, FC-6, FC-8, ST-2",
+        "- level: at 0.625 % with 8 replicates and, if inconclusive there, at 0.625 % with all of its own",
         "VERDICT PASS (master seed 0)",
-        "It would have failed if this had been shown: H1 below −1.5 pp",
+        "FAIL if this had been shown: H1 below −1.5 pp",
         "Also decided by suite full-core",
     ):
         assert words in done.stdout, words

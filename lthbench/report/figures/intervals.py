@@ -3,11 +3,13 @@
 One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
 """
 
+from dataclasses import replace
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.claims.schema import threshold
-from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
 from lthbench.judging.words import sizes
 from lthbench.report.figures.style import BLUE, GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.numbers import interval, short, signed, there
@@ -39,13 +41,14 @@ def bounds(line: LineResult) -> list[float]:
     return list(dict.fromkeys(bound for bound, _ in rule.passes + rule.fails))
 
 
-def interval_plot(claim: ClaimVerdict) -> Picture | None:
+def interval_plot(claim: ClaimVerdict, exploratory: bool = False) -> Picture | None:
     """The figure of a claim; None when nothing was measured."""
-    lines = drawable(claim)
+    lines = [replace(line, decision=verdict_word(line.decision, exploratory)) for line in drawable(claim)]
     if not lines:
         return None
     name, title = slug(claim.id), f"{claim.id}: differences per replicate, means and 95 % intervals"
-    return picture(draw(claim, lines), name, title, describe(claim, lines), caption(claim, lines))
+    return picture(draw(claim, lines), name, title, describe(claim, lines, exploratory),
+                   caption(claim, lines, exploratory))  # fmt: skip
 
 
 @styled
@@ -132,8 +135,9 @@ def short_contrast(contrast: str) -> str:
     return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
 
 
-def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:
+def describe(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> str:
     """The figure in words, from its numbers."""
+    passes = verdict_word("PASS", exploratory)
     deciding = {line.id for line in claim.hypotheses}
     parts = []
     for line in lines:
@@ -144,19 +148,19 @@ def describe(claim: ClaimVerdict, lines: list[LineResult]) -> str:
         role = "deciding" if line.id in deciding else "beside"
         parts.append(
             f"{line.id} ({role}, {line.contrast}): {extent} {line.unit}, mean and 95 % interval "
-            f"{interval(line.evidence)}, n = {sizes(line)}; PASS asks for {required(line)}; {line.decision}."
+            f"{interval(line.evidence)}, n = {sizes(line)}; {passes} asks for {required(line)}; {line.decision}."
         )
     return f"Interval plot of {claim.id}. " + " ".join(parts)
 
 
-def caption(claim: ClaimVerdict, lines: list[LineResult]) -> str:
+def caption(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> str:
     """What is drawn, for the eye."""
     paired = any(line.d for line in lines)
     text = (
         ("Circles: one replicate each. " if paired else "Two unpaired groups per line. ")
-        + "Diamond and bar: mean and 95 % t interval; filled and black where the line "
-        "decides, hollow and grey where it stands beside the verdict. Solid line: 0; dashed: margin ±δ. Shaded: "
-        "where the mean has to lie for PASS"
+        + "Diamond and bar: mean and 95 % t interval (the table has the one at the level that decides); filled "
+        "and black where the line decides, hollow and grey where it stands beside the verdict. Solid line: 0; "
+        f"dashed: margin ±δ. Shaded: where the mean has to lie for {verdict_word('PASS', exploratory)}"
     )
     tests = dict.fromkeys(line.test for line in lines)
     besides = [test for test in tests if ROWS[test].least is not None]

@@ -12,8 +12,8 @@ from lthbench.report.figures.style import BLUE, GREY, INK, Picture, grid, new_fi
 
 def rates_plot(study: dict[str, Any], claims: Sequence[str]) -> Picture:
     """Every claim in every world: false PASS on the left, P(PASS) on the right."""
-    false = {c: rates_of(study, c, "false_pass_at_boundary_in_family") for c in claims}
-    power = {c: rates_of(study, c, "power_in_family") for c in claims}
+    false = {c: rates_of(study, c, "false_pass_at_boundary") for c in claims}
+    power = {c: rates_of(study, c, "power") for c in claims}
     words = "; ".join(
         f"{c}: false PASS {percent(min(false[c].values()))} to {percent(max(false[c].values()))}, "
         f"P(PASS) {percent(min(power[c].values()))} to {percent(max(power[c].values()))}"

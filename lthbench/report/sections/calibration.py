@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lthbench.calibration import reading, store
+from lthbench.calibration.noise import FAR
 from lthbench.calibration.reading import percent
 from lthbench.report.figures.rates import rates_plot
 from lthbench.report.figures.style import Picture
@@ -73,14 +74,18 @@ def said(study: dict[str, Any]) -> list[str]:
     boundaries = ", ".join(
         f"{' or '.join(edge(bound, 'δ') for bound in row.passes)} for {test}" for test, row in ROWS.items()
     )
+    clips = any("clip" in h for h in study["hypotheses"])
+    clipped = ", where d is clipped: the mean of the clipped d does" if clips else ""
+    collapses = f", and runs of which 1 % or 3 % collapse to {FAR:g} SDs of d away" if clips else ""
     return [
         reading.together(study),
         f"{study['simulations']:,} suites per world were drawn and decided by the rules above. “Planned” takes "
         f"the registered effects and SDs for true.{resampled} Shapes of noise: normal, heavy-tailed, skewed "
-        "either way, outlier seeds (one replicate in twenty is five times as noisy), pairs of unequal noise.",
+        "either way, outlier seeds (one replicate in twenty is five times as noisy), pairs of unequal "
+        f"noise{collapses}.",
         "False PASS: how often a claim passes although one of its hypotheses lies exactly on its boundary "
-        f"({boundaries}). False FAIL: how often it fails under the "
-        "effects taken to be true. All at the levels Holm gives.",
+        f"({boundaries}){clipped}. False FAIL: how often it fails under the "
+        "effects taken to be true. Each claim at its own level, look by look.",
     ]
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from lthbench.claims.schema import Claim
-from lthbench.judging.verdict import ClaimVerdict, LineResult
+from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
 from lthbench.report import sentences
 from lthbench.report.figures.style import slug
 from lthbench.report.numbers import NOTHING, count, interval
@@ -44,18 +44,20 @@ def differences_part(material: Material) -> DifferencesPart | None:
         return None
     pairs = [pairs_of(registry, verdicts.suite, verdict) for verdict in verdicts.claims]
     standings = [
-        standing(registry.claims[verdict.id], verdict, own)
+        standing(registry.claims[verdict.id], verdict, own, verdicts.exploratory)
         for verdict, own in zip(verdicts.claims, pairs, strict=True)
     ]
-    return DifferencesPart(standings, summary(standings, [pair for own in pairs for pair in own]))
+    compared = [pair for own in pairs for pair in own]
+    return DifferencesPart(standings, summary(standings, compared, verdicts.exploratory))
 
 
-def standing(claim: Claim, verdict: ClaimVerdict, pairs: list[Pair]) -> Standing:
+def standing(claim: Claim, verdict: ClaimVerdict, pairs: list[Pair], exploratory: bool = False) -> Standing:
     """How one claim stands to its sentence and to the numbers published for it."""
     known = [line for line in verdict.hypotheses if line.evidence is not None]
     along = [line for line in known if as_claimed(line)]
     contained = sum(pair.contained for pair in pairs)
-    differences = [*verdict_differences(verdict, known), *filter(None, map(pair_difference, pairs))]
+    against = verdict_differences(verdict, known, exploratory)
+    differences = [*against, *filter(None, map(pair_difference, pairs))]
     return Standing(
         verdict=verdict,
         anchor=slug(verdict.id),
@@ -71,19 +73,20 @@ def as_claimed(line: LineResult) -> bool:
     return Rule(line.test, line.delta).holds((line.evidence or {})["mean"])
 
 
-def verdict_differences(verdict: ClaimVerdict, known: list[LineResult]) -> list[str]:
+def verdict_differences(verdict: ClaimVerdict, known: list[LineResult], exploratory: bool = False) -> list[str]:
     """What the verdict and its hypotheses say against the sentence."""
     if verdict.verdict == "PASS":
         return []
-    meaning = sentences.MEANINGS[verdict.verdict]
+    meaning, passes = sentences.MEANINGS[verdict.verdict], verdict_word("PASS", exploratory)
     against = [
-        f"{line.id} ({line.says}): {interval(line.evidence)} {line.unit}, {line.decision}"
+        f"{line.id} ({line.says}): {interval(line.evidence)} {line.unit}, "
+        + verdict_word(line.decision, exploratory)
         + ("" if as_claimed(line) else "; the estimate lies against the sentence")
-        + f" (PASS asks for {sentences.required(line)})"
+        + f" ({passes} asks for {sentences.required(line)})"
         for line in known
         if line.decision != "PASS" or not as_claimed(line)
     ]
-    return [f"The verdict is {verdict.verdict}: {meaning}.", *against]
+    return [f"The verdict is {verdict_word(verdict.verdict, exploratory)}: {meaning}.", *against]
 
 
 def pair_difference(pair: Pair) -> str:
@@ -93,13 +96,13 @@ def pair_difference(pair: Pair) -> str:
     signs = {"same": "the same sign", "opposite": "the opposite sign", "not resolved": "a sign not resolved"}
     return (
         f"{pair.quantity}: published {pair.published}, ours {pair.ours}: {signs[pair.sign]}, {pair.ratio} times "
-        "the published size, which lies outside our interval."
+        "the published size, which lies outside our 95 % interval."
     )
 
 
 def possible(claim: Claim, verdict: ClaimVerdict) -> list[str]:
-    """What was registered as a condition or contradiction before the run: reasons to look at, none shown here."""
-    scale = ["The scale is reduced: another network, data set or length of training, where sizes need not agree."]
+    """What the claim file names as a condition or contradiction: reasons to look at, none shown here."""
+    scale = ["The scale is reduced, where sizes need not agree."]
     gates = [f"A gate failed: {gate.name}." for gate in verdict.gates if not gate.passed]
     return [
         *(scale if verdict.reduced_scale else []),
@@ -109,10 +112,12 @@ def possible(claim: Claim, verdict: ClaimVerdict) -> list[str]:
     ]
 
 
-def summary(standings: list[Standing], pairs: list[Pair]) -> list[str]:
+def summary(standings: list[Standing], pairs: list[Pair], exploratory: bool = False) -> list[str]:
     """The whole in numbers."""
     words = [standing.verdict.verdict for standing in standings]
-    others = ", ".join(f"{words.count(word)} {word}" for word in sentences.MEANINGS if word in words)
+    others = ", ".join(
+        f"{words.count(word)} {verdict_word(word, exploratory)}" for word in sentences.MEANINGS if word in words
+    )
     said = [f"Verdicts of the {count(len(standings))} claims here: {others}."]
     if pairs:
         signs = [pair.sign for pair in pairs]

@@ -11,7 +11,7 @@ from lthbench.report.figures.style import slug
 from lthbench.report.numbers import NOTHING, interval, signed
 from lthbench.report.section import Material, Part
 
-SIZES = {"full size": "yes", "larger": "no, ours is larger", "smaller": "no, ours is smaller"}
+SIZES = {"in": "yes", "below": "no, ours is larger", "above": "no, ours is smaller"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def pair(verdict: ClaimVerdict, effect: Published, line: LineResult) -> Pair:
         ratio=ratio(evidence["mean"], effect.value),
         inside=SIZES[size(effect.value, evidence)],
         sign=sign(effect.value, evidence),
-        contained=size(effect.value, evidence) == "full size",
+        contained=size(effect.value, evidence) == "in",
         reduced_scale=verdict.reduced_scale,
     )
 
@@ -147,9 +147,9 @@ def why_alone(
         named = f"suite {effect.suites[0]} measures" if one else f"suites {', '.join(effect.suites)} measure"
         return f"only what {named} corresponds to it"
     if effect.hypothesis is None:
-        return "no hypothesis is registered for it"
+        return "no hypothesis measures it"
     if line is None:
-        return f"{effect.hypothesis} is not registered in suite {suite}"
+        return f"suite {suite} has no {effect.hypothesis}"
     if effect.verified not in ("paper", "data"):
         return f"not verified in the paper or its data ({effect.verified}), so not held against ours"
     if line.evidence is None:
