@@ -52,7 +52,10 @@ def plan(
 ) -> None:
     """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
     from lthbench.cli import show, tables
-    from lthbench.drive import ask, campaign, remarks
+    from lthbench.cli.options import CORES
+    from lthbench.data.cache import cache_root
+    from lthbench.drive import ask, campaign, remarks, speed, stages
+    from lthbench.drive.forecast import promise
 
     ask.surroundings(data)
     seconds = campaign.parse_budget(budget) if budget else 0.0
@@ -68,10 +71,13 @@ def plan(
 
         for line in measured(run):
             show.lines(line)
+    speeds = (speed.measured if measure else speed.known)(run.units(), CORES, device, cache_root())
+    here = promise(run, stages.finished(run, run.units()), CORES, speeds)
     rates = tables.known_rates(run)
     show.wide(tables.units(run))
     show.lines(tables.size(run), *filter(None, [remarks.second_look(run)]))
     show.wide(tables.costs(run, rates))
+    show.lines(*filter(None, [here and f"{here} with {CORES} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run))
 
 

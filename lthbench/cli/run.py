@@ -51,7 +51,8 @@ def run(
     started = time.monotonic()
     from lthbench.cli import show
     from lthbench.cli.judge import changed
-    from lthbench.drive import ask, remarks
+    from lthbench.data.cache import cache_root
+    from lthbench.drive import ask, remarks, speed
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
@@ -64,14 +65,17 @@ def run(
     baseline = diff.baseline(against, asked) if against else None
     show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
-        watch = Watch(asked, show.console)
+        watch = Watch(asked, show.console, cores)
         show.lines(*beginning(watch, cores), *remarks.stale(asked))
+        here = watch.expect(speed.measured(watch.pending, cores, device, cache_root()))
+        show.lines(*filter(None, [here]))
         with shown(watch) as tick:
             # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
             if snakemake and not asked.given:
                 with_snakemake(asked, cores, claims_dir, tick)
             else:
                 run_here(asked, cores, tick)
+        speed.keep(watch.forecast.speeds, cores, device, cache_root())
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)
@@ -177,7 +181,7 @@ def tune(
     if seed < ask.FIRST_TUNING_SEED:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
-    with exclusive(out), shown(Watch(asked, show.console)) as tick:
+    with exclusive(out), shown(Watch(asked, show.console, cores)) as tick:
         train_here(asked, cores, tick)
         stages.tidy(asked)
     show.lines(tuning.study(asked))

@@ -9,9 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
-from lthbench.drive import stages
+from lthbench.drive import forecast, stages
+from lthbench.drive.forecast import Forecast
+from lthbench.drive.speed import Speeds
 from lthbench.judging.verdict import SYMBOLS, verdict_word
 from lthbench.plan.run import Run
+from lthbench.plan.unit import Unit
+from lthbench.results import store
 from lthbench.words import plain
 
 COLOURS = {
@@ -33,8 +37,8 @@ def clock(seconds: float) -> str:
 class Watch:
     """Counts finished units and announces verdicts that can no longer change."""
 
-    def __init__(self, run: Run, console: Console) -> None:
-        self.run, self.console = run, console
+    def __init__(self, run: Run, console: Console, processes: int = 1) -> None:
+        self.run, self.console, self.processes = run, console, processes
         self.chunks = run.chunks()
         self.looked = not run.looks_twice or run.left_open() is not None
         self.total = sum(chunk.iterations for chunk in self.chunks)
@@ -42,15 +46,23 @@ class Watch:
         self.announced: set[str] = set()
         self.complete: set[str] = set()
         self.started = time.monotonic()
-        self.done = 0
-        self.update()
-        self.reused = self.done
+        self.reused = stages.finished(self.run, self.pending)
+        self.done = sum(unit.iterations for unit in self.reused)
+        self.pending = [unit for unit in self.pending if unit not in self.reused]
+        self.expect(Speeds())
+
+    def expect(self, speeds: Speeds) -> str:
+        """From now on training is expected to be so fast; a line on how long it will take."""
+        self.forecast = Forecast(self.processes, speeds)
+        self.forecast.add(self.chunks, self.reused, time.monotonic())
+        return forecast.promise(self.run, self.reused, self.processes, speeds)
 
     def update(self) -> None:
         """Look at the disk."""
         done = stages.finished(self.run, self.pending)
         self.done += sum(unit.iterations for unit in done)
         self.pending = [unit for unit in self.pending if unit not in done]
+        self.forecast.finished({unit.key: self.seconds(unit) for unit in done}, time.monotonic())
         if not self.pending and not self.looked and self.run.left_open() is not None:
             self.go_on()
 
@@ -61,20 +73,23 @@ class Watch:
         self.chunks += more
         self.total += sum(chunk.iterations for chunk in more)
         self.pending = [unit for chunk in more for unit in chunk.units]
+        self.forecast.add(more, [], time.monotonic())
         if more:
             self.console.print(
                 f"second look: {len(self.pending)} more units, because the first left a claim inconclusive",
                 highlight=False,
             )
 
-    def remaining(self) -> float | None:
-        """Seconds to go at the speed seen so far; None before anything was trained."""
-        trained = self.done - self.reused
-        return None if not trained else (time.monotonic() - self.started) * (self.total - self.done) / trained
+    def seconds(self, unit: Unit) -> float:
+        """What a finished unit took; 0 where its record does not say."""
+        try:
+            return float(store.read(store.path_of(self.run.results, unit)).provenance["seconds"])
+        except (store.RecordError, OSError, KeyError, TypeError, ValueError):
+            return 0.0
 
     def text(self) -> str:
         """One line of progress."""
-        left = self.remaining()
+        left = self.forecast.left(time.monotonic())
         eta = "estimating the time left" if left is None else f"about {clock(left)} left"
         share = 100 * self.done / max(1, self.total)
         return f"{share:3.0f} % trained, {len(self.pending)} units to go, {eta}"
