@@ -34,6 +34,7 @@ UNPAIRED = "the least favourable pairing, Welch's and the permutation test"
 SUMMARIES = "the least favourable runs with these means and SDs"
 DIVERGED = "a run diverged"
 LISTED = 4  # replicates named one by one
+ALPHA = 0.05  # the largest level at which any claim is judged
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,9 @@ def weigh_groups_of(line: Line, first: Side, second: Side, why_not: str, trains:
 def without_exact(groups: tuple[Group, Group]) -> str:
     """What an exact test could say of so few released runs."""
     n = min(group.n for group in groups if group.n is not None)
-    return f"no exact test confirms it, one of {n} replicates cannot go below p = {2.0**-n:.2g}"
+    if 2.0**-n > ALPHA:
+        return f"no exact test could confirm it, with n = {n} its p is {2.0**-n:.2g} or more"
+    return "no exact test confirms it"
 
 
 def runs_of(side: Side) -> Array | None:
