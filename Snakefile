@@ -1,4 +1,4 @@
-# lthbench's workflow. `snakemake -c2 quick` decides the whole suite, `snakemake -c2 FC-1` one claim.
+# lthbench's workflow. `snakemake -c2` and `snakemake -c2 quick` decide the whole suite, `snakemake -c2 FC-1` one claim.
 # Rules are in lthbench/drive/rules and only call the package.
 import os
 import sys
@@ -14,9 +14,22 @@ validate(config, dag.SCHEMA)
 
 # Jobs call `python -m lthbench`: the python that runs Snakemake, also where no environment is activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+sys.path.append(os.getcwd())  # a module that lies here need not be installed
 os.environ["LTHBENCH_PARENT"] = str(os.getpid())  # a job ends when this process does
 
 
-include: str(dag.RULES / "targets.smk")
 include: str(dag.RULES / "train.smk")
+include: str(dag.RULES / "targets.smk")
 include: str(dag.RULES / "judge.smk")
+
+
+# Here, because Snakemake forgets the default target of an included file.
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        report_of(DEFAULT),
+    params:
+        options=OPTIONS,
+    shell:
+        say(DEFAULT)

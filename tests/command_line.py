@@ -42,7 +42,7 @@ def typed(
 @contextlib.contextmanager
 def of_a_process(words: list[str], environment: Mapping[str, str] | None, folder: Path | None) -> Iterator[None]:
     """Arguments, environment, folder and signal handlers for one call."""
-    arguments, variables, place = sys.argv, dict(os.environ), Path.cwd()
+    arguments, variables, place, paths = sys.argv, dict(os.environ), Path.cwd(), list(sys.path)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         sys.argv = words
@@ -53,6 +53,7 @@ def of_a_process(words: list[str], environment: Mapping[str, str] | None, folder
         os.chdir(place)
         change(variables)
         sys.argv = arguments
+        sys.path[:] = paths
         for number, handler in handlers.items():
             signal.signal(number, handler)
 

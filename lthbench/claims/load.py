@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -225,7 +225,8 @@ def load(folder: Path | None = None) -> Registry:
         claims=claims,
         suites={suite.id: suite for suite in sorted(suites, key=lambda suite: not suite.trains)},
         experiments={
-            e.id: e for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
+            e.id: located(e, folder)
+            for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
         popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
     )
@@ -259,6 +260,17 @@ def load(folder: Path | None = None) -> Registry:
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
     return registry
+
+
+def located(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment with the place of its data: a path in a claim file is relative to the folder of the files.
+
+    So a folder of claims and its data can be put anywhere together, and a run started anywhere.
+    """
+    path = experiment.data.path
+    if path is None or Path(path).expanduser().is_absolute():
+        return experiment
+    return replace(experiment, data=replace(experiment.data, path=str((folder / path).resolve())))
 
 
 def with_claims(suite: Suite, claims: Mapping[str, Claim]) -> Suite:

@@ -4,19 +4,24 @@ The suite it writes is exploratory: contrasts, tests and margins are taken over 
 nothing was tuned or registered for this network: no accuracy band, no promised power, and the report says so.
 """
 
+import os
+import shutil
 from collections.abc import Sequence
-from dataclasses import MISSING, fields, is_dataclass
+from contextlib import suppress
+from dataclasses import MISSING, fields, is_dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import ClaimFileError, Registry
+from lthbench.claims.load import load as load_claims
 from lthbench.claims.schema import Claim, Hypothesis, Registration, parse_cell
 from lthbench.data.registry import load
 from lthbench.errors import UserError
 from lthbench.files import write_text
+from lthbench.recipe.arms import ARMS
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, check_patterns
 
@@ -31,7 +36,7 @@ def data_of(name: str) -> tuple[DataSpec, tuple[int, ...], int]:
     A tenth of the training examples are for validation. Raises DataError for what cannot be loaded.
     """
     file = Path(name).expanduser()
-    spec = DataSpec("npz", path=str(file.resolve())) if file.suffix == ".npz" else DataSpec(name)
+    spec = DataSpec("npz", path=str(file)) if file.suffix == ".npz" else DataSpec(name)
     arrays = load(spec, 0, None)
     spec = DataSpec(spec.name, path=spec.path, validation=len(arrays.x_train) // VALIDATION_SHARE)
     return spec, arrays.x_train.shape[1:], arrays.classes
@@ -47,9 +52,21 @@ def experiment_of(
     prunable = model(network, shape, classes).prunable
     check_patterns(pruning, list(prunable))
     weights = sum(prod(shape) for shape in prunable.values())
-    title = f"{network.kind} on {dataset}"
+    title = f"{network.kind} on {Path(dataset).name}"
     draws = {"reinit": DRAWS, "reinit-rescaled": DRAWS, "random-mask": DRAWS, "shuffled": DRAWS}
     return Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights), 100 / classes
+
+
+def beside(experiment: Experiment, folder: Path) -> Experiment:
+    """The experiment as a file of the folder says it: data in this folder, or named from it, by a path from there.
+
+    Data elsewhere that were named by an absolute path keep it.
+    """
+    path, here = experiment.data.path, Path.cwd()
+    if path is None or (Path(path).is_absolute() and not Path(path).is_relative_to(here)):
+        return experiment
+    relative = Path(os.path.relpath(here / path, folder.resolve()))
+    return replace(experiment, data=replace(experiment.data, path=relative.as_posix()))
 
 
 def options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -134,8 +151,11 @@ def write_folder(
     source: str = "quick",
     level: int | None = None,
 ) -> None:
-    """Write the claim files, the suite and the experiment. Refuses a folder that is not empty."""
-    if folder.exists() and any(folder.iterdir()):
+    """Write the claim files, the suite and the experiment. Where they cannot be used nothing is left behind.
+
+    Refuses a folder that is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not empty; choose a new folder, or edit the files that are there")
     suite = {
         "id": SUITE,
@@ -147,13 +167,51 @@ def write_folder(
         "chance": round(chance, 4),
         "dense_bands": {},
     }
-    files = {f"suites/{SUITE}.yaml": suite, f"experiments/{SUITE}.yaml": concise(experiment)}
+    files = {f"suites/{SUITE}.yaml": suite, f"experiments/{SUITE}.yaml": concise(beside(experiment, folder))}
     for name in claims:
         if name not in registry.claims:
             raise UserError(f"there is no claim '{name}'; there are {', '.join(registry.claims)}")
-        files[f"{name}.yaml"] = claim_of(registry.claims[name], source, replicates, level)
-    for name, values in files.items():
-        write_text(folder / name, yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=110))
+        claim = claim_of(registry.claims[name], source, replicates, level)
+        check_rewinding(name, claim, experiment.pruning.rewind)
+        # What it qualifies is said where that is judged as well.
+        files[f"{name}.yaml"] = claim | {"qualifies": [other for other in claim["qualifies"] if other in claims]}
+    write_usable(folder, files)
+
+
+def check_rewinding(name: str, claim: dict[str, Any], rewind: int) -> None:
+    """Refuse a claim about rewound networks where there is nothing to rewind to."""
+    contrasts = [line["contrast"] for line in claim["suites"][SUITE]["hypotheses"]]
+    cells = [parse_cell(side, "") for sides in contrasts for side in sides.values() if isinstance(side, str)]
+    rewound = [cell.arm for cell in cells if cell.arm in ARMS and ARMS[cell.arm].weights == "rewind-point"]
+    if rewound and not rewind:
+        raise UserError(f"{name} is about the arm {rewound[0]}; add --rewind K, the iteration it returns to")
+
+
+def write_usable(folder: Path, files: dict[str, Any]) -> None:
+    """Write files into an empty folder; where they cannot be loaded, or a write fails, it is as it was."""
+    there = folder.exists()
+    try:
+        for name, values in files.items():
+            text = yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=110)
+            write_text(folder / name, text)
+        load_claims(folder)
+    except BaseException as error:
+        empty(folder, there)
+        if isinstance(error, ClaimFileError):
+            raise UserError(f"{error}; nothing was written") from None
+        if isinstance(error, OSError):
+            why = error.strerror or error
+            raise UserError(f"{folder}: cannot write there ({why}); choose another folder") from None
+        raise
+
+
+def empty(folder: Path, stays: bool) -> None:
+    """Remove what lies in a folder, and the folder too unless it stays."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not stays:
+            folder.rmdir()
 
 
 def concise(declaration: Any) -> dict[str, Any]:

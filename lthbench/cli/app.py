@@ -2,11 +2,14 @@
 
 import io
 import sys
+import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lthbench.cli import judge, make, plan, run, stage
+from lthbench.cli import judge, make, plan, run, spelling, stage
 from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, stopped
 from lthbench.recipe.engine import __version__
 
@@ -39,7 +42,7 @@ def main() -> None:
     """Run the command line; errors a user can mend are one or two lines."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal without the letter δ still gets its line
+            stream.reconfigure(errors=spelling.NAME)  # a terminal without the letter δ still gets its line
     try:
         sys.exit(answered())
     except (KeyboardInterrupt, Terminated, typer.Abort) as error:
@@ -53,10 +56,17 @@ def main() -> None:
     except OSError as error:
         say(f"{error.filename or 'file system'}: {error.strerror or error}; free space or use --out FOLDER")
         sys.exit(BLOCKED)
+    except Exception as error:  # a bug: Python would end with 1, which says that a claim fails
+        traceback.print_exc()
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        say(f"{said} (a fault of lthbench's own, no verdict; please report it with the lines above)")
+        sys.exit(BLOCKED)
 
 
 def answered() -> int:
     """Run the command that was typed and give its exit code; what a user can mend is raised as UserError."""
+    with suppress(OSError):  # this folder may be gone
+        sys.path.append(str(Path.cwd()))  # a module that lies here need not be installed
     try:
         code = app(standalone_mode=False) or 0
     except ValueError:

@@ -1,6 +1,5 @@
 """Make files: new, export, schema."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +39,11 @@ def new(
     from lthbench.claims.load import load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
+    from lthbench.pruning.criteria import criterion as resolve
     from lthbench.recipe.experiment import Network, Pruning, Training
     from lthbench.words import as_registered
 
     surroundings(data)
-    sys.path.insert(0, str(Path.cwd()))  # a module that lies here need not be installed
     try:
         net = Network(network, tuple(int(n) for n in hidden.split(",") if n), options=own.options(option or []))
         momentum = 0.9 if optimizer == "sgd" else 0.0
@@ -53,10 +52,10 @@ def new(
         experiment, chance = own.experiment_of(dataset, net, training, pruning)
     except ValueError as error:
         raise UserError(str(error)) from None
+    resolve(criterion)
     registry = load()
     claims = [as_registered(name, registry.claims) for name in claim]
     own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)
-    load(folder)
     show.lines(
         f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
         f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}"

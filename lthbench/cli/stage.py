@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lthbench.cli.options import ClaimsDir, Device, Replicates, Seed, SuiteName
-from lthbench.errors import UserError
+from lthbench.errors import BLOCKED, UserError
 
 commands = typer.Typer(hidden=True)
 
@@ -36,6 +36,28 @@ def chunk(
     if chunk not in chunks:
         raise UserError(f"unknown chunk '{chunk}'; the chunks are {', '.join(chunks)}")
     stages.train(run, chunks[chunk], lambda line: print(line, flush=True))
+
+
+@commands.command()
+def verdicts(
+    suite: SuiteName,
+    scope: str = "all",
+    seed: Seed = 0,
+    device: Device = "auto",
+    replicates: Replicates = 0,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Print the verdicts; exit code 4 where a primary claim is BLOCKED or NOT RUN, else 0."""
+    from lthbench.cli import show
+    from lthbench.drive import ask
+    from lthbench.drive.rejudge import verdicts_of_run
+
+    run = ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir)
+    judged = verdicts_of_run(run)
+    show.verdicts(judged)
+    show.report_of(run)
+    if judged.exit_code == BLOCKED:
+        raise typer.Exit(BLOCKED)
 
 
 def command_of(stage: str) -> None:

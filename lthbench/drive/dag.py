@@ -46,7 +46,7 @@ def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[st
     """The chunks that a first look (its file) asks for, by id; none before it was taken."""
     if not Path(looked).is_file():
         return {}
-    left_open = json.loads(Path(looked).read_text())["left_open"]
+    left_open = json.loads(Path(looked).read_text(encoding="utf-8"))["left_open"]
     return {c.id: c for c in second_chunks(registry(folder), suite, seed, left_open)}
 
 

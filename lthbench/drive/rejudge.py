@@ -38,7 +38,7 @@ class Rejudged:
 def rejudged(run: Run) -> Rejudged:
     """A run in its folder, judged again; nothing is written but a table that has to be collected."""
     collect(run)
-    stored = needed(run.scope_folder / "verdicts.json", f"lthbench judge {run.suite}").read_text()
+    stored = needed(run.scope_folder / "verdicts.json", f"lthbench judge {run.suite}").read_text(encoding="utf-8")
     return Rejudged(stages.judged(run), stored)
 
 
@@ -104,4 +104,4 @@ def needed(path: Path, way_out: str) -> Path:
 
 def verdicts_of_run(run: Run) -> Verdicts:
     """The verdicts that the stage `judge` wrote last."""
-    return from_json((run.scope_folder / "verdicts.json").read_text())
+    return from_json((run.scope_folder / "verdicts.json").read_text(encoding="utf-8"))

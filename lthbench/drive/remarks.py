@@ -24,7 +24,7 @@ def stale_files(run: Run) -> Iterator[Path]:
 def origin(run: Run) -> list[str]:
     """Lines about what the run's table was made by, where that is not what is installed."""
     path = run.scope_folder / "provenance.json"
-    return table_lines(json.loads(path.read_text()), run.suite) if path.exists() else []
+    return table_lines(json.loads(path.read_text(encoding="utf-8")), run.suite) if path.exists() else []
 
 
 def second_look(run: Run) -> str:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import platformdirs
+
+from lthbench.data.cache import cache_root
 from lthbench.drive import dag, stages
 from lthbench.drive.execute import die_with_parent
 from lthbench.drive.pool import ONE_THREAD, Tick
@@ -28,17 +31,34 @@ TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # 
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 
-def environment() -> dict[str, str]:
-    """Jobs run with one thread each and find this python and this package."""
-    paths = [str(dag.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
+def environment(run: Run) -> dict[str, str]:
+    """Jobs run with one thread each and find this python, this package, and modules that are found from here."""
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    paths = [str(dag.PACKAGE.parent), *(str(Path(path).absolute()) for path in (*given, "."))]
+    found = os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
+    return found | place_to_cache(run)
+
+
+def place_to_cache(run: Run) -> dict[str, str]:
+    """Where Snakemake may keep what it will not run without, when there is no cache folder it can write to."""
+    folder = Path(platformdirs.user_cache_dir("snakemake"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return {}
+    except OSError:
+        pass
+    # Ours stays where it is: data sets may lie there, to be read.
+    return {
+        "XDG_CACHE_HOME": str((run.out / ".snakemake" / "cache").resolve()),
+        "LTHBENCH_CACHE": str(cache_root().absolute()),
+    }
 
 
 def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
     """The command a reader can repeat by hand."""
-    # By file, not by the claim's name: that is a target of the first suite which registers it.
-    report = run.report.relative_to(run.out) / "index.html"
-    target = run.suite if run.scope == "all" else report.as_posix()
+    # By file: a target by name prints the verdicts, and a claim's is that of the first suite which registers it.
+    target = (run.report.relative_to(run.out) / "index.html").as_posix()
     config = [f"seed={run.seed}", f"device={run.device}"]
     if run.replicates:
         config.append(f"replicates={run.replicates}")
@@ -76,7 +96,7 @@ def unlock(run: Run, command: list[str], log: Path) -> None:
         with log.open("ab") as file:
             subprocess.run(
                 [*command[:at], "--unlock", *command[at:]],
-                cwd=run.out, env=environment(), stdout=file, stderr=file, check=False, preexec_fn=child(),
+                cwd=run.out, env=environment(run), stdout=file, stderr=file, check=False, preexec_fn=child(),
             )  # fmt: skip
 
 
@@ -144,7 +164,7 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
         file.write(f"$ {' '.join(command)}\n".encode())
         file.flush()
         process = subprocess.Popen(
-            command, cwd=run.out, env=environment(), stdout=file, stderr=file, preexec_fn=child()
+            command, cwd=run.out, env=environment(run), stdout=file, stderr=file, preexec_fn=child()
         )
         try:
             code = follow(process, tick)

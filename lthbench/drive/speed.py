@@ -60,7 +60,7 @@ def on_gpu(device: str) -> bool:
 def processor() -> str:
     """Name, family and model of the processor, as far as the system tells."""
     try:
-        first = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         import platform
 

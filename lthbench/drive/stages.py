@@ -92,7 +92,7 @@ def judged(run: Run) -> Any:
     if run.given:
         return judge_released(run)
     table = read(run.scope_folder / "tidy.csv")
-    provenance = json.loads((run.scope_folder / "provenance.json").read_text())
+    provenance = json.loads((run.scope_folder / "provenance.json").read_text(encoding="utf-8"))
     return decide(
         run.registry, run.suite, run.seed, table, run.claims, engines(provenance), device_kinds(provenance)
     )
@@ -126,9 +126,9 @@ def report(run: Run) -> None:
     write_report(
         folder=run.report,
         registry=run.registry,
-        verdicts=from_json((run.scope_folder / "verdicts.json").read_text()),
+        verdicts=from_json((run.scope_folder / "verdicts.json").read_text(encoding="utf-8")),
         tidy=read_results(path).table if run.given else read(path),
-        provenance=json.loads((run.scope_folder / "provenance.json").read_text()),
+        provenance=json.loads((run.scope_folder / "provenance.json").read_text(encoding="utf-8")),
         footprint=footprint.read(run.scope_folder / footprint.FILE),
     )
 

@@ -14,6 +14,18 @@ def complains(done: subprocess.CompletedProcess[str], code: int, *words: str) ->
         assert word in done.stderr
 
 
+def test_a_crash_is_never_taken_for_a_claim_that_fails(lthbench, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of mine")
+
+    monkeypatch.setattr("lthbench.drive.ask.run_of", broken)
+    done = lthbench("run", "tiny")
+    assert done.returncode == 4
+    *above, last = done.stderr.strip().splitlines()
+    assert above[0].startswith("Traceback")
+    assert last.startswith("lthbench: ZeroDivisionError: of mine (a fault of lthbench's own")
+
+
 def test_unknown_suite(lthbench) -> None:
     complains(lthbench("run", "tinny"), 2, "unknown suite 'tinny'", "did you mean 'tiny'")
 

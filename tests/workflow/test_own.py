@@ -109,6 +109,57 @@ def test_a_folder_with_something_in_it_is_left_alone(call, place: Path) -> None:
     assert [path.name for path in (place / "mine").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (("--replicates", "2"), "nothing was written"),
+        (("--claim", "ST-2"), "ST-2 is about the arm rewound; add --rewind K"),
+        (("--criterion", "ownnet:nope"), "ownnet has no function nope"),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False], ids=["into an empty folder", "into a new one"])
+def test_a_refused_attempt_leaves_nothing_so_that_the_corrected_one_works(
+    call, place: Path, wrong, says: str, there: bool
+) -> None:
+    if there:
+        (place / "mine").mkdir()
+    refused = new(call, place, *wrong)
+    assert (refused.returncode, says in refused.stderr) == (2, True), refused.stderr
+    assert (place / "mine").exists() == there
+    assert not there or not list((place / "mine").iterdir())
+    assert new(call, place).returncode == 0
+
+
+def test_a_second_folder_of_claims_is_not_written_over_the_first(call, place: Path) -> None:
+    assert new(call, place).returncode == 0
+    before = {path: path.read_bytes() for path in (place / "mine").rglob("*.yaml")}
+    again = new(call, place, "--claim", "ST-2", "--rewind", "5")
+    assert again.returncode == 2
+    assert again.stderr.strip().endswith("not empty; choose a new folder, or edit the files that are there")
+    assert {path: path.read_bytes() for path in (place / "mine").rglob("*.yaml")} == before
+
+
+@pytest.mark.parametrize("where", ["notes.txt", "notes.txt/mine"])
+def test_a_folder_that_cannot_be_one_is_refused_in_a_line(call, place: Path, where: str) -> None:
+    (place / "notes.txt").write_text("mine")
+    options = ("--network", "mlp", "--hidden", "8", "--dataset", "digits.npz", "--claim", "FC-1")
+    done = call("new", where, *options)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"lthbench: {where}: ")
+    assert "folder" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (place / "notes.txt").read_text() == "mine"
+
+
+def test_one_claim_that_qualifies_another_can_be_taken_over_alone(call, place: Path) -> None:
+    options = ("--network", "mlp", "--hidden", "8", "--dataset", "digits.npz", "--like", "quick")
+    for folder, more, qualified in (("alone", (), []), ("both", ("--claim", "FC-6"), ["FC-6"])):
+        done = call("new", folder, *options, "--claim", "ST-1", *more)
+        assert done.returncode == 0, done.stderr
+        assert load(place / folder).claims["ST-1"].qualifies == qualified
+        assert call("plan", "own", "--claims-dir", folder, "--claim", "ST-1").returncode == 0
+
+
 def test_options_are_read_as_yaml() -> None:
     assert own.options(["depth=2", "norm=true", "name=a b"]) == {"depth": 2, "norm": True, "name": "a b"}
     with pytest.raises(UserError, match="write KEY=VALUE"):

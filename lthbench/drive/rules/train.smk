@@ -3,6 +3,7 @@
 
 import shlex
 
+SEED = config["seed"]
 RESULTS = f"results/{{suite}}/seed-{SEED}"
 OPTIONS = " ".join(
     [f"--seed {SEED}", f"--device {config['device']}"]
