@@ -30,7 +30,8 @@ CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 def environment() -> dict[str, str]:
     """Jobs run with one thread each and find this python and this package."""
-    paths = [str(dag.PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    paths = [str(dag.PACKAGE.parent), *map(os.path.abspath, places)]  # jobs run in the folder of results
     return os.environ | dict.fromkeys(ONE_THREAD, "1") | {"PYTHONPATH": os.pathsep.join(paths)}
 
 

@@ -95,9 +95,8 @@ def made(network: Network, function: Callable[..., Any], *args: Any, **fixed: An
     except (Exception, SystemExit) as error:
         raise ModelError(f"{network.kind}: making it failed ({told(error)})") from error
     if not isinstance(module, nn.Module):
-        raise ModelError(
-            f"{network.kind}: returned a {type(module).__name__}, not a torch.nn.Module{place_of_function(function)}"
-        )
+        said = f"returned a {type(module).__name__}, not a torch.nn.Module"
+        raise ModelError(f"{network.kind}: {said}{place_of_function(function)}")
     return module
 
 

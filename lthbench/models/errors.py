@@ -9,6 +9,6 @@ class ModelError(ValueError):
 
 
 def told(error: BaseException) -> str:
-    """Kind and message of somebody else's error on one line, for quoting in ours; with the place in a user's code."""
+    """Kind and message of somebody else's error on one line, to quote in ours, and its place in a user's code."""
     said = f"{type(error).__name__}: {one_line(error)}".removesuffix(": ")
     return f"{said}, {place_of(error)}" if own_frames(error) or isinstance(error, SyntaxError) else said

@@ -1,7 +1,7 @@
 """What a user's own code is, so that edited code gets results of its own. Imports none of it.
 
-A function `package.module:function` is what the source of its module says, with that of the modules beside it which
-it imports: comments, docstrings and blank lines aside, as for the engine. A module that has a constant
+A function `package.module:function` is what the source of its module says, with that of the modules beside it
+which it imports: comments, docstrings and blank lines aside, as for the engine. A module that has a constant
 LTHBENCH_VERSION is what that constant says instead.
 """
 
@@ -19,7 +19,7 @@ from lthbench.recipe.experiment import FUNCTION, Experiment
 
 VERSION = "LTHBENCH_VERSION"
 LIBRARIES = ("site-packages", "dist-packages")
-read: dict[str, str] = {}  # by module: what it was when this process first asked, before anybody imported it
+read: dict[tuple[str, Path], str] = {}  # by module and file: before anybody imported it
 
 
 def own_code(experiment: Experiment) -> Mapping[str, str]:
@@ -37,8 +37,8 @@ def code_behind(function: str, key: str) -> str:
     file = found(module)
     if file is None:
         raise UserError(
-            f"{key} {function}: there is no module {module} here, so nobody can tell which code it is; install it, "
-            "or put its folder on the path (PYTHONPATH=/that/folder)"
+            f"{key} {function}: there is no module {module} to import; it must be installed in this environment "
+            "or lie on PYTHONPATH (PYTHONPATH=/its/folder lthbench ...)"
         )
     version = declared(module, file)
     if version is not None:
@@ -131,8 +131,8 @@ def declared(module: str, file: Path) -> str | None:
 def check_not_edited(module: str, file: Path, text: str) -> None:
     """Python imports a module once: raise UserError where it has other code than the file by now."""
     if module not in sys.modules:
-        read.pop(module, None)
-    if read.setdefault(module, text) != text:
+        read.pop((module, file), None)
+    if read.setdefault((module, file), text) != text:
         raise UserError(f"{file}: edited after this process had imported it; start Python again")
 
 
