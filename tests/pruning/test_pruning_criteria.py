@@ -241,7 +241,7 @@ def test_scores_of_pruned_weights_do_not_matter(own) -> None:
         ("def other(trace): ...", "users_criteria has no function score"),
         (
             "import nothing_of_this_name",
-            r"cannot import users_criteria \(ModuleNotFoundError: No module named 'nothing.*py, line 1\); install it",
+            r"cannot import users_criteria \(ModuleNotFoundError: No module named 'nothing.*py, line 1\); ins",
         ),
         ("def score(t): return {'a': t.mask['a'] * 1.0}", r"score gives no scores of shape \(1, 3\) for b"),
         ("def score(t): return {n: m.ravel() * 1.0 for n, m in t.mask.items()}", r"of shape \(2, 2\) for a"),

@@ -1,5 +1,7 @@
 """Weights that are left are counted by their mask; a pruned weight that is not zero counts too, and shows."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +50,10 @@ def test_a_kept_weight_may_be_zero_and_a_pruned_one_may_not() -> None:
 
 
 @pytest.fixture
-def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Experiment]:
     (tmp_path / "zero_starts.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
-    return Experiment(
+    yield Experiment(
         "zeros",
         "",
         Network("zero_starts:zeros"),
@@ -59,6 +61,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
         Training("adam", 0.01, batch=8, iterations=6, evaluate_every=3),
         Pruning("layer-wise", 0.5),
     )
+    sys.modules.pop("zero_starts", None)
 
 
 def noise() -> Folds:
