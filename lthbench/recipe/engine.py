@@ -14,7 +14,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 VERSION = 2
-SOURCE = "a34b924e2c9e"
+SOURCE = "45ff35d30b13"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

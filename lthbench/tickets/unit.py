@@ -84,13 +84,13 @@ def own_mask(task: Task, s: int) -> Mask:
     return {name: mask for name, mask in task.masks[s].items() if name in task.model.prunable}
 
 
-def remaining(mask: Mask, ended: np.ndarray, frozen: bool) -> int:
+def remaining(mask: np.ndarray, ended: np.ndarray, frozen: bool) -> int:
     """How many weights of a matrix are left: those of its mask, and pruned ones that are not zero at the end.
 
     A kept weight may be zero: it started so and got no gradient. Pruned ones may be another value where an arm
     freezes them.
     """
-    return np.count_nonzero(mask if frozen else mask | (ended != 0))
+    return int(np.count_nonzero(mask if frozen else mask | (ended != 0)))
 
 
 def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
