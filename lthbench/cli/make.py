@@ -39,7 +39,7 @@ def new(
     from lthbench.claims.load import load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
-    from lthbench.pruning.criteria import criterion as resolve
+    from lthbench.pruning.criteria import criterion as criterion_of
     from lthbench.recipe.experiment import Network, Pruning, Training
     from lthbench.words import as_registered
 
@@ -49,10 +49,10 @@ def new(
         momentum = 0.9 if optimizer == "sgd" else 0.0
         training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
         pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
+        criterion_of(pruning.criterion)  # there is one
         experiment, chance = own.experiment_of(dataset, net, training, pruning)
     except ValueError as error:
         raise UserError(str(error)) from None
-    resolve(criterion)
     registry = load()
     claims = [as_registered(name, registry.claims) for name in claim]
     own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)

@@ -9,15 +9,15 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lthbench.data.errors import DataError
-from lthbench.errors import BLOCKED, OutOfMemory, OutOfTime, UserError
+from lthbench.errors import BLOCKED, OutOfMemory, OutOfTime, UserError, own_frames, place_of
 from lthbench.models.errors import ModelError
+from lthbench.plan.own_code import own_code
 from lthbench.plan.unit import Unit
 from lthbench.pruning.errors import CriterionError
 from lthbench.recipe.experiment import digest
@@ -25,7 +25,6 @@ from lthbench.results import store
 from lthbench.results.store import RecordError
 
 Report = Callable[[Unit, str], None]
-PACKAGE = Path(__file__).parents[1]
 SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserError)  # a line that says what to do
 NO_MEMORY = ("OutOfMemoryError", "allocate memory", "ALLOC_FAILED")  # words of PyTorch, CUDA and cuBLAS
 
@@ -90,11 +89,20 @@ def run_chunk(
     from lthbench.tickets.unit import run_unit  # here: planning and judging never pay for torch
 
     for unit in pending:
+        check_code(unit)
         with told_in_a_line(), enough_memory(f"{unit.name} ({unit.networks} networks)"):
             folds = folds_of(unit, cache, device)
             above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
             run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
+
+
+def check_code(unit: Unit) -> None:
+    """Raise UserError where the user's code is not what the unit was planned, and is named, by."""
+    if unit.code and own_code(unit.experiment) != unit.code:
+        raise UserError(
+            f"{' and '.join(unit.code)}: edited since the run was planned; the same command starts again"
+        )
 
 
 kept_folds: tuple[Any, Any] | None = None  # of the last unit: the next one often wants the same
@@ -124,19 +132,13 @@ def told_in_a_line() -> Iterator[None]:
     """What code that is not ours raises becomes a UserError with the place: a traceback cannot leave a worker."""
     try:
         yield
-    except (OutOfTime, OSError, *SAID):
+    except (OutOfTime, *SAID):
         raise
-    except Exception as error:
-        raise UserError(place_of(error), BLOCKED) from error
-
-
-def place_of(error: Exception) -> str:
-    """An error in a line: its kind, what it says, and where it came up, in code of the user's if any is there."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not Path(frame.filename).is_relative_to(PACKAGE)]
-    own = [frame for frame in theirs if "site-packages" not in frame.filename] or theirs or frames
-    said = " ".join(f"{type(error).__name__}: {error}".split())
-    return f"{said} ({own[-1].filename}, line {own[-1].lineno})"
+    except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and not own_frames(error):
+            raise  # the disk is full, say
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{said} ({place_of(error)})", BLOCKED) from error
 
 
 @contextmanager

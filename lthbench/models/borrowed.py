@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from lthbench.data.torchvision_ops import import_torchvision
+from lthbench.errors import place_of_function
 from lthbench.models.errors import ModelError, told
 from lthbench.models.parts import image
 from lthbench.recipe.experiment import Network
@@ -48,6 +49,11 @@ def from_timm(network: Network, name: str, shape: tuple[int, ...], classes: int)
 
 def from_function(network: Network, shape: tuple[int, ...], classes: int) -> nn.Module:
     """What the user's function returns for (shape, classes) and the options as keywords."""
+    return made(network, own_function(network), shape, classes)
+
+
+def own_function(network: Network) -> Callable[..., Any]:
+    """The user's function."""
     package, _, name = network.kind.partition(":")
     try:
         module = importlib.import_module(package)
@@ -56,13 +62,18 @@ def from_function(network: Network, shape: tuple[int, ...], classes: int) -> nn.
             f"{network.kind}: there is no {error.name or package} to import; "
             "it must be installed in this environment or lie on PYTHONPATH"
         ) from error
-    except Exception as error:  # the user's code may fail in any way
+    except (Exception, SystemExit) as error:  # the user's code may fail in any way
         raise ModelError(f"{network.kind}: importing {package} failed ({told(error)})") from error
     function = getattr(module, name, None)
     if not callable(function):
         callables = [key for key, value in vars(module).items() if callable(value)]
         raise ModelError(f"{network.kind}: {package} has no function {name}{nearest(name, callables)}")
-    return made(network, function, shape, classes)
+    return function
+
+
+def place(network: Network) -> str:
+    """Where a user's function is defined, ` (file, line N)`; empty for a library's networks."""
+    return place_of_function(own_function(network)) if ":" in network.kind else ""
 
 
 def library(network: Network, name: str) -> Any:
@@ -81,10 +92,11 @@ def made(network: Network, function: Callable[..., Any], *args: Any, **fixed: An
         raise ModelError(f"{network.kind}: options cannot set {', '.join(taken)}")
     try:
         module = function(*args, **fixed, **network.options)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"{network.kind}: making it failed ({told(error)})") from error
     if not isinstance(module, nn.Module):
-        raise ModelError(f"{network.kind}: returned a {type(module).__name__}, not a torch.nn.Module")
+        said = f"returned a {type(module).__name__}, not a torch.nn.Module"
+        raise ModelError(f"{network.kind}: {said}{place_of_function(function)}")
     return module
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lthbench.data.errors import one_line
-from lthbench.models.borrowed import borrowed
+from lthbench.models.borrowed import borrowed, place
 from lthbench.models.errors import ModelError, told
 from lthbench.models.mlp import Mlp, mlp
 from lthbench.models.module import ModuleModel, module_model, state_of
@@ -45,7 +45,7 @@ def model(network: Network, shape: tuple[int, ...], classes: int) -> Mlp | Modul
         try:
             seen = module_model(maker, start)
         except (ValueError, RuntimeError) as error:  # frozen parameters or, torch's own error, lazy ones
-            raise ModelError(f"{network.kind}: {one_line(error)}") from error
+            raise ModelError(f"{network.kind}: {one_line(error)}{place(network)}") from error
         if ":" in network.kind:
             check_fresh(network, maker)
     return seen
@@ -57,7 +57,7 @@ def check_output(network: Network, module: nn.Module, shape: tuple[int, ...], cl
         try:
             with torch.no_grad():
                 output = module.train(training)(torch.zeros(2, *shape))
-        except Exception as error:  # others' code: anything may be raised
+        except (Exception, SystemExit) as error:  # others' code: anything may be raised
             hint = f"; some take options: {{img_size: {shape[-1]}}}" if network.kind.startswith("timm/") else ""
             raise ModelError(
                 f"{network.kind}: cannot take examples of shape {shape} ({told(error)}){hint}"
@@ -66,7 +66,8 @@ def check_output(network: Network, module: nn.Module, shape: tuple[int, ...], cl
         if returned != (2, classes):
             when = "training" if training else "evaluation"
             wanted = (2, classes)
-            raise ModelError(f"{network.kind}: in {when} the output for 2 examples is {returned}, not {wanted}")
+            said = f"in {when} the output for 2 examples is {returned}, not {wanted}"
+            raise ModelError(f"{network.kind}: {said}{place(network)}")
 
 
 def check_fresh(network: Network, maker: partial[nn.Module]) -> None:
@@ -76,9 +77,11 @@ def check_fresh(network: Network, maker: partial[nn.Module]) -> None:
         torch.default_generator.manual_seed(0)
         modules.append(maker())
     if modules[0] is modules[1]:
-        raise ModelError(f"{network.kind}: returns the same module twice; every call must make a new one")
+        said = "returns the same module twice; every call must make a new one"
+        raise ModelError(f"{network.kind}: {said}{place(network)}")
     first, second = (state_of(module) for module in modules)
     if first.keys() != second.keys() or any(first[n].tobytes() != second[n].tobytes() for n in first):
         raise ModelError(
             f"{network.kind}: starts differently under the same torch.manual_seed; draw from torch only"
+            f"{place(network)}"
         )

@@ -6,11 +6,13 @@ A unit's key is the hash of all that its numbers depend on, its parents' keys in
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from lthbench.plan.own_code import own_code
 from lthbench.recipe.arms import ARMS, Cell, check_cell, closure, mask_origin, parents
 from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
@@ -29,6 +31,7 @@ class Unit:
     master: int
     key: str
     parents: Mapping[Cell, str]
+    code: Mapping[str, str] = field(default_factory=dict)  # the user's own behind it, by function
 
     @property
     def name(self) -> str:
@@ -67,11 +70,12 @@ def unit_key(
     draws: int,
     master: int,
     above: Iterable[str],
+    code: Mapping[str, str] | None = None,
 ) -> str:
     """The content address of a unit: equal keys, equal numbers."""
     recipe = experiment.recipe()
     if experiment.data.path is not None:
-        recipe["data"]["path"] = file_digest(experiment.data.path)  # what the file holds, not where it lies
+        recipe["data"]["path"] = path_digest(experiment.data.path)  # what it holds, not where it lies
     content = {
         "engine": engine(),
         "recipe": recipe,
@@ -82,12 +86,14 @@ def unit_key(
         "master": master,
         "parents": list(above),
     }
-    return digest(content)
+    return digest(content | ({"code": dict(code)} if code else {}))  # without code of one's own, as it ever was
 
 
-def file_digest(path: str) -> str:
-    """The sha256 of a file; of a folder (or nothing there yet), its name."""
+def path_digest(path: str) -> str:
+    """The sha256 of a file; of a folder, that of its files' names and sizes; of nothing there yet, its name."""
     file = Path(path).expanduser()
+    if file.is_dir():
+        return _folder_digest(str(file))
     if not file.is_file():
         return path
     status = file.stat()
@@ -97,6 +103,17 @@ def file_digest(path: str) -> str:
 @cache
 def _file_digest(path: str, size: int, modified: int) -> str:
     return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+@cache
+def _folder_digest(path: str) -> str:
+    """Read once per process: a folder of images has a million files, too many to look into."""
+    digest, root = hashlib.sha256(), Path(path)
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for file in (Path(folder, name) for name in sorted(files)):
+            digest.update(f"{file.relative_to(root).as_posix()}\n{file.stat().st_size}\n".encode())
+    return "names-and-sizes:" + digest.hexdigest()
 
 
 def with_sources(cells: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> dict[str, set[Cell]]:
@@ -130,6 +147,7 @@ def plan_experiment(
         for unit in plan_experiment(source, worn, replicates, block_size, master):
             tickets[unit.block, (f"{source.id}:{unit.arm}", unit.level)] = unit.key
     units: list[Unit] = []
+    code = own_code(experiment)
     for number, block in enumerate(blocks(replicates, block_size)):
         keys: dict[Cell, str] = {}
         for arm, level in closure(cells):
@@ -138,6 +156,7 @@ def plan_experiment(
                 origin = mask_origin(arm, level, source.id)
                 above[origin] = tickets[number, origin]
             draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
-            keys[arm, level] = unit_key(experiment, arm, level, block, draws, master, above.values())
-            units.append(Unit(experiment, arm, level, number, block, draws, master, keys[arm, level], above))
+            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code)
+            keys[arm, level] = key
+            units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code))
     return units

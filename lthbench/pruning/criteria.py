@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from lthbench.errors import place_of_function
+from lthbench.models.errors import told
 from lthbench.pruning.errors import CriterionError
 from lthbench.pruning.masks import Mask
 
@@ -27,6 +29,8 @@ class Trace:
     rewound arm; also for arms that train on) and where the last training ended (the same, when pruning at
     initialisation). `mask`: what the network wore. `gradient()`: the gradient of the mean cross-entropy at
     `trained`, over a batch of training examples. `generator`: a named stream of its own.
+
+    A user's criterion sees every weight as torch keeps it, (out, in, ...kernel), whatever the engine's layout.
     """
 
     initial: Arrays
@@ -117,24 +121,54 @@ def criterion(name: str) -> Criterion:
     module, _, function = name.partition(":")
     try:
         own = getattr(importlib.import_module(module), function, None)
-    except ImportError as error:
-        raise CriterionError(f"pruning.criterion: cannot import {module} ({error}); install it here") from None
+    except (Exception, SystemExit) as error:  # the user's code may fail in any way
+        raise CriterionError(
+            f"pruning.criterion: cannot import {module} ({told(error)}); install it here"
+        ) from None
     if not callable(own):
         raise CriterionError(f"pruning.criterion: {module} has no function {function}")
     return own
 
 
-def scores(name: str, trace: Trace) -> Arrays:
-    """The scores of a criterion, checked: one finite array per weight, in its shape."""
-    returned = criterion(name)(trace)
+def scores(name: str, trace: Trace, inputs_first: bool = False) -> Arrays:
+    """The scores of a criterion, checked: one finite array per weight, in its shape.
+
+    `inputs_first`: the weights are (in, out), as the fast engine's perceptrons keep them. A user's criterion gets
+    them turned, and its scores are turned back.
+    """
+    if inputs_first and name not in BUILT_IN:
+        return turned(scores(name, outputs_first(trace)))
+    function = criterion(name)
+    returned = function(trace)
+    place = place_of_function(function)
     if not isinstance(returned, Mapping):
         raise CriterionError(
-            f"pruning.criterion: {name} returns a {type(returned).__name__}, not scores by weight"
+            f"pruning.criterion: {name} returns a {type(returned).__name__}, not scores by weight{place}"
         )
     for weight, mask in trace.mask.items():
         if weight not in returned or np.shape(returned[weight]) != mask.shape:
-            raise CriterionError(f"pruning.criterion: {name} gives no scores of shape {mask.shape} for {weight}")
+            raise CriterionError(
+                f"pruning.criterion: {name} gives no scores of shape {mask.shape} for {weight}{place}"
+            )
         diverged = not np.isfinite(trace.trained[weight]).all()  # recorded as such; a gate decides
         if np.isnan(np.asarray(returned[weight])[mask]).any() and not diverged:
-            raise CriterionError(f"pruning.criterion: {name} gives scores that are not numbers for {weight}")
+            raise CriterionError(
+                f"pruning.criterion: {name} gives scores that are not numbers for {weight}{place}"
+            )
     return {weight: np.asarray(returned[weight]) for weight in trace.mask}
+
+
+def outputs_first(trace: Trace) -> Trace:
+    """What a criterion looks at, with every matrix (in, out) turned to (out, in)."""
+    return Trace(
+        initial=turned(trace.initial),
+        trained=turned(trace.trained),
+        mask=turned(trace.mask),
+        gradient=lambda: turned(trace.gradient()),
+        generator=trace.generator,
+    )
+
+
+def turned(matrices: Mapping[str, np.ndarray]) -> Arrays:
+    """Every matrix with its axes changed over; biases, which a gradient has too, stay."""
+    return {name: np.ascontiguousarray(matrix.T) for name, matrix in matrices.items()}

@@ -33,6 +33,7 @@ def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
         **described(device),
         "seconds": round(seconds, 3),
         "data_sha256": list(folds.sha256),
+        **({"code": dict(unit.code)} if unit.code else {}),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 

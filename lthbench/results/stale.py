@@ -20,26 +20,34 @@ def stale_records(root: Path, units: Iterable[Unit]) -> list[Path]:
     return sorted(set((root / "units").glob("*/*.json")) - planned)
 
 
-def engine_of(record: Path) -> str:
-    """The engine that a record says it was made by; the record is not verified."""
+def maker_of(record: Path) -> tuple[str, Mapping[str, str]]:
+    """The engine, and the user's own code, that a record says it was made by; the record is not verified."""
     try:
-        return str(json.loads(store.unpacked(record))["provenance"]["engine"])
-    except (store.RecordError, ValueError, KeyError, TypeError, RecursionError):
-        return "unknown"
+        provenance = json.loads(store.unpacked(record))["provenance"]
+        return str(provenance["engine"]), dict(provenance.get("code", {}))
+    except (store.RecordError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+        return "unknown", {}
+
+
+def why(record: Path, here: str, code: Mapping[str, str]) -> str:
+    """Why a record is not used, in a few words; `code` is the user's own as it is now, by function."""
+    name, made_from = maker_of(record)
+    if name != here:
+        return f"made by engine {name}, this is {here}"
+    edited = sorted(function for function in made_from if code.get(function, "") not in ("", made_from[function]))
+    return f"made before {' and '.join(edited)} was edited" if edited else "made from other recipes or plans"
 
 
 def stale_lines(root: Path, units: Iterable[Unit], suite: str) -> list[str]:
-    """One line per engine about units that are not used; none where all are."""
-    by_engine = Counter(engine_of(path) for path in stale_records(root, units))
-    here = engine()
-    lines = []
-    for name, count in sorted(by_engine.items()):
-        how = f"made by engine {name}, this is {here}" if name != here else "made from other recipes or plans"
-        lines.append(
-            f"stale units in {root}: {count}, {how}; they are not used, and "
-            f"`lthbench plan {suite} --stale` lists the files"
-        )
-    return lines
+    """One line per reason about units that are not used; none where all are."""
+    units = list(units)
+    code = {function: now for unit in units for function, now in unit.code.items()}
+    reasons = Counter(why(path, engine(), code) for path in stale_records(root, units))
+    return [
+        f"stale units in {root}: {count}, {reason}; they are not used, and "
+        f"`lthbench plan {suite} --stale` lists the files"
+        for reason, count in sorted(reasons.items())
+    ]
 
 
 def table_lines(provenance: Iterable[Mapping[str, Any]], suite: str) -> list[str]:

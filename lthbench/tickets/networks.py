@@ -7,6 +7,7 @@ import torch
 
 from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Arrays
+from lthbench.models.shrink import output_axis
 from lthbench.plan.unit import Unit
 from lthbench.pruning import masks
 from lthbench.pruning.counts import kept, ladder
@@ -97,10 +98,11 @@ def pruned(
     )
     sizes = masks.counts(masks.ones(model.prunable))
     remaining = ladder(sizes, pruning, unit.level, None if filters is None else filters.count)
+    found = scores(pruning.criterion, trace, inputs_first=output_axis(model) == 1)
     if filters is not None:
-        return filters.prune(scores(pruning.criterion, trace), worn, remaining)
+        return filters.prune(found, worn, remaining)
     keep = [name for name in worn if kept(name, pruning)] if pruning.scope == "global" else []
-    return masks.prune(scores(pruning.criterion, trace), worn, remaining, keep)
+    return masks.prune(found, worn, remaining, keep)
 
 
 @torch.no_grad()

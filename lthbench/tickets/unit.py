@@ -84,6 +84,15 @@ def own_mask(task: Task, s: int) -> Mask:
     return {name: mask for name, mask in task.masks[s].items() if name in task.model.prunable}
 
 
+def remaining(mask: np.ndarray, ended: np.ndarray, frozen: bool) -> int:
+    """How many weights of a matrix are left: those of its mask, and pruned ones that are not zero at the end.
+
+    A kept weight may be zero: it started so and got no gradient. Pruned ones may be another value where an arm
+    freezes them.
+    """
+    return int(np.count_nonzero(mask if frozen else mask | (ended != 0)))
+
+
 def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
     """All measurements of the unit's networks."""
     rows: list[Row] = []
@@ -102,8 +111,7 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
         add(last, "final_train_accuracy", trained.final_train_accuracy[s])
         for name, mask in sorted(own_mask(task, s).items()):
-            ended = trained.states[s][name]
-            add(last, f"nonzero:{name}", np.count_nonzero(ended[mask] if task.frozen else ended))
+            add(last, f"nonzero:{name}", remaining(mask, trained.states[s][name], task.frozen))
         add(None, "mask_crc32", masks.fingerprint(own_mask(task, s)))
     return rows
 

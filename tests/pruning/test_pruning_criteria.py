@@ -241,7 +241,7 @@ def test_scores_of_pruned_weights_do_not_matter(own) -> None:
         ("def other(trace): ...", "users_criteria has no function score"),
         (
             "import nothing_of_this_name",
-            r"cannot import users_criteria \(No module named 'nothing.*install it here",
+            r"cannot import users_criteria \(ModuleNotFoundError: No module named 'nothing.*py, line 1\); ins",
         ),
         ("def score(t): return {'a': t.mask['a'] * 1.0}", r"score gives no scores of shape \(1, 3\) for b"),
         ("def score(t): return {n: m.ravel() * 1.0 for n, m in t.mask.items()}", r"of shape \(2, 2\) for a"),
@@ -256,6 +256,34 @@ def test_scores_of_pruned_weights_do_not_matter(own) -> None:
 def test_what_is_wrong_with_a_users_criterion_is_said(own, source, said) -> None:
     with pytest.raises(CriterionError, match=said):
         scores(own(source + "\n"), trace())
+
+
+def test_a_criterion_that_gives_something_odd_is_named_with_its_file_and_line(own) -> None:
+    name = own("import math\n\n\ndef score(trace):\n    return None\n")
+    with pytest.raises(CriterionError, match=r"score returns a NoneType, .* \(.*users_criteria.py, line 4\)$"):
+        scores(name, trace())
+
+
+SHAPES_SEEN = """def score(trace):
+    parts = (trace.initial, trace.trained, trace.mask, trace.gradient())
+    assert len({tuple(part[name].shape for name in trace.mask) for part in parts}) == 1
+    return {name: abs(weight) / abs(weight).sum(1, keepdims=True) for name, weight in trace.trained.items()}
+"""
+
+
+@pytest.mark.parametrize("network", [NETWORKS["perceptron"], Network("mlp", (5,), activation="tanh")])
+def test_a_users_criterion_sees_outputs_first_whichever_engine_trains(own, network) -> None:
+    """Each weight as a share of what its output reads: on the other axis other weights would go."""
+    unit, model, folds = made(network, own(SHAPES_SEEN), "pruned-at-init")
+    turn = np.transpose if isinstance(model, Mlp) else np.asarray
+    assert turn(np.empty(model.prunable["fc1.weight"])).shape == (5, 7)
+    for s in (0, 1):
+        state = model.initial_state(stream(0, "criteria", s, "init"))
+        for name, mask in mask_for(unit, model, folds, {}, s, 0).items():
+            assert mask.shape == model.prunable[name]
+            size, kept = np.abs(turn(state[name])), turn(mask)
+            share = size / size.sum(1, keepdims=True)
+            assert share[~kept].max() < share[kept].min()
 
 
 def test_a_package_that_is_not_there_is_said() -> None:

@@ -72,7 +72,6 @@ def test_what_docs_ci_says_works_in_another_clone_and_a_changed_network_is_notic
     )
 
     (runner / "netofci.py").write_text(BLIND)
-    shutil.rmtree(runner / "ci")
     changed = in_clone(runner, environment, *run, "--against", "baseline")
     assert (changed.returncode, "BLOCKED" in changed.stdout) == (1, True), changed.stdout + changed.stderr
 

@@ -17,7 +17,7 @@ from lthbench.recipe.experiment import Experiment, Pruning
 
 
 def weights_gate(cells: Cells) -> list[GateResult]:
-    """The dense network has as many prunable weights as were counted by hand, none of them zero."""
+    """The dense network has as many prunable weights as were counted by hand."""
     if cells.experiment.weights is None:
         return []
     counts = list(cells.counts(cells.dense).values())
@@ -28,8 +28,9 @@ def weights_gate(cells: Cells) -> list[GateResult]:
 
 
 def ladder_gate(cells: Cells) -> list[GateResult]:
-    """Weights that are not zero at the end of training: exactly the count of the level, in every run.
+    """Weights left at the end of training: exactly the count of the level, in every run.
 
+    Pruned weights that are not zero are among those counted, so a mask that was not applied shows.
     The count is worked out from the recipe and the dense network's, apart from the code that prunes.
     """
     sizes, filters = (dense_counts(cells, metric) for metric in ("nonzero:", "filters:"))
@@ -61,7 +62,7 @@ def ladder_gate(cells: Cells) -> list[GateResult]:
 
 
 def dense_counts(cells: Cells, prefix: str) -> dict[str, int]:
-    """What the dense network has of each weight: weights that are not zero, or filters."""
+    """What the dense network has of each weight: single weights, or filters."""
     return {
         metric.removeprefix(prefix): int(cells.per_run(cells.dense, metric).max())
         for metric in cells.table.metrics(cells.dense)
