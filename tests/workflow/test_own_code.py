@@ -13,7 +13,6 @@ from tiny_suite import PLAIN
 
 from lthbench.claims.load import load
 from lthbench.drive.execute import run_chunk
-from lthbench.drive.snakemake import environment as for_jobs
 from lthbench.errors import UserError
 from lthbench.plan import own_code, unit
 from lthbench.plan.suite import plan_suite
@@ -187,11 +186,6 @@ def test_data_are_what_the_file_or_the_folder_holds(tmp_path: Path) -> None:
     unit._folder_digest.cache_clear()  # as another process
     for before, path in zip(first, (file, folder), strict=True):
         assert not {*before} & {*keys(recipe("mlp", path=path))}
-
-
-def test_jobs_find_the_users_code_from_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["here", "", "/there"]))
-    assert for_jobs()["PYTHONPATH"].split(os.pathsep)[1:] == [str(Path("here").absolute()), "/there"]
 
 
 @pytest.fixture
