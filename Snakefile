@@ -31,5 +31,7 @@ rule all:
         report_of(DEFAULT),
     params:
         options=OPTIONS,
+        suite=DEFAULT,
+        scope="all",
     shell:
-        say(DEFAULT)
+        SAY

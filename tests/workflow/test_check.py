@@ -65,6 +65,7 @@ def test_snakemake_starts_at_the_tidy_table(no_torch, tmp_path) -> None:
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-c1", "published"]
     done = subprocess.run(command, cwd=tmp_path, env=no_torch, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert "GA-2" in done.stdout + done.stderr  # the verdicts of this suite, not of the last one in the file
     assert (tmp_path / "reports/published/index.html").exists()
     assert not list(tmp_path.rglob("*.done.json"))
 

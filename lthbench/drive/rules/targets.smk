@@ -11,8 +11,8 @@ def report_of(suite, scope="all"):
     return f"reports/{folder}/index.html" if scope == "all" else f"reports/{folder}/{scope}/index.html"
 
 
-def say(suite, scope="all"):
-    return f"exec python -m lthbench stage verdicts {suite} --scope {scope} {{params.options}}"
+# A constant: Snakemake makes the command when a rule runs, and a loop's variable is then that of its last round.
+SAY = "exec python -m lthbench stage verdicts {params.suite} --scope {params.scope} {params.options}"
 
 
 for suite in REGISTRY.suites:
@@ -25,8 +25,10 @@ for suite in REGISTRY.suites:
             report_of(suite),
         params:
             options=OPTIONS,
+            suite=suite,
+            scope="all",
         shell:
-            say(suite)
+            SAY
 
 
 # Suites that train come first: `snakemake FC-8` trains, also where released results speak of the claim.
@@ -42,5 +44,7 @@ for claim, suite in claim_suites.items():
             report_of(suite, claim),
         params:
             options=OPTIONS,
+            suite=suite,
+            scope=claim,
         shell:
-            say(suite, claim)
+            SAY
