@@ -128,10 +128,8 @@ def known(units: Iterable[Unit], processes: int, device: str, folder: Path) -> S
         rates = [rate for rate in read_rates(folder / FILE) if rate.device == here and usable(rate.ms)]
     except (UserError, OSError):
         rates = []
-    by_kind = {rate.experiment: float(rate.ms) for rate in rates}
     wanted = {kind(unit.experiment) for unit in units}
-    expected = {name: ms for name, ms in by_kind.items() if name in wanted}
-    return Speeds(expected, by_kind.get(START, USUAL_START))
+    return Speeds({rate.experiment: float(rate.ms) for rate in rates if rate.experiment in wanted})
 
 
 def usable(ms: object) -> bool:
@@ -140,16 +138,13 @@ def usable(ms: object) -> bool:
 
 
 def keep(speeds: Speeds, processes: int, device: str, folder: Path) -> None:
-    """Remember what this run saw, for the next one."""
-    seen = {name: speeds.seen(name) for name in speeds.seconds}
-    store(seen, "units of a run", processes, device, folder)
-
-
-def store(ms: dict[str, float], how: str, processes: int, device: str, folder: Path) -> None:
-    """Write speeds down; where that fails, the next run measures again."""
+    """Remember what this run saw, for the next one; where that fails, the next run measures again."""
     here, day = machine(processes, device), strftime("%Y-%m-%d", gmtime())
+    seen = {name: speeds.seen(name) for name in speeds.seconds}
     rates = [
-        Rate(name, here, float(f"{value:.3g}"), 0, f"{day}, {how}") for name, value in ms.items() if usable(value)
+        Rate(name, here, float(f"{ms:.3g}"), 0, f"{day}, units of a run")
+        for name, ms in seen.items()
+        if usable(ms)
     ]
     try:
         if rates:
@@ -159,7 +154,11 @@ def store(ms: dict[str, float], how: str, processes: int, device: str, folder: P
 
 
 def measured(units: Sequence[Unit], processes: int, device: str, folder: Path) -> Speeds:
-    """What is known of this machine; measured now where something is missing and the units are worth it."""
+    """What is known of this machine; measured now where something is missing and the units are worth it.
+
+    A measurement is good for this run alone: one second of a machine that happens to be busy must not be believed
+    for ever.
+    """
     speeds = known(units, processes, device, folder)
     experiments = {unit.experiment.id: unit for unit in units if unit.iterations}.values()
     missing = {kind(unit.experiment): unit for unit in experiments}
@@ -168,7 +167,6 @@ def measured(units: Sequence[Unit], processes: int, device: str, folder: Path) -
         longest = min(MOST, SHARE * sum(unit.iterations for unit in units))
         at_once = min(processes, len({(unit.experiment.id, unit.block) for unit in units}))
         found = measure(missing, at_once, device, longest)
-        store(found, "measured before a run", processes, device, folder)
         speeds.start = found.pop(START, speeds.start)
         speeds.expected |= found
     return speeds

@@ -197,15 +197,22 @@ def test_experiments_of_one_cost_are_one_kind() -> None:
     assert deep == calm != mlp
 
 
-def test_a_measurement_gives_every_kind_and_is_taken_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_measurement_gives_every_kind_and_is_believed_for_one_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chunks = PLANS["quick"]
     units = units_of(chunks)
     speeds = speed.measured(units, 1, "cpu", tmp_path)
     assert set(speeds.expected) == {kind(unit.experiment) for unit in units}
     assert all(0.01 < ms < 1000 for ms in speeds.expected.values())
     assert speeds.start != speed.USUAL_START
+    assert not speed.known(units, 1, "cpu", tmp_path).expected  # the machine may have been busy
+    for unit in units:
+        speeds.saw(unit, unit.iterations / 100)
+    speed.keep(speeds, 1, "cpu", tmp_path)
     monkeypatch.setattr(speed, "measure", None)  # would fail when it is called
-    assert speed.measured(units, 1, "cpu", tmp_path).expected == pytest.approx(speeds.expected, rel=0.01)
+    again = speed.measured(units, 1, "cpu", tmp_path).expected
+    assert again == pytest.approx(dict.fromkeys(speeds.expected, 10.0))  # ms: what a run saw
     assert not speed.measured(units[:1], 2, "cpu", tmp_path).expected  # too short to be worth it
 
 
@@ -253,7 +260,9 @@ def test_plan_and_run_say_how_long_it_takes_here(
 ) -> None:
     (unit, *_) = Run(load(claims_dir), "tiny").units()
     for processes in {1, CORES}:  # as if a run on so many processes had been finished in this cache
-        speed.store({kind(unit.experiment): 1.0}, "a run", processes, "auto", Path(environment["LTHBENCH_CACHE"]))
+        seen = speed.Speeds()
+        seen.saw(unit, unit.iterations / 1000)  # 1 ms for each
+        speed.keep(seen, processes, "auto", Path(environment["LTHBENCH_CACHE"]))
     plan = lthbench("plan", "tiny", "--out", tmp_path).stdout
     seconds = 20 if CORES == 1 else 10  # mostly starts of processes
     assert f"about {seconds} seconds on this machine with {CORES} processes" in plan
