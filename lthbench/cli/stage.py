@@ -1,11 +1,15 @@
 """The stages of the line, hidden commands; Snakemake's rules call these."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lthbench.cli.options import ClaimsDir, Device, Replicates, Seed, SuiteName
 from lthbench.errors import BLOCKED, UserError
+
+if TYPE_CHECKING:
+    from lthbench.plan.run import Run
 
 commands = typer.Typer(hidden=True)
 
@@ -38,21 +42,11 @@ def chunk(
     stages.train(run, chunks[chunk], lambda line: print(line, flush=True))
 
 
-@commands.command()
-def verdicts(
-    suite: SuiteName,
-    scope: str = "all",
-    seed: Seed = 0,
-    device: Device = "auto",
-    replicates: Replicates = 0,
-    claims_dir: ClaimsDir = None,
-) -> None:
+def print_verdicts(run: "Run") -> None:
     """Print the verdicts; exit code 4 where a primary claim is BLOCKED or NOT RUN, else 0."""
     from lthbench.cli import show
-    from lthbench.drive import ask
     from lthbench.drive.rejudge import verdicts_of_run
 
-    run = ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir)
     judged = verdicts_of_run(run)
     show.verdicts(judged)
     show.report_of(run)
@@ -60,7 +54,18 @@ def verdicts(
         raise typer.Exit(BLOCKED)
 
 
-def command_of(stage: str) -> None:
+def stage_itself(stage: str) -> Callable[["Run"], None]:
+    """The function of a stage in `lthbench.drive.stages`, which is imported when it is called."""
+
+    def act(run: "Run") -> None:
+        from lthbench.drive import stages
+
+        getattr(stages, stage.replace("-", "_"))(run)
+
+    return act
+
+
+def command_of(stage: str, act: Callable[["Run"], None]) -> None:
     """The command of a stage that has no options of its own."""
 
     @commands.command(stage, help=f"The stage {stage}.")
@@ -72,11 +77,11 @@ def command_of(stage: str) -> None:
         replicates: Replicates = 0,
         claims_dir: ClaimsDir = None,
     ) -> None:
-        from lthbench.drive import ask, stages
+        from lthbench.drive import ask
 
-        run = ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir)
-        getattr(stages, stage.replace("-", "_"))(run)
+        act(ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir))
 
 
 for name in ("first-look", "tidy", "judge", "report"):
-    command_of(name)
+    command_of(name, stage_itself(name))
+command_of("verdicts", print_verdicts)

@@ -160,7 +160,7 @@ def coverage(suite: str, asked: Sequence[Weighed]) -> list[str]:
 
 def how_judged(registry: Registry, suite: str, asked: Sequence[Weighed]) -> list[str]:
     """Where the judging differs from a run of our own: unpaired, other n."""
-    said = []
+    said, other_n = [], False
     for w in asked:
         if w.missing:
             continue
@@ -174,9 +174,8 @@ def how_judged(registry: Registry, suite: str, asked: Sequence[Weighed]) -> list
         if registered and counts - due:
             given = "/".join(map(str, sorted(counts)))
             said.append(f"  {w.claim.id}: n = {given} given, {registered} registered")
-    if any("registered" in line for line in said):
-        said.append(OTHER_N)
-    return said
+            other_n = True
+    return [*said, OTHER_N] if other_n else said
 
 
 def write(registry: Registry, given: Answer, path: Path, out: Path) -> Path:

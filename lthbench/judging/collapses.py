@@ -4,17 +4,18 @@ import numpy as np
 
 from lthbench.claims.schema import Registration, Suite
 from lthbench.judging.gates.accuracy import ACCURACIES
+from lthbench.judging.gates.checks import TIMES_CHANCE
+from lthbench.judging.lines import rounded
 from lthbench.judging.table import Table, per_run
 from lthbench.judging.verdict import Collapses
 from lthbench.stats.intervals import rate_interval
-
-TIMES_CHANCE = 1.5  # the floor where none is registered
 
 
 def collapses(suite: Suite, registration: Registration, table: Table) -> list[Collapses]:
     """The counts of every cell that a hypothesis compares by its accuracy, in their order.
 
-    Where a registration says what a collapse is, of all cells; else of those with any.
+    Where a registration says what a collapse is, of all cells; else of those with any, by the floor of the gate on
+    chance.
     """
     counted = {}
     for line in registration.hypotheses:
@@ -29,8 +30,3 @@ def collapses(suite: Suite, registration: Registration, table: Table) -> list[Co
                 interval = rate_interval(collapsed, len(values))
                 counted[cell] = Collapses(str(cell), collapsed, len(values), floor, *map(rounded, interval))
     return list(counted.values())
-
-
-def rounded(rate: float) -> float:
-    """As everything that is stored."""
-    return float(f"{rate:.10g}")

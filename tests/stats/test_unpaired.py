@@ -53,8 +53,7 @@ def test_no_pairing_has_a_larger_p(pairs, shift):
     for order in permutations(range(len(b))):
         d = a - b[list(order)]
         paired = max(t_pvalue(d, 0, "above"), sign_flip_pvalue(d, 0, "above"))
-        assert paired <= 0.5 + 1e-9 or d.mean() <= 1e-9
-        assert d.mean() <= 1e-9 or paired <= hidden * (1 + 1e-9)
+        assert paired <= hidden * (1 + 1e-9) or d.mean() <= 1e-9  # a mean on the wrong side shows nothing at all
 
 
 def test_the_bounds_are_reached_by_the_least_favourable_pairing():

@@ -25,6 +25,7 @@ class GateResult:
 
 
 FALSE_ALARM = 1e-10  # of one matrix of a sound network
+TIMES_CHANCE = 1.5  # an accuracy that is no better than so many times guessing is at chance
 Spread = Mapping[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 Counts = Mapping[str, int] | npt.ArrayLike
 
@@ -59,18 +60,18 @@ def within_band(name: str, values: npt.ArrayLike, low: float, high: float, unit:
     )
 
 
-def no_arm_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float, factor: float = 1.5) -> GateResult:
-    """In every arm (n,) more than half of the runs lie above ``factor * chance``, in the unit of the values.
+def no_arm_at_chance(values_by_arm: Mapping[str, npt.ArrayLike], chance: float) -> GateResult:
+    """In every arm (n,) more than half of the runs lie above 1.5 times ``chance``, in the unit of the values.
 
     A single run at chance is a result: a gate that blocked on it would select on the outcome.
     """
-    limit, name = factor * chance, "no arm at chance"
+    limit, name = TIMES_CHANCE * chance, "no arm at chance"
     above = {arm: np.asarray(v, dtype=np.float64) > limit for arm, v in values_by_arm.items()}
     empty = [arm for arm, ok in above.items() if ok.size == 0]
     if empty or not above:
         return GateResult(name, False, f"There are no values to check ({', '.join(empty) or 'no arms'}).")
     wrong = [f"{np.sum(~ok)} of {ok.size} of {arm}" for arm, ok in above.items() if 2 * ok.sum() <= ok.size]
-    bound = f"{limit:.6g} ({factor:g} x chance)"
+    bound = f"{limit:.6g} ({TIMES_CHANCE:g} x chance)"
     if wrong:
         return GateResult(name, False, f"{', '.join(wrong)} are not above {bound}: the arm does not train.")
     return GateResult(name, True, f"In every arm more than half of the runs are above {bound}.")
