@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lthbench.claims.popular import FILE, Popular
-from lthbench.claims.schema import Cell, Claim, Registration, Suite
+from lthbench.claims.schema import MEASURED, Cell, Claim, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
 from lthbench.files import read_bytes
@@ -374,6 +374,12 @@ def check_registration(
         for cell in line.contrast.cells(registration.experiment):
             if line.endpoint == "barrier" and not ARMS[cell.arm].own_order:
                 raise ValueError(f"{line.id}: endpoint barrier is measured on dense-copy, not on '{cell.arm}'")
+            needed = MEASURED.get(line.endpoint)
+            if needed and needed not in registry.experiments[cell.experiment].training.measure:
+                raise ValueError(
+                    f"{line.id}: experiment '{cell.experiment}' does not measure what {line.endpoint} needs; "
+                    f"add {needed} to its training.measure"
+                )
     primary = claim.kind == "primary"
     level = registry.level(suite.id, claim, alpha)
     if suite.first_look and registration.replicates <= suite.first_look.replicates:

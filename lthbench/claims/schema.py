@@ -30,6 +30,12 @@ ENDPOINTS = {
 REACHES = re.compile(r"log_iterations_to_(?P<percent>[0-9]{1,2}(\.[0-9]{1,2})?)%")  # the threshold is registered
 ENDPOINT = f"^({'|'.join(ENDPOINTS)}|{REACHES.pattern.replace('?P<percent>', '')})$"
 EARLY_STOP = ("early_stop_iteration", "early_stop_log_iteration")  # their gate: no early stop is censored
+# What an endpoint needs of `Training.measure`.
+MEASURED = {
+    "early_stop_test_accuracy": "early-stop",
+    "final_train_accuracy": "train",
+    "generalisation_gap": "train",
+}
 UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units"}
 
 

@@ -2,9 +2,10 @@
 
 The random numbers are drawn one sample at a time, in the package's order from the same MT19937 stream, so
 that the result equals the package's bit for bit; everything done with them runs over chunks of samples.
+Templates and constants are those of the package (0.0.2), which tests compare with: it need not be installed.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,6 +15,24 @@ from lthbench.data.errors import DataError
 GENERATOR_VERSION = 1  # raise it whenever `load` may return other bits: it is part of the cache key
 CLASSES = 10
 _CHUNK = 2_000  # samples transformed at once; bounds the memory to a few MB
+
+TEMPLATES = (  # the shapes of the ten digits, 12 points each
+    (5, 6, 6.5, 6.75, 7, 7, 7, 7, 6.75, 6.5, 6, 5),
+    (5, 3, 3, 3.4, 3.8, 4.2, 4.6, 5, 5.4, 5.8, 5, 5),
+    (5, 6, 6.5, 6.5, 6, 5.25, 4.75, 4, 3.5, 3.5, 4, 5),
+    (5, 6, 6.5, 6.5, 6, 5, 5, 6, 6.5, 6.5, 6, 5),
+    (5, 4.4, 3.8, 3.2, 2.6, 2.6, 5, 5, 5, 5, 5, 5),
+    (5, 3, 3, 3, 3, 5, 6, 6.5, 6.5, 6, 4.5, 5),
+    (5, 4, 3.5, 3.25, 3, 3, 3, 3, 3.25, 3.5, 4, 5),
+    (5, 7, 7, 6.6, 6.2, 5.8, 5.4, 5, 4.6, 4.2, 5, 5),
+    (5, 4, 3.5, 3.5, 4, 5, 5, 4, 3.5, 3.5, 4, 5),
+    (5, 4, 3.5, 3.5, 4, 5, 5, 5, 5, 4.7, 4.3, 5),
+)
+PADDING = 36, 60  # zeros behind a template, at least and at most
+LENGTH = 12 + PADDING[1]  # points of a dilated template
+FEATURES = 40  # points of an example
+SCALE, SHEAR, SHIFTS = 0.4, 0.75, 48
+CORRELATED_NOISE, INDEPENDENT_NOISE = 0.25, 2e-2
 
 
 def load(train: int, test: int, seed: int) -> Arrays:
@@ -35,31 +54,42 @@ def generate(seed: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"mnist1d: train + test must be a positive multiple of {CLASSES}, not {samples}")
     if not 0 <= seed < 2**32:
         raise DataError(f"mnist1d: seed must be 0..{2**32 - 1}, not {seed}")
-    # Imported here because it costs about a second: the package imports matplotlib and requests.
-    from mnist1d.data import get_dataset_args, get_templates
-
-    args, templates = get_dataset_args(), get_templates()
     rng = np.random.RandomState(seed)
-    dilated = _dilated_templates(templates["x"], args)
-    labels = np.repeat(templates["y"].astype(np.int64), samples // CLASSES)
-    x = np.empty((samples, args.final_seq_length))
+    dilated = _dilated_templates()
+    labels = np.repeat(np.arange(CLASSES, dtype=np.int64), samples // CLASSES)
+    x = np.empty((samples, FEATURES))
     for start in range(0, samples, _CHUNK):
         part = slice(start, start + _CHUNK)
-        x[part] = _transform(dilated, labels[part], rng, args)
+        x[part] = _transform(dilated, labels[part], rng)
     order = rng.permutation(samples)
     x = x[order]
     return (x - x.mean()) / x.std(), labels[order]
 
 
-def _dilated_templates(templates: np.ndarray, args: Any) -> np.ndarray:
-    """Pad every template by every possible length and stretch it: (class, padding - low, length)."""
-    from mnist1d.transform import interpolate
+def _templates() -> np.ndarray:
+    """The templates as the package prepares them: whitened, starting at 0; (class, point)."""
+    x = np.array(TEMPLATES, dtype=np.float64)
+    x -= x.mean(1, keepdims=True)
+    x /= x.std(1, keepdims=True)
+    x -= x[:, :1]
+    return x / 6.0
 
-    low, high = args.padding
+
+def _dilated_templates() -> np.ndarray:
+    """Every template padded by every possible length and stretched: (class, padding - low, LENGTH)."""
+    low, high = PADDING
     eps = 1e-8  # of mnist1d.transform.transform: tells the signal's own zeros from the padding
-    length = args.template_len + high
-    padded = [[np.append(x + eps, np.zeros(p)) for p in range(low, high + 1)] for x in templates]
-    return np.array([[interpolate(x, length) for x in row] for row in padded])
+    padded = [[np.append(x + eps, np.zeros(p)) for p in range(low, high + 1)] for x in _templates()]
+    return np.array([[_interpolate([x], LENGTH)[0] for x in row] for row in padded])
+
+
+def _interpolate(rows: Sequence[np.ndarray] | np.ndarray, length: int) -> np.ndarray:
+    """Signals of one length at `length` points.
+
+    np.interp row by row is what scipy's interp1d calls: the same bits on every processor, and cheap.
+    """
+    old, new = np.linspace(0, 1, len(rows[0])), np.linspace(0, 1, length)
+    return np.array([np.interp(new, old, row) for row in rows])
 
 
 def _draw(rng: np.random.RandomState, samples: int, length: int, shifts: int) -> tuple[np.ndarray, ...]:
@@ -77,20 +107,17 @@ def _draw(rng: np.random.RandomState, samples: int, length: int, shifts: int) ->
     return pad, scale, shift, noise[:, :length], noise[:, length:], shear
 
 
-def _transform(dilated: np.ndarray, labels: np.ndarray, rng: np.random.RandomState, args: Any) -> np.ndarray:
-    """mnist1d.transform.transform for one sample per label; (len(labels), final_seq_length)."""
-    from scipy.ndimage import gaussian_filter1d
+def _transform(dilated: np.ndarray, labels: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """mnist1d.transform.transform for one sample per label; (len(labels), FEATURES)."""
+    from scipy.ndimage import gaussian_filter1d  # here: half a second that a cached draw does not need
 
-    length = dilated.shape[-1]
-    pad, scale, shift, correlated, independent, shear = _draw(rng, len(labels), length, args.max_translation)
-    low, high = args.padding
+    pad, scale, shift, correlated, independent, shear = _draw(rng, len(labels), LENGTH, SHIFTS)
+    low, high = PADDING
     x = dilated[labels, (pad * (high - low + 1)).astype(np.int64)]
-    x *= (1 + args.scale_coeff * (scale - 0.5))[:, None]
+    x *= (1 + SCALE * (scale - 0.5))[:, None]
     # Roll right by the shift. A shift of 0 rolls nothing, also in the package: there x[-0:] is all of x.
-    x = np.take_along_axis(x, (np.arange(length) - shift[:, None]) % length, axis=1)
-    x = np.where(x != 0, x, gaussian_filter1d(args.corr_noise_scale * correlated, 2, axis=1))
-    x += args.iid_noise_scale * independent
-    x -= (args.shear_scale * (shear - 0.5))[:, None] * np.linspace(-0.5, 0.5, length)
-    # np.interp row by row is what scipy's interp1d calls: the same bits on every processor, and cheap.
-    old, new = np.linspace(0, 1, length), np.linspace(0, 1, args.final_seq_length)
-    return np.array([np.interp(new, old, row) for row in x])
+    x = np.take_along_axis(x, (np.arange(LENGTH) - shift[:, None]) % LENGTH, axis=1)
+    x = np.where(x != 0, x, gaussian_filter1d(CORRELATED_NOISE * correlated, 2, axis=1))
+    x += INDEPENDENT_NOISE * independent
+    x -= (SHEAR * (shear - 0.5))[:, None] * np.linspace(-0.5, 0.5, LENGTH)
+    return _interpolate(x, FEATURES)

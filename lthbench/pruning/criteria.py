@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import rankdata
 
 from lthbench.errors import place_of_function
 from lthbench.models.errors import told
@@ -96,6 +95,8 @@ def movement(trace: Trace) -> Arrays:
 
 def ranks(trace: Trace, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Ranks of |w initial| and |w trained| among a layer's surviving weights; pruned weights rank 0."""
+    from scipy.stats import rankdata  # here: a second that training without this criterion does not pay
+
     alive = trace.mask[name]
     both = []
     for weights in (trace.initial[name], trace.trained[name]):

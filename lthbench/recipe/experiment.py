@@ -91,6 +91,9 @@ class Training:
 
     Augmentation of image batches: `flip` (left-right, one half of them) and `pad_crop` (that many black pixels
     on every side, then a crop of the old size), drawn afresh for every image from the stream `augment`.
+
+    `measure`: accuracies that are taken besides that on the test set at the end, of the early stop on the test set
+    and of the end on the training set. What no claim reads may be left out: it costs, and changes no training.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -106,6 +109,7 @@ class Training:
     decay: float = 0.1
     flip: bool = later(False)
     pad_crop: int = later(0)
+    measure: tuple[Literal["early-stop", "train"], ...] = later(("early-stop", "train"))
 
     def __post_init__(self) -> None:
         if not 0 <= self.pad_crop <= 100:

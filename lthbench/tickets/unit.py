@@ -106,10 +106,12 @@ def rows_of(unit: Unit, task: Task, trained: Trained) -> list[Row]:
             add(int(iteration), "validation_loss", trained.validation_loss[e, s])
             add(int(iteration), "validation_accuracy", trained.validation_accuracy[e, s])
         stop = int(trained.early_stop_iteration[s])
-        add(stop, "early_stop_test_accuracy", trained.early_stop_test_accuracy[s])
+        if trained.early_stop_test_accuracy is not None:
+            add(stop, "early_stop_test_accuracy", trained.early_stop_test_accuracy[s])
         add(None, "early_stop_iteration", stop)
         add(last, "final_test_accuracy", trained.final_test_accuracy[s])
-        add(last, "final_train_accuracy", trained.final_train_accuracy[s])
+        if trained.final_train_accuracy is not None:
+            add(last, "final_train_accuracy", trained.final_train_accuracy[s])
         for name, mask in sorted(own_mask(task, s).items()):
             add(last, f"nonzero:{name}", remaining(mask, trained.states[s][name], task.frozen))
         add(None, "mask_crc32", masks.fingerprint(own_mask(task, s)))

@@ -312,9 +312,14 @@ def resume(checkpoint: Checkpoint | None, state: State, start: int) -> int:
 
 
 def result(task: Task, folds: Folds, engine: Engine, state: State, owners: Tensor) -> Trained:
-    """What came out: curves, and the test set looked at twice."""
+    """What came out: curves, and the test set looked at twice at the most."""
     size, held_out = len(owners), folds.validation.shape[1]
-    test = folds.test[owners]
+    test, measure = folds.test[owners], task.training.measure
+    early, train = None, None
+    if "early-stop" in measure:
+        early = accuracy(engine, state.best, folds.held_out, test)
+    if "train" in measure:
+        train = accuracy(engine, state.net, folds.examples, folds.train[owners])
     return Trained(
         states=unstack(state.net, size),
         kept=None if state.kept is None else unstack(state.kept, size),
@@ -322,7 +327,7 @@ def result(task: Task, folds: Folds, engine: Engine, state: State, owners: Tenso
         validation_loss=state.losses.cpu().numpy().astype(np.float64) / held_out,
         validation_accuracy=percent(state.correct, held_out),
         early_stop_iteration=state.best_at.cpu().numpy(),
-        early_stop_test_accuracy=accuracy(engine, state.best, folds.held_out, test),
+        early_stop_test_accuracy=early,
         final_test_accuracy=accuracy(engine, state.net, folds.held_out, test),
-        final_train_accuracy=accuracy(engine, state.net, folds.examples, folds.train[owners]),
+        final_train_accuracy=train,
     )

@@ -109,9 +109,12 @@ def train_one(task: Task, folds: Folds, s: int) -> Trained:
 
     final = state_of(module)
     final_test = evaluate(module, folds.held_out, test)[0]
-    final_train = evaluate(module, folds.examples, rows)[0]
-    load(module, best)
-    early_test = evaluate(module, folds.held_out, test)[0]
+    early_test, final_train = None, None
+    if "train" in training.measure:
+        final_train = np.array([evaluate(module, folds.examples, rows)[0]])
+    if "early-stop" in training.measure:
+        load(module, best)
+        early_test = np.array([evaluate(module, folds.held_out, test)[0]])
     return Trained(
         states=[final],
         kept=None if kept is None else [kept],
@@ -119,9 +122,9 @@ def train_one(task: Task, folds: Folds, s: int) -> Trained:
         validation_loss=np.array([[loss] for loss, _ in curve]),
         validation_accuracy=np.array([[accuracy] for _, accuracy in curve]),
         early_stop_iteration=np.array([best_at]),
-        early_stop_test_accuracy=np.array([early_test]),
+        early_stop_test_accuracy=early_test,
         final_test_accuracy=np.array([final_test]),
-        final_train_accuracy=np.array([final_train]),
+        final_train_accuracy=final_train,
     )
 
 
@@ -131,7 +134,7 @@ def train(task: Task, folds: Folds) -> Trained:
     states: list[Arrays] = [run.states[0] for run in runs]
     kept = None if runs[0].kept is None else [run.kept[0] for run in runs if run.kept]
     columns = {
-        name: np.concatenate([getattr(run, name) for run in runs], axis=-1)
+        name: None if getattr(runs[0], name) is None else np.concatenate([getattr(r, name) for r in runs], axis=-1)
         for name in Trained.__dataclass_fields__
         if name not in ("states", "kept", "iterations")
     }

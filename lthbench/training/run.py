@@ -111,7 +111,7 @@ class Trained:
     """S trained networks. Arrays over evaluations have shape (E, S), the others (S,).
 
     Accuracies are percent. The early stop is the first minimum of the validation loss; the test set was
-    looked at there and at the end, nowhere else.
+    looked at there and at the end, nowhere else. What the recipe does not measure is None.
     """
 
     states: list[Arrays]
@@ -120,9 +120,9 @@ class Trained:
     validation_loss: np.ndarray
     validation_accuracy: np.ndarray
     early_stop_iteration: np.ndarray
-    early_stop_test_accuracy: np.ndarray
+    early_stop_test_accuracy: np.ndarray | None
     final_test_accuracy: np.ndarray
-    final_train_accuracy: np.ndarray
+    final_train_accuracy: np.ndarray | None
 
 
 def evaluation_iterations(training: Training, start: int) -> list[int]:

@@ -412,6 +412,25 @@ def test_a_cell_that_cannot_exist(folder, cell, says, beside) -> None:
     refused(folder, file, "suites.quick: ", says)
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "needs"),
+    [
+        ("final_train_accuracy", "train"),
+        ("generalisation_gap", "train"),
+        ("early_stop_test_accuracy", "early-stop"),
+    ],
+)
+def test_an_endpoint_that_the_experiment_does_not_measure(folder, endpoint, needs) -> None:
+    def measures(*what):
+        edit(folder / "experiments" / f"{EXPERIMENT}.yaml", lambda c: c["training"].update(measure=list(what)))
+
+    file = edit(claim_file(folder), lambda c: hypothesis(c).update(endpoint=endpoint))
+    measures()
+    refused(folder, file, "suites.quick: ", endpoint, f"'{EXPERIMENT}'", f"add {needs}")
+    measures(needs)
+    load(folder)
+
+
 def test_an_unknown_experiment(folder) -> None:
     file = edit(claim_file(folder), lambda c: quick(c).update(experiment="mnist2d"))
     refused(folder, file, "suites.quick: experiment: ", "'mnist2d'", EXPERIMENT)

@@ -117,6 +117,21 @@ def compare(fast, slow) -> None:
         np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("measure", [(), ("train",), ("early-stop",)])
+def test_what_is_not_measured_changes_nothing_else(measure) -> None:
+    whole, less = task(SGD, True), task(dataclasses.replace(SGD, measure=measure), True)
+    for train in (loop.train, reference.train):
+        all_of_it, part = train(whole, FOLDS), train(less, FOLDS)
+        assert all(lab.same(a, b) for a, b in zip(all_of_it.states, part.states, strict=True))
+        np.testing.assert_array_equal(all_of_it.validation_loss, part.validation_loss)
+        np.testing.assert_array_equal(all_of_it.final_test_accuracy, part.final_test_accuracy)
+        for name, metric in (("train", "final_train_accuracy"), ("early-stop", "early_stop_test_accuracy")):
+            taken = getattr(part, metric)
+            assert (taken is not None) == (name in measure)
+            if taken is not None:
+                np.testing.assert_array_equal(taken, getattr(all_of_it, metric))
+
+
 # M1
 
 
