@@ -129,13 +129,18 @@ def levels(suite: Suite, primaries: int) -> str:
         f"Where the tests hold their level, the chance of any false PASS among them is at most {alpha}, and so is "
         "that of any false FAIL; skewed noise can break it (docs/calibration.md). " * (not suite.exploratory)
     )
-    family = {0: "", 1: f"The primary claim is judged {at_level(suite, 1)}. "}.get(
-        primaries,
-        f"Each of the {count(primaries)} primary claims is judged {at_level(suite, primaries)}: equal shares of "
-        f"{alpha}, whatever the others come to. {bounded}",
-    )
+    family, others = "", "Every other claim"
+    if primaries == 0:
+        others = "Every claim"
+    elif primaries == 1:
+        family = f"The primary claim is judged {at_level(suite, 1)}. "
+    else:
+        family = (
+            f"Each of the {count(primaries)} primary claims is judged {at_level(suite, primaries)}: equal shares of "
+            f"{alpha}, whatever the others come to. {bounded}"
+        )
     return (
-        f"{family}Every other claim, and every line beside a verdict, is judged {at_level(suite, 1)}: those are "
+        f"{family}{others}, and every line beside a verdict, is judged {at_level(suite, 1)}: those are "
         "not corrected for their number. The exit code comes from the primary claims alone."
     )
 

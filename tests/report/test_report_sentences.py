@@ -68,6 +68,7 @@ def test_levels_say_no_more_than_the_tests_hold() -> None:
     assert "line beside a verdict, is judged at 2.5 % with 8 replicates" in quick
     assert "judged at 1.25 %: equal shares of 5 %" in long
     assert sentences.levels(REGISTRY.suites["cpu-long"], 1).startswith("The primary claim is judged at 5 %. Every")
+    assert sentences.levels(REGISTRY.suites["cpu-long"], 0).startswith("Every claim, and every line beside a")
     own = REGISTRY.suites["cpu-long"].model_copy(update={"exploratory": True})
     assert "chance of any" not in sentences.levels(own, 4)
 
