@@ -136,8 +136,8 @@ def levels(suite: Suite, primaries: int) -> str:
         family = f"The primary claim is judged {at_level(suite, 1)}. "
     else:
         family = (
-            f"Each of the {count(primaries)} primary claims is judged {at_level(suite, primaries)}: equal shares of "
-            f"{alpha}, whatever the others come to. {bounded}"
+            f"Each of the {count(primaries)} primary claims is judged {at_level(suite, primaries)}: equal "
+            f"shares of {alpha}, whatever the others come to. {bounded}"
         )
     return (
         f"{family}{others}, and every line beside a verdict, is judged {at_level(suite, 1)}: those are "
