@@ -160,8 +160,7 @@ def test_in_a_reversed_world_the_claims_fail(registry, tables, numbers_alone, se
     alone = words(verdicts(registry, reversed_world(tables[seed], structure=False)))
     assert {alone[c] for c in affected} <= {"FAIL", "INCONCLUSIVE"}
     assert [alone[c] for c in ("FC-1", "FC-6", "FC-8", "LMC-1")] == ["FAIL"] * 4
-    # A third of its level is just above the floor of eight replicates: one that differs leaves ST-2 open.
-    assert alone["ST-2"] == ("INCONCLUSIVE" if seed == 1 else "FAIL")
+    assert alone["ST-2"] == "FAIL"
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -189,10 +188,13 @@ def test_noise_sixty_times_as_large_decides_nothing(registry, tables, seed: int)
     table.loc[loud, "value"] = means + 60 * (table["value"] - means)
     found = verdicts(registry, table)
     assert set(words(found).values()) == {"BLOCKED"}
-    for verdict in found.values():  # only because such accuracies are no whole number of test examples
-        assert all("accuracies of dense@0" in g.name for g in verdict.gates if not g.passed)
+    # Only because such accuracies are no whole number of test examples, and where collapses are registered some are.
+    for verdict in found.values():
+        failed = [gate.name for gate in verdict.gates if not gate.passed]
+        assert all("accuracies of dense@0" in name or "collapses" in name for name in failed)
     accuracies = table["metric"].isin(ACCURACIES)
     table.loc[accuracies, "value"] = (table["value"] * EXAMPLES / 100).round() * 100 / EXAMPLES
     found = verdicts(registry, table)
-    assert set(words(found).values()) == {"INCONCLUSIVE"}
+    assert words(found) | {"ST-2": ""} == dict.fromkeys(found, "INCONCLUSIVE") | {"ST-2": ""}
+    assert found["ST-2"].verdict != "PASS"
     assert any(collapses.collapsed for verdict in found.values() for collapses in verdict.collapses)

@@ -60,12 +60,12 @@ def test_overall(verdicts) -> None:
 def test_levels_say_no_more_than_the_tests_hold() -> None:
     quick, long = (sentences.levels(REGISTRY.suites[name], 4) for name in ("quick", "cpu-long"))
     assert quick.startswith(
-        "Each of the four primary claims is judged at 0.625 % with 8 replicates and, if inconclusive there, at "
-        "0.625 % with all of its own: equal shares of 5 %, whatever the others come to. Where the tests hold "
+        "Each of the four primary claims is judged at 0.8 % with 8 replicates and, if inconclusive there, at "
+        "0.45 % with all of its own: equal shares of 5 %, whatever the others come to. Where the tests hold "
         "their level, the chance of any false PASS among them is at most 5 %"
     )
     assert "skewed noise can break it" in quick
-    assert "line beside a verdict, is judged at 2.5 % with 8 replicates" in quick
+    assert "line beside a verdict, is judged at 3.2 % with 8 replicates" in quick
     assert "judged at 1.25 %: equal shares of 5 %" in long
     assert sentences.levels(REGISTRY.suites["cpu-long"], 1).startswith("The primary claim is judged at 5 %. Every")
     assert sentences.levels(REGISTRY.suites["cpu-long"], 0).startswith("Every claim, and every line beside a")

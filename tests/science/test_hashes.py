@@ -9,9 +9,9 @@ from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, digest
 
 PINNED = {
-    "mnist1d-deep-bn-calm": "23c9bfd7cb6fbacc",
-    "mnist1d-deep-bn": "396631fa423f3e29",
-    "mnist1d-mlp": "f7fb1c14f700ddca",
+    "mnist1d-deep-bn-calm": "cea6c2e1e9f26725",
+    "mnist1d-deep-bn": "672667f6665f862d",
+    "mnist1d-mlp": "10d9b3f9f87094fd",
 }
 # Another value for every key that came later.
 OTHER = {
@@ -22,6 +22,7 @@ OTHER = {
     ("network", "options"): {"depth": 2},
     ("training", "flip"): True,
     ("training", "pad_crop"): 4,
+    ("training", "measure"): (),
     ("pruning", "layer_rates"): {"out.weight": 0.1},
     ("pruning", "keep"): ("out.weight",),
     ("pruning", "criterion"): "random",

@@ -156,7 +156,7 @@ def test_explain_says_rule_and_numbers(call) -> None:
         "first look at 8, where that is inconclusive 20 paired replicates",
         "d = ticket@9 − dense@0",
         "non-inferiority",
-        "- level: at 0.625 % with 8 replicates and, if inconclusive there, at 0.625 % with all of its own",
+        "- level: at 0.8 % with 8 replicates and, if inconclusive there, at 0.45 % with all of its own",
         "VERDICT PASS (master seed 0)",
         "FAIL if this had been shown: H1 below −1.5 pp",
         "Also decided by suite full-core",
