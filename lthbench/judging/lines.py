@@ -17,7 +17,7 @@ from lthbench.claims.schema import Hypothesis, Line, Registration, parse_cell
 from lthbench.judging.endpoints import Label
 from lthbench.judging.labels import in_order
 from lthbench.judging.table import Measured, Table
-from lthbench.judging.verdict import LineResult
+from lthbench.judging.verdict import MAY_BE_GIVEN, LineResult
 from lthbench.judging.words import settle
 from lthbench.stats.decision import Evidence, decide, weigh
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
@@ -234,8 +234,7 @@ def line_result(w: WeighedLine, pass_level: float, fail_level: float, registrati
 
 def numbers_of(evidence: Evidence) -> dict[str, Any]:
     """Evidence as it is stored; p values that its kind does not have are left out."""
-    optional = ("p_reversed", "welch_p_pass", "welch_p_fail")
-    return {k: rounded(v) for k, v in asdict(evidence).items() if v is not None or k not in optional}
+    return {k: rounded(v) for k, v in asdict(evidence).items() if v is not None or k not in MAY_BE_GIVEN}
 
 
 def decision(w: WeighedLine, pass_level: float, fail_level: float) -> str:

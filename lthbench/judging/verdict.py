@@ -25,6 +25,7 @@ EXPLORATORY = {"PASS": "SUPPORTED HERE", "FAIL": "NOT SUPPORTED HERE"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
 NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evidence; None where not finite
+MAY_BE_GIVEN = {"p_reversed", "clipped_mean", "welch_p_pass", "welch_p_fail"}
 LATER: dict[str, Any] = {
     "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
     "collapses": [], "exploratory": False,
@@ -64,14 +65,15 @@ class LineResult:
     groups: list[Group] | None = None  # unpaired: minuend and subtrahend
     undecidable: str | None = None  # why these data allow no test
     sweep: list[tuple[float, str]] | None = None  # margin and decision at other margins; decides nothing
-    clip: float | None = None  # how many deltas one replicate may count; evidence is of the clipped d
+    clip: float | None = None  # how many deltas one replicate may count; the tests are of the clipped d
 
     def __post_init__(self) -> None:
         if self.test not in ROWS:
             raise ValueError(f"the test is none of {', '.join(ROWS)}")
         if self.evidence is not None:
-            for name in NUMBERS:
-                if type(self.evidence.get(name, "")) not in (int, float, type(None)):
+            given = dict.fromkeys(NUMBERS, "") | self.evidence
+            for name in (*NUMBERS, *(given.keys() & MAY_BE_GIVEN)):
+                if type(given[name]) not in (int, float, type(None)):
                     raise ValueError(f"evidence: {name} is no number")
 
     def p(self, name: Literal["p_pass", "p_fail"]) -> float:

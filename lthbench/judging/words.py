@@ -34,14 +34,14 @@ def numbers(result: LineResult) -> str:
 
 
 def clip_words(result: LineResult) -> str:
-    """How much one replicate may count, how many were cut, and the mean uncut; nothing without a limit."""
+    """How much one replicate may count, how many were cut, and the mean as it counts; nothing without a limit."""
     if result.clip is None or result.groups is not None:
         return ""
     limit = result.clip * result.delta
     cut = sum(value is not None and abs(value) > limit for value in result.d)
-    measured = [value for value in result.d if value is not None]
-    uncut = f"; uncut, the mean is {signed(sum(measured) / len(measured))}" if cut and measured else ""
-    return f" (each replicate counts at most ±{limit:g} {result.unit}: {cut} cut{uncut})"
+    mean = (result.evidence or {}).get("clipped_mean")
+    counted = "" if mean is None else f", so that the mean counts as {signed(mean)}"
+    return f" (each replicate counts at most ±{limit:g} {result.unit}: {cut} cut{counted})"
 
 
 def sizes(result: LineResult) -> str:

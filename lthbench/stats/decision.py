@@ -20,7 +20,8 @@ class Evidence:
 
     ``p_pass`` and ``p_fail`` are the p values of what PASS and FAIL must show; ``low`` and ``high`` the
     95 % t interval of the mean; ``reaches_delta`` is required for PASS beside ``p_pass``. Where FAIL may show a
-    gain too small, ``p_reversed`` is the p of a loss; it decides nothing.
+    gain too small, ``p_reversed`` is the p of a loss; it decides nothing. Where the rule clips some d,
+    ``clipped_mean`` is the mean as it counts: what ``p_pass``, ``p_fail`` and ``reaches_delta`` speak of.
     """
 
     n: int
@@ -33,16 +34,18 @@ class Evidence:
     high: float
     dz: float
     p_reversed: float | None = None
+    clipped_mean: float | None = None
 
 
 def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
     """Weigh the differences ``d`` (n,), one per replicate and positive in the claim's favour, by ``rule``.
 
-    All numbers are those of d as the rule clips it, where it does.
+    The tests are of d as the rule clips it, where it does; mean, sd and interval are of d as measured.
     """
-    x = rule.clipped(as_sample(d))
-    mean, sd = mean_and_sd(x)
-    low, high = mean_interval(x)
+    measured = as_sample(d)
+    x = rule.clipped(measured)
+    mean, sd = mean_and_sd(measured)
+    low, high = mean_interval(measured)
     return Evidence(
         n=x.size,
         mean=mean,
@@ -53,8 +56,9 @@ def weigh(d: npt.ArrayLike, rule: Rule) -> Evidence:
         reaches_delta=rule.least is None or mean_and_sd(x - rule.least)[0] >= 0,
         low=low,
         high=high,
-        dz=cohens_dz(x),
+        dz=cohens_dz(measured),
         p_reversed=None if rule.reverses is None else shown_pvalue(x, *rule.reverses),
+        clipped_mean=mean_and_sd(x)[0] if (x != measured).any() else None,
     )
 
 

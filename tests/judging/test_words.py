@@ -100,7 +100,7 @@ def test_welch_alone_has_no_floor_and_the_least_favourable_pairing_has() -> None
 def test_a_clipped_line_says_how_much_a_replicate_counts() -> None:
     d = np.append(SPREAD[1:] + 2, -40.0)
     clipped = line("non-inferiority", 1.0, d, clip=3.0)
-    assert "n = 8 (each replicate counts at most ±3 pp: 1 cut);" in line_words(clipped)
+    assert "n = 8 (each replicate counts at most ±3 pp: 1 cut, so that the mean counts as" in line_words(clipped)
     assert "each replicate" not in line_words(line("non-inferiority", 1.0, d))
 
 

@@ -188,7 +188,7 @@ def test_noise_sixty_times_as_large_decides_nothing(registry, tables, seed: int)
     table.loc[loud, "value"] = means + 60 * (table["value"] - means)
     found = verdicts(registry, table)
     assert set(words(found).values()) == {"BLOCKED"}
-    # Only because such accuracies are no whole number of test examples, and where collapses are registered some are.
+    # Such accuracies are no whole number of test examples; and some collapse, where that is registered.
     for verdict in found.values():
         failed = [gate.name for gate in verdict.gates if not gate.passed]
         assert all("accuracies of dense@0" in name or "collapses" in name for name in failed)

@@ -211,3 +211,13 @@ def test_errors_on_the_boundary_keep_the_level(rule, boundary, outcome, runs) ->
     error = rate(rule, boundary, outcome, n=12, runs=runs)
     assert error <= 0.05 + 3 * se
     assert error >= 0.03  # and they use it: a rule that never decides would keep the level too
+
+
+def test_what_is_printed_is_measured_and_what_decides_is_clipped() -> None:
+    d = np.array([0.4, 0.7, 0.5, 0.6, 0.3, 0.8, 0.5, -40.0])
+    rule = Rule("non-inferiority", 1.0, clip=2.0)
+    counted, whole = weigh(d, rule), weigh(d, Rule("non-inferiority", 1.0))
+    assert (counted.mean, counted.sd, counted.low, counted.high) == (whole.mean, whole.sd, whole.low, whole.high)
+    assert counted.clipped_mean == pytest.approx(np.clip(d, -2, 2).mean())
+    assert counted.p_pass == weigh(np.clip(d, -2, 2), Rule("non-inferiority", 1.0)).p_pass < whole.p_pass
+    assert whole.clipped_mean is weigh(d[:-1], rule).clipped_mean is None  # nothing is cut
