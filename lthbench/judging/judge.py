@@ -21,6 +21,7 @@ from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.gates.claim import claim_gates
 from lthbench.judging.gates.endpoints import device_gates
 from lthbench.judging.gates.known_cases import known_cases
+from lthbench.judging.gates.known_draws import known_draws
 from lthbench.judging.labels import first_replicates
 from lthbench.judging.lines import WeighedLine, line_result, rounded, weigh_line
 from lthbench.judging.looks import Look, goes_on, looks
@@ -102,6 +103,7 @@ def weigh_claim(
     if not missing or not registration.replicates:
         gates, unseen = claim_gates(registry, registry.suites[suite_id], registration, table)
     gates += [*device_gates(registration, devices), *known_cases(judged)]
+    gates += known_draws() if origin == "own" and registration.trains else ()
     # What released data leave untested says nothing about a stranger's.
     untested = registration.not_tested if registration.trains or origin == "published" else []
     counts = () if missing else tuple(collapses(registry.suites[suite_id], registration, table))

@@ -69,7 +69,9 @@ def test_what_was_registered_is_what_tuning_showed(suite: str) -> None:
 def test_accuracy_bands_are_four_standard_deviations_wide(suite: str) -> None:
     table = tuning(suite)
     for name, band in load().suites[suite].dense_bands.items():
-        dense = table.values(Cell(name, "dense", 0), "final_test_accuracy", int(REPLICATES.search(band.measured_on)[1]))
+        dense = table.values(
+            Cell(name, "dense", 0), "final_test_accuracy", int(REPLICATES.search(band.measured_on)[1])
+        )
         mean, half = dense.mean(), 4 * dense.std(ddof=1)
         rounding = 4 * 0.005  # four SDs of two decimals
         assert (band.low, band.high) == pytest.approx((mean - half, mean + half), abs=rounding), name

@@ -7,12 +7,14 @@ from test_judging_gates import blocked, judged
 
 from lthbench.judging import lines
 from lthbench.judging.gates import known_cases as known
+from lthbench.judging.gates import known_draws
 from lthbench.judging.gates.masks import count
 from lthbench.judging.gates.starts import rate_total
 from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
 from lthbench.pruning.counts import ladder
 from lthbench.recipe.experiment import Pruning, Training
+from lthbench.recipe.streams import stream
 from lthbench.stats.rule import ROWS
 from lthbench.training.schedule import last_rate, learning_rates
 
@@ -228,3 +230,29 @@ def swapped(labels, first, second):
 
 def best(runs):
     return {label: max(value for (other, _), value in runs.items() if other == label) for label, _ in runs}
+
+
+def keeps_rows(mask, generator):
+    return {name: generator.permutation(kept) for name, kept in mask.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "says"),
+    [
+        ("stream", lambda master, scope, replicate, name: stream(0, scope, replicate, name), "another master"),
+        ("stream", lambda master, scope, replicate, name: stream(master, scope, 0, name), "another replicate"),
+        ("stream", lambda *_, **__: np.random.default_rng(), "the second time"),
+        ("random_like", keeps_rows, "whole rows"),
+        ("random_like", lambda mask, generator: dict(mask), "the same"),
+        ("random_like", lambda mask, generator: {n: np.ones_like(m) for n, m in mask.items()}, "another number"),
+    ],
+)
+def test_draws_that_are_not_what_they_are_called_block(monkeypatch, name, wrong, says) -> None:
+    monkeypatch.setattr(known_draws, name, wrong)
+    failed = known_draws.known_draws.__wrapped__()
+    assert [gate.passed for gate in failed] == [False]
+    assert says in " ".join([*known_draws.streams(), *known_draws.random_masks()])
+
+
+def test_known_draws_are_as_known() -> None:
+    assert known_draws.known_draws.__wrapped__() == ()
