@@ -19,7 +19,7 @@ commands = typer.Typer()
 def judge(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
     check: Annotated[
@@ -64,7 +64,7 @@ def check(
     results: Annotated[
         Path, typer.Argument(help="results table: .csv, .csv.gz or .parquet (docs/results-format.md)")
     ],
-    claims: Annotated[str, typer.Option(help="claims to judge, separated by commas; default: all it has")] = "",
+    claim: Claim = None,
     suite: Annotated[str | None, typer.Option(help="suite whose registrations decide")] = None,
     as_: Annotated[str | None, typer.Option("--as", help="judge the table's experiment as this one")] = None,
     unit: Annotated[str | None, typer.Option(help="unit of accuracies: percent or fraction")] = None,
@@ -75,11 +75,10 @@ def check(
     from lthbench.claims.load import load
     from lthbench.cli import show
     from lthbench.drive import check as checking
-    from lthbench.words import as_registered
+    from lthbench.words import as_registered, listed
 
     registry = load(claims_dir)
-    names = filter(None, map(str.strip, claims.split(",")))
-    asked = tuple(as_registered(name, registry.claims) for name in names)
+    asked = tuple(as_registered(name, registry.claims) for name in listed(claim or []))
     answer = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
     show.lines(*answer.lines)
     show.verdicts(answer.verdicts)
@@ -141,7 +140,7 @@ def explain(
 
 @commands.command()
 def report(
-    suite: SuiteName, seed: Seed = 0, claim: Claim = "all", out: Out = HERE, claims_dir: ClaimsDir = None
+    suite: SuiteName, seed: Seed = 0, claim: Claim = None, out: Out = HERE, claims_dir: ClaimsDir = None
 ) -> None:
     """Write the report again from verdicts and tidy results, without training."""
     from lthbench.cli import show
@@ -160,7 +159,7 @@ def report(
 def footprint(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     data: Data = None,
     claims_dir: ClaimsDir = None,

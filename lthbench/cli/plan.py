@@ -37,7 +37,7 @@ def list_suites(
 def plan(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
     budget: Annotated[str, typer.Option(help="show what a campaign of this length would run: 25m, 6h")] = "",

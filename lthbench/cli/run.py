@@ -34,7 +34,7 @@ commands = typer.Typer()
 def run(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = CORES,
     device: Device = "auto",
@@ -120,7 +120,7 @@ def campaign(
     suite: SuiteName,
     budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     device: Device = "auto",
     cores: Annotated[

@@ -12,11 +12,17 @@ from lthbench.recipe.experiment import digest
 FIRST_LOOK = "first-look.json"  # in the scope's folder: which claims go on to the second look
 
 
+def claims_of(scope: str) -> tuple[str, ...]:
+    """The claims of a scope; empty means all."""
+    return () if scope == "all" else tuple(scope.split("+"))
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a suite: what is asked for and where its files go.
 
-    `scope` is `all` or one claim's id. `replicates` overrides the registered number, for tuning seeds only.
+    `scope` is `all`, or ids of claims joined by `+`. `replicates` overrides the registered number, for
+    tuning seeds only.
     """
 
     registry: Registry
@@ -35,7 +41,7 @@ class Run:
     @property
     def claims(self) -> tuple[str, ...]:
         """The claims of the scope; empty means all."""
-        return () if self.scope == "all" else (self.scope,)
+        return claims_of(self.scope)
 
     @property
     def results(self) -> Path:

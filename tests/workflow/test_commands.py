@@ -125,4 +125,4 @@ def test_claims_are_known_in_any_case(environment, lthbench, tmp_path: Path) -> 
     assert typed(["explain", "lmc-1"], environment, tmp_path).stdout.startswith("LMC-1 (")
     assert "no claim 'fc-99'; did you mean 'FC-" in typed(["explain", "fc-99"], environment, tmp_path).stderr
     table = ROOT / "docs/example-results.csv"
-    assert typed(["check", table, "--claims", "fc-8"], environment, tmp_path).returncode == 0
+    assert typed(["check", table, "--claim", "fc-8"], environment, tmp_path).returncode == 0
