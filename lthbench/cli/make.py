@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli.options import HERE, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
+from lthbench.cli.options import DEVELOP, HERE, LOOK, TRAIN, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
 from lthbench.errors import UserError
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def new(
     folder: Annotated[Path, typer.Argument(help="a new folder for the claim files")],
     network: Annotated[
@@ -78,7 +78,7 @@ def hidden_sizes(network: str, hidden: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-@commands.command()
+@commands.command(rich_help_panel=LOOK)
 def export(
     suite: SuiteName,
     cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")],
@@ -108,7 +108,7 @@ def export(
     show.lines(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights")
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json

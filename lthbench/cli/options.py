@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+# The groups of `lthbench --help`.
+LOOK, TRAIN, JUDGE, DEVELOP = "See what came out", "Plan and train", "Judge and compare", "Register and develop"
 CORES = os.cpu_count() or 1
 HERE = Path(".")
 
@@ -18,6 +20,7 @@ Claim = Annotated[
     list[str] | None,
     typer.Option("--claim", metavar="ID[,ID...]", help="these claims only; with commas, or the option again"),
 ]
+Json = Annotated[bool, typer.Option("--json", help="the same as JSON, for programs")]
 Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Data = Annotated[

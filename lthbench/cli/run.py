@@ -9,7 +9,9 @@ import typer
 
 from lthbench.cli.options import (
     CORES,
+    DEVELOP,
     HERE,
+    TRAIN,
     Claim,
     ClaimsDir,
     Data,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def run(
     suite: SuiteName,
     seed: Seed = 0,
@@ -115,7 +117,7 @@ def took(started: float) -> str:
     return f"Took {clock(time.monotonic() - started)}."
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def campaign(
     suite: SuiteName,
     budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
@@ -150,8 +152,7 @@ def campaign(
 
     with exclusive(out):
         show.lines(*remarks.stale(asked))
-        drive.conduct(asked, deadline, drive.device_name(device), cache_root(), tell, cores)
-        drive.finish(asked)
+        drive.finish(asked, drive.conduct(asked, deadline, cache_root(), tell, cores))
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)
@@ -160,7 +161,7 @@ def campaign(
     raise typer.Exit(verdicts.exit_code)
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def tune(
     suite: SuiteName,
     seed: Seed = 1000,
@@ -187,7 +188,7 @@ def tune(
     show.lines(tuning.study(asked))
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def merge(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to merge into, as given to --out")],
     slices: Annotated[list[Path], typer.Argument(metavar="SLICE...", help="folders of other machines")],

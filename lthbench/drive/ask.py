@@ -47,7 +47,7 @@ def run_of(
     scope = scope_of(registry, suite, listed(claim or "all"))
     if device not in DEVICES:
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
-    run = Run(registry, suite, seed, scope, out, device, replicates or None)
+    run = Run(registry, suite, seed, scope, out, device, replicates or None, claims_dir)
     if run.given and (seed or replicates):
         raise UserError(f"suite '{suite}' trains nothing, so it has no seeds; leave out --seed and --replicates")
     if replicates and seed < FIRST_TUNING_SEED:
