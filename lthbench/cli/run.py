@@ -55,6 +55,7 @@ def run(
     from lthbench.cli.judge import changed
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, remarks, speed
+    from lthbench.drive.compared import side
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
@@ -65,6 +66,7 @@ def run(
     ask.surroundings(data, deterministic)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
     baseline = diff.baseline(against, asked) if against else None
+    stored = side(against, out, seed) if against else None  # before this run can replace it
     show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
@@ -85,7 +87,9 @@ def run(
     show.lines(took(started) + ("" if baseline else f" Exit code {verdicts.exit_code}."))
     if baseline is None:
         raise typer.Exit(verdicts.exit_code)
-    raise typer.Exit(changed(diff.compare(baseline, verdicts, asked.claims), asked.report / "diff.xml"))
+    compared = diff.compare(baseline, verdicts, asked.claims)
+    ran = (stored, side(str(asked.scope_folder), out, seed)) if stored else ()
+    raise typer.Exit(changed(compared, asked.report / "diff.xml", asked.report / "diff.html", ran))
 
 
 def named(asked: "Run") -> str:

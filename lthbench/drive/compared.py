@@ -9,7 +9,7 @@ from lthbench.report.compare import Side
 from lthbench.results.foreign import provenance_of
 from lthbench.results.store import RecordError
 
-KEYS = {"processor": "device", "lthbench": "lthbench", "PyTorch": "torch"}
+KEYS = {"Processor": "device", "lthbench": "lthbench", "PyTorch": "torch"}
 
 
 def sides(before: str, after: str, out: Path, seed: int) -> tuple[Side, Side]:
@@ -29,7 +29,7 @@ def side(where: str, out: Path, seed: int) -> Side:
     made = {words: ", ".join(values(units, key)) for words, key in KEYS.items()}
     days = sorted(value[:10] for value in values(units, "finished"))
     span = days[0] + f" to {days[-1]}" * (days[0] != days[-1]) if days else ""
-    return Side(str(file), {words: said for words, said in {**made, "finished": span}.items() if said})
+    return Side(str(file), {words: said for words, said in {**made, "Finished": span}.items() if said})
 
 
 def values(units: list[dict[str, Any]], key: str) -> list[str]:

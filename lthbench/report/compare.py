@@ -76,9 +76,9 @@ def circumstances(compared: Diff, sides: Sequence[Side]) -> list[str]:
     """What differs between the runs as wholes: seed, engine, level, origin, processor, versions."""
     before, now = (side.made_with for side in sides)
     others = [
-        f"{name} {before.get(name, 'not known')} before, {now.get(name, 'not known')} now"
-        for name in dict.fromkeys([*before, *now])
-        if before.get(name) != now.get(name) and name != "finished"
+        f"{name} {before[name]} before, {now[name]} now"
+        for name in before
+        if name in now and before[name] != now[name] and name != "Finished"
     ]
     return [*compared.circumstances, *others]
 
