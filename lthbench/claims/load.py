@@ -22,7 +22,7 @@ from lthbench.stats.power import floor_n, power
 from lthbench.words import UNPRINTABLE, choices, shown
 
 try:
-    from yaml.cyaml import CParser
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
     QUICK: tuple[Any, ...] = (CParser,)
 except ImportError:  # a PyYAML that was built without it
