@@ -52,7 +52,7 @@ def list_suites(
         return
     words = {name: asjson.verdict_words(stored.get(name)) for name in names} if verdicts else None
     width = show.console.width if show.console.is_terminal else None
-    show.lines(*tables.overview(registry, names, width, words))
+    show.lines(*tables.overview(registry, names, width, bool(suite), words))
 
 
 @commands.command(rich_help_panel=TRAIN)

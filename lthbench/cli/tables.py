@@ -15,18 +15,19 @@ from lthbench.plan.run import Run
 def overview(
     registry: Registry,
     names: Sequence[str],
-    width: int | None,
+    width: int | None = None,
+    of_one: bool = False,
     words: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Iterator[str]:
     """Suites with their claims, a line each, cut to `width` columns (None: not cut).
 
-    `words` are the verdicts by suite and claim, which come before the title.
+    `of_one`: what is registered, not the claim's title. `words` are the verdicts by suite and claim.
     """
     for name in names:
         yield cut(f"{name}: {registry.suites[name].title}", width)
         for claim, registration in registry.registrations(name):
             verdict = f"{(words[name].get(claim.id) or '-'):15} " if words is not None else ""
-            said = claim.title if len(names) > 1 else registered(registration)
+            said = registered(registration) if of_one else claim.title
             yield cut(f"  {claim.id:6} {claim.kind:9} {verdict}{said}", width)
     yield cut("Of one suite: lthbench list SUITE; of a claim: lthbench show CLAIM, in full: explain CLAIM", width)
 

@@ -62,7 +62,9 @@ def find(run: Run, cell: str, experiment: str, replicate: int) -> Unit:
         first = min((unit.experiment.id for unit in units), default="")
         asked = f"{wanted.experiment or first}:{wanted.arm}@{wanted.level}"
         near = did_you_mean(asked, sorted(names), most=3)
-        raise UserError(f"suite '{run.suite}' trains no {cell}; {near}`{run.command('plan')}` shows what it does")
+        raise UserError(
+            f"suite '{run.suite}' trains no {cell}; {near}`lthbench plan {run.suite}` shows what it does"
+        )
     if len(experiments) > 1:
         raise UserError(
             f"{cell} is trained in {', '.join(experiments)}; name one, for example {experiments[0]}:{cell}"
