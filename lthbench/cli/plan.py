@@ -93,7 +93,7 @@ def plan(
         from lthbench.drive.rates import measured
 
         for line in measured(run):
-            say_progress(line)
+            (show.aside if json else show.lines)(line)
     speeds = (speed.measured if measure else speed.known)(run.units(), CORES, device, cache_root())
     units = run.units()
     records = stages.finished(run, units)
