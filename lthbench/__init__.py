@@ -44,7 +44,7 @@ def judge(
     run: str | Path,
     out: str | Path = ".",
     seed: int = 0,
-    claim: str = "all",
+    claim: str | Sequence[str] = "all",
     claims_dir: str | Path | None = None,
 ) -> Answer:
     """The verdicts of a run, decided again from its table, as `lthbench judge` does; the stored ones stay.

@@ -1,10 +1,12 @@
 """Somebody's text inside a sentence of ours, and names that look alike."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # Control characters, and those that reorder text: on a terminal they act, in XML most are forbidden.
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+MINUS = "\u2212"  # as reports print it
+DASHES = re.compile("[\u2010-\u2015\u2212]")
 LONGEST_NAME = 60  # of a name that is compared with others
 
 
@@ -45,6 +47,22 @@ def choices(name: str, known: Iterable[str]) -> str:
 
 
 def as_registered(name: str, known: Iterable[str]) -> str:
-    """The known spelling of a name that was written in other case: `fc-1` is FC-1; else the name as it is."""
-    names = list(known)
-    return name if name in names else next((other for other in names if other.lower() == name.lower()), name)
+    """The known spelling of a name written in other case or with another dash: `fc−1` is FC-1; else the name."""
+    names, meant = list(known), folded(name)
+    return name if name in names else next((other for other in names if folded(other) == meant), name)
+
+
+def folded(name: str) -> str:
+    """A name without regard to case, to dashes that look like the keyboard's, and to spaces around it."""
+    return DASHES.sub("-", name.strip()).lower()
+
+
+def listed(names: str | Sequence[str]) -> list[str]:
+    """Names that were given one by one, with commas between them, or both; each once, in their order."""
+    every = [names] if isinstance(names, str) else names
+    return list(dict.fromkeys(name.strip() for given in every for name in given.split(",") if name.strip()))
+
+
+def typed(text: object) -> str:
+    """Text as the commands print it: on one line, with the keyboard's minus, which programs read as a number."""
+    return plain(text).replace(MINUS, "-")

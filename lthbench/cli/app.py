@@ -15,7 +15,6 @@ from lthbench.recipe.engine import __version__
 
 app = typer.Typer(
     help="The referee of the lottery ticket hypothesis: paper claims as pre-registered statistical decisions.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

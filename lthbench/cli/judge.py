@@ -5,26 +5,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lthbench.cli.options import HERE, Claim, ClaimsDir, Data, Out, Seed, SuiteName
+from lthbench.cli.options import HERE, JUDGE, LOOK, Claim, ClaimsDir, Data, Json, Out, Seed, SuiteName
 from lthbench.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lthbench.drive.rejudge import Rejudged
     from lthbench.judging.diff import Diff
+    from lthbench.report.compare import Side
 
 commands = typer.Typer()
+ClaimName = Annotated[str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1")]
+SuiteOfClaim = Annotated[str | None, typer.Option("--suite", help="the suite whose rule and run are meant")]
+StoredRun = Annotated[
+    str, typer.Option("--run", help="verdicts.json, or a folder that holds one; default: the run in --out")
+]
 
 
-@commands.command()
+@commands.command(rich_help_panel=JUDGE)
 def judge(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
     check: Annotated[
         bool, typer.Option("--check", help="write nothing; exit code 1 when verdicts.json does not come out again")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Judge again from the tidy results, without training; SUITE may be a folder that holds tidy.csv[.gz]."""
     from lthbench.claims.load import load
@@ -32,63 +41,66 @@ def judge(
     from lthbench.drive import ask, rejudge, remarks, stages
 
     if Path(suite).is_dir():
-        raise typer.Exit(come_out(rejudge.rejudged_folder(Path(suite), load(claims_dir)), check))
+        raise typer.Exit(come_out(rejudge.rejudged_folder(Path(suite), load(claims_dir)), check, json))
     run = ask.run_of(suite, seed, claim, out, claims_dir=claims_dir)
     rejudge.collect(run)
-    show.lines(*remarks.origin(run), *remarks.stale(run))
+    say = show.aside if json else show.lines
+    say(*remarks.origin(run), *remarks.stale(run))
     if check:
-        raise typer.Exit(come_out(rejudge.rejudged(run), check))
+        raise typer.Exit(come_out(rejudge.rejudged(run), check, json))
     stages.judge(run)
     verdicts = rejudge.verdicts_of_run(run)
-    show.verdicts(verdicts)
+    show.verdicts(verdicts, json)
     raise typer.Exit(verdicts.exit_code)
 
 
-def come_out(again: "Rejudged", check: bool) -> int:
+def come_out(again: "Rejudged", check: bool, json: bool = False) -> int:
     """Print verdicts and whether the stored text comes out again.
 
     The exit code is that of the verdicts, or with `check` 0; 1 where they come out different.
     """
     from lthbench.cli import show
 
-    show.verdicts(again.verdicts)
+    show.verdicts(again.verdicts, json)
+    say = show.aside if json else show.lines
     if again.same:
-        show.lines("verdicts.json comes out again, byte for byte")
+        say("verdicts.json comes out again, byte for byte")
         return 0 if check else again.verdicts.exit_code
-    show.lines(f"verdicts.json comes out DIFFERENT ({', '.join(again.differing) or 'not in a claim'})")
+    say(f"verdicts.json comes out DIFFERENT ({', '.join(again.differing) or 'not in a claim'})")
     return 1
 
 
-@commands.command()
+@commands.command(rich_help_panel=JUDGE)
 def check(
     results: Annotated[
         Path, typer.Argument(help="results table: .csv, .csv.gz or .parquet (docs/results-format.md)")
     ],
-    claims: Annotated[str, typer.Option(help="claims to judge, separated by commas; default: all it has")] = "",
+    claim: Claim = None,
     suite: Annotated[str | None, typer.Option(help="suite whose registrations decide")] = None,
     as_: Annotated[str | None, typer.Option("--as", help="judge the table's experiment as this one")] = None,
     unit: Annotated[str | None, typer.Option(help="unit of accuracies: percent or fraction")] = None,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
+    json: Json = False,
 ) -> None:
     """Judge somebody's results: say which claims they can speak about, and what they say. Trains nothing."""
     from lthbench.claims.load import load
     from lthbench.cli import show
     from lthbench.drive import check as checking
-    from lthbench.words import as_registered
+    from lthbench.words import as_registered, listed
 
     registry = load(claims_dir)
-    names = filter(None, map(str.strip, claims.split(",")))
-    asked = tuple(as_registered(name, registry.claims) for name in names)
+    asked = tuple(as_registered(name, registry.claims) for name in listed(claim or []))
     answer = checking.answer(registry, checking.Question(results, asked, suite, as_, unit))
-    show.lines(*answer.lines)
-    show.verdicts(answer.verdicts)
+    say = show.aside if json else show.lines
+    say(*answer.lines)
+    show.verdicts(answer.verdicts, json)
     page = checking.write(registry, answer, results, out)
-    show.lines(f"Report: {page.resolve()}", f"Exit code {answer.verdicts.exit_code}.")
+    say(f"Report: {page.resolve()}", f"Exit code {answer.verdicts.exit_code}.")
     raise typer.Exit(answer.verdicts.exit_code)
 
 
-@commands.command()
+@commands.command(rich_help_panel=JUDGE)
 def diff(
     before: Annotated[
         str, typer.Argument(metavar="BASELINE", help="verdicts.json, its folder, or a suite in --out")
@@ -97,51 +109,109 @@ def diff(
     junit: Annotated[
         Path | None, typer.Option(help="write a JUnit file: a case fails when its verdict changed")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="write a page that compares the two runs")] = None,
+    json: Json = False,
     seed: Seed = 0,
     out: Out = HERE,
 ) -> None:
     """Say which verdicts changed. Exit code: 0 no primary verdict did, 1 one did (either way), 2 usage."""
+    from lthbench.drive.compared import sides
     from lthbench.judging.diff import compare, load
 
-    raise typer.Exit(changed(compare(load(before, out, seed), load(after, out, seed)), junit))
+    compared = compare(load(before, out, seed), load(after, out, seed))
+    ran = sides(before, after, out, seed) if html else ()
+    raise typer.Exit(changed(compared, junit, html, ran, json))
 
 
-def changed(compared: "Diff", junit: Path | None) -> int:
-    """Print what changed, write it as JUnit where asked to, and give the exit code."""
-    from lthbench.cli import show
+def changed(
+    compared: "Diff",
+    junit: Path | None,
+    html: Path | None = None,
+    ran: "Sequence[Side]" = (),
+    json: bool = False,
+) -> int:
+    """Print what changed, write it as JUnit and as a page where asked to, and give the exit code.
+
+    `ran` says of both runs, for the page, where they lie and what they were made with.
+    """
+    from lthbench.cli import asjson, show
     from lthbench.files import write_text
     from lthbench.report.diff_junit import diff_junit
     from lthbench.words import plain
 
-    show.diff(compared)
+    say = show.aside if json else show.lines
+    if json:
+        print(asjson.text(asjson.diff(compared)))
+    else:
+        show.diff(compared)
     if junit:
         write_text(junit, diff_junit(compared))
-        show.lines(f"JUnit: {junit.resolve()}")
-    show.lines(plain(compared.summary))
+        say(f"JUnit: {junit.resolve()}")
+    if html:
+        from lthbench.report.compare import page
+
+        write_text(html, page(compared, ran))
+        say(f"Compared: {html.resolve()}")
+    say(plain(compared.summary))
     return compared.exit_code
 
 
-@commands.command()
+@commands.command(rich_help_panel=LOOK)
 def explain(
-    claim: Annotated[str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1")],
-    suite: Annotated[str | None, typer.Option(help="the suite whose rule and run are meant")] = None,
-    run: Annotated[
-        str, typer.Option(help="verdicts.json, or a folder that holds one; default: the run in --out")
-    ] = "",
+    claim: ClaimName,
+    suite: SuiteOfClaim = None,
+    run: StoredRun = "",
     seed: Seed = 0,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
+    json: Json = False,
 ) -> None:
-    """Print a claim, how it is decided, and the numbers behind its verdict."""
+    """Print a claim, how it is decided, and the numbers behind its verdict; in short: `show`."""
+    told(claim, suite, run, seed, out, claims_dir, json, short=False)
+
+
+@commands.command("show", rich_help_panel=LOOK)
+def show_claim(
+    claim: ClaimName,
+    suite: SuiteOfClaim = None,
+    run: StoredRun = "",
+    seed: Seed = 0,
+    out: Out = HERE,
+    claims_dir: ClaimsDir = None,
+    json: Json = False,
+) -> None:
+    """Print a claim in ten lines: the sentence, its source, how it is decided, and its verdict."""
+    told(claim, suite, run, seed, out, claims_dir, json, short=True)
+
+
+def told(
+    claim: str, suite: str | None, run: str, seed: int, out: Path, claims_dir: Path | None, json: bool, short: bool
+) -> None:
+    """Print a claim, in short or in full."""
     from lthbench.claims.load import load
-    from lthbench.drive.reasons import reasons
+    from lthbench.cli import asjson
+    from lthbench.drive.reasons import behind
+    from lthbench.report.brief import brief
+    from lthbench.report.explain import explain
+    from lthbench.words import MINUS
 
-    print(reasons(load(claims_dir), claim, suite, run, out, seed), end="")
+    reasons = behind(load(claims_dir), claim, suite, run, out, seed)
+    if json:
+        print(asjson.text(asjson.explain(reasons.registry, reasons.claim, reasons.suite, reasons.verdict)))
+        return
+    words = brief if short else explain
+    text = words(reasons.registry, reasons.claim, reasons.suite, reasons.verdicts, reasons.source)
+    print(text.replace(MINUS, "-"), end="")
 
 
-@commands.command()
+@commands.command(rich_help_panel=LOOK)
 def report(
-    suite: SuiteName, seed: Seed = 0, claim: Claim = "all", out: Out = HERE, claims_dir: ClaimsDir = None
+    suite: SuiteName,
+    seed: Seed = 0,
+    claim: Claim = None,
+    out: Out = HERE,
+    claims_dir: ClaimsDir = None,
+    open_: Annotated[bool, typer.Option("--open", help="and open it in the browser")] = False,
 ) -> None:
     """Write the report again from verdicts and tidy results, without training."""
     from lthbench.cli import show
@@ -154,13 +224,15 @@ def report(
         stages.judge(run)
     stages.report(run)
     show.report_of(run)
+    if open_ and typer.launch(str((run.report / "index.html").resolve())):
+        raise UserError("no browser could be started; open the file named above")
 
 
-@commands.command()
+@commands.command(rich_help_panel=LOOK)
 def footprint(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     data: Data = None,
     claims_dir: ClaimsDir = None,

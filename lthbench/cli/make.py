@@ -5,20 +5,24 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli.options import HERE, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
+from lthbench.cli.options import DEVELOP, HERE, LOOK, TRAIN, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
 from lthbench.errors import UserError
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def new(
     folder: Annotated[Path, typer.Argument(help="a new folder for the claim files")],
-    network: Annotated[str, typer.Option(help="package.module:function, conv-4, timm/NAME, ... or mlp")],
+    network: Annotated[
+        str, typer.Option(help="package.module:function, conv-4, timm/NAME, ... mlp (with --hidden)")
+    ],
     dataset: Annotated[str, typer.Option(help="FILE.npz (x_train, y_train, x_test, y_test), mnist, cifar10, ...")],
-    claim: Annotated[list[str], typer.Option(help="a claim to take over; may be given several times")],
+    claim: Annotated[
+        list[str], typer.Option(metavar="ID[,ID...]", help="claims to take over; with commas, or the option again")
+    ],
     criterion: Annotated[str, typer.Option(help="package.module:function or a built-in name")] = "magnitude",
-    hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
+    hidden: Annotated[str, typer.Option(help="hidden layers of an mlp: 300,100")] = "",
     option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the network's function")] = None,
     optimizer: Annotated[str, typer.Option(help="adam or sgd (momentum 0.9)")] = "adam",
     learning_rate: float = 0.001,
@@ -41,11 +45,12 @@ def new(
     from lthbench.drive.ask import surroundings
     from lthbench.pruning.criteria import criterion as criterion_of
     from lthbench.recipe.experiment import Network, Pruning, Training
-    from lthbench.words import as_registered
+    from lthbench.words import as_registered, listed
 
     surroundings(data)
+    sizes = hidden_sizes(network, hidden)
     try:
-        net = Network(network, tuple(int(n) for n in hidden.split(",") if n), options=own.options(option or []))
+        net = Network(network, sizes, options=own.options(option or []))
         momentum = 0.9 if optimizer == "sgd" else 0.0
         training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
         pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
@@ -54,7 +59,7 @@ def new(
     except ValueError as error:
         raise UserError(str(error)) from None
     registry = load()
-    claims = [as_registered(name, registry.claims) for name in claim]
+    claims = [as_registered(name, registry.claims) for name in listed(claim)]
     own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)
     show.lines(
         f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
@@ -62,7 +67,18 @@ def new(
     )
 
 
-@commands.command()
+def hidden_sizes(network: str, hidden: str) -> tuple[int, ...]:
+    """The sizes of the hidden layers, which an mlp has to have and other networks have of themselves."""
+    sizes = hidden.replace(" ", "").split(",") if hidden else []
+    if (network == "mlp") != bool(sizes) or not all(size.isdecimal() and int(size) for size in sizes):
+        raise UserError(
+            "--hidden: an mlp needs the sizes of its hidden layers, as in --hidden 300,100; "
+            "other networks take none"
+        )
+    return tuple(map(int, sizes))
+
+
+@commands.command(rich_help_panel=LOOK)
 def export(
     suite: SuiteName,
     cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")],
@@ -92,7 +108,7 @@ def export(
     show.lines(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights")
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json

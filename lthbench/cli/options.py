@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+# The groups of `lthbench --help`.
+LOOK, TRAIN, JUDGE, DEVELOP = "See what came out", "Plan and train", "Judge and compare", "Register and develop"
 CORES = os.cpu_count() or 1
 HERE = Path(".")
 
@@ -13,7 +15,12 @@ SuiteName = Annotated[
     str, typer.Argument(metavar="SUITE", help="a suite, for example quick (see `lthbench list`)")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="master seed: 0, 1, 2 confirmatory; 1000 and up for tuning")]
-Claim = Annotated[str, typer.Option("--claim", help="decide one claim only")]
+# One spelling for every command: `--claim FC-1 --claim FC-6` is `--claim FC-1,FC-6`, in either case.
+Claim = Annotated[
+    list[str] | None,
+    typer.Option("--claim", metavar="ID[,ID...]", help="these claims only; with commas, or the option again"),
+]
+Json = Annotated[bool, typer.Option("--json", help="the same as JSON, for programs")]
 Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Data = Annotated[

@@ -6,38 +6,60 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli.options import HERE, Claim, ClaimsDir, Data, Device, Out, Seed, SuiteName
+from lthbench.cli.options import (
+    DEVELOP,
+    HERE,
+    LOOK,
+    TRAIN,
+    Claim,
+    ClaimsDir,
+    Data,
+    Device,
+    Json,
+    Out,
+    Seed,
+    SuiteName,
+)
 from lthbench.errors import UserError
 
 commands = typer.Typer()
 
 
-@commands.command("list")
+@commands.command("list", rich_help_panel=LOOK)
 def list_suites(
     suite: Annotated[
         str, typer.Argument(metavar="[SUITE]", help="everything that one suite registers", show_default=False)
     ] = "",
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="with the verdicts of the runs in --out")] = False,
+    json: Json = False,
+    seed: Seed = 0,
+    out: Out = HERE,
     claims_dir: ClaimsDir = None,
 ) -> None:
     """List suites and their claims, a line each; of one SUITE, with n, power and scale."""
     from lthbench.claims.load import load
-    from lthbench.cli import show, tables
+    from lthbench.cli import asjson, show, tables
+    from lthbench.drive import reasons
     from lthbench.words import choices
 
     registry = load(claims_dir)
-    if not suite:
-        show.lines(*tables.overview(registry, show.console.width if show.console.is_terminal else None))
-    elif suite in registry.suites:
-        show.wide(tables.claims(registry, suite))
-    else:
+    if suite and suite not in registry.suites:
         raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
+    names = [suite] if suite else list(registry.suites)
+    stored = reasons.last_runs(names, out, seed) if verdicts else {}
+    if json:
+        print(asjson.text(asjson.suites(registry, names, stored)))
+        return
+    words = {name: asjson.verdict_words(stored.get(name)) for name in names} if verdicts else None
+    width = show.console.width if show.console.is_terminal else None
+    show.lines(*tables.overview(registry, names, width, bool(suite), words))
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def plan(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
     budget: Annotated[str, typer.Option(help="show what a campaign of this length would run: 25m, 6h")] = "",
@@ -49,19 +71,20 @@ def plan(
     stale: Annotated[
         bool, typer.Option("--stale", help="only list the files of unit records that are not used, to delete them")
     ] = False,
+    json: Json = False,
 ) -> None:
     """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
-    from lthbench.cli import show, tables
+    from lthbench.cli import asjson, show, tables
     from lthbench.cli.options import CORES
     from lthbench.data.cache import cache_root
-    from lthbench.drive import ask, campaign, remarks, speed, stages
+    from lthbench.drive import ask, campaign, cost, remarks, speed, stages
     from lthbench.drive.forecast import promise
 
     ask.surroundings(data)
     seconds = campaign.parse_budget(budget) if budget else 0.0
     run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
     if run.given:
-        show.console.print(tables.released(run))
+        show.wide(tables.released(run))
         return
     if stale:
         show.lines(*map(str, remarks.stale_files(run)))
@@ -70,18 +93,22 @@ def plan(
         from lthbench.drive.rates import measured
 
         for line in measured(run):
-            show.lines(line)
+            (show.aside if json else show.lines)(line)
     speeds = (speed.measured if measure else speed.known)(run.units(), CORES, device, cache_root())
-    here = promise(run, stages.finished(run, run.units()), CORES, speeds)
-    rates = tables.known_rates(run)
-    show.wide(tables.units(run))
-    show.lines(tables.size(run), *filter(None, [remarks.second_look(run)]))
-    show.wide(tables.costs(run, rates))
+    units = run.units()
+    records = stages.finished(run, units)
+    done, rates = {unit.key for unit in records}, tables.known_rates(run)
+    here, rows = promise(run, records, CORES, speeds), cost.cost_rows(units, done, rates)
+    if json:
+        print(asjson.text(asjson.plan(run, done, rows, here)))
+        return
+    show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
+    show.wide(tables.costs(rows))
     show.lines(*filter(None, [here and f"{here} with {CORES} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run))
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def calibrate(
     suite: Annotated[
         str, typer.Argument(metavar="[SUITE]", help="whose registered design to simulate", show_default=False)
@@ -151,7 +178,7 @@ def say_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def engine() -> None:
     """Print the engine's declared version and whether the training code still is it."""
     from lthbench.recipe import engine as training

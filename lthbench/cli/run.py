@@ -9,7 +9,9 @@ import typer
 
 from lthbench.cli.options import (
     CORES,
+    DEVELOP,
     HERE,
+    TRAIN,
     Claim,
     ClaimsDir,
     Data,
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def run(
     suite: SuiteName,
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = CORES,
     device: Device = "auto",
@@ -53,6 +55,7 @@ def run(
     from lthbench.cli.judge import changed
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, remarks, speed
+    from lthbench.drive.compared import side
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
@@ -63,6 +66,7 @@ def run(
     ask.surroundings(data, deterministic)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
     baseline = diff.baseline(against, asked) if against else None
+    stored = side(against, out, seed) if against else None  # before this run can replace it
     show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
@@ -83,7 +87,9 @@ def run(
     show.lines(took(started) + ("" if baseline else f" Exit code {verdicts.exit_code}."))
     if baseline is None:
         raise typer.Exit(verdicts.exit_code)
-    raise typer.Exit(changed(diff.compare(baseline, verdicts, asked.claims), asked.report / "diff.xml"))
+    compared = diff.compare(baseline, verdicts, asked.claims)
+    ran = (stored, side(str(asked.scope_folder), out, seed)) if stored else ()
+    raise typer.Exit(changed(compared, asked.report / "diff.xml", asked.report / "diff.html", ran))
 
 
 def named(asked: "Run") -> str:
@@ -115,12 +121,12 @@ def took(started: float) -> str:
     return f"Took {clock(time.monotonic() - started)}."
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def campaign(
     suite: SuiteName,
     budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
     seed: Seed = 0,
-    claim: Claim = "all",
+    claim: Claim = None,
     out: Out = HERE,
     device: Device = "auto",
     cores: Annotated[
@@ -150,8 +156,7 @@ def campaign(
 
     with exclusive(out):
         show.lines(*remarks.stale(asked))
-        drive.conduct(asked, deadline, drive.device_name(device), cache_root(), tell, cores)
-        drive.finish(asked)
+        drive.finish(asked, drive.conduct(asked, deadline, cache_root(), tell, cores))
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)
@@ -160,7 +165,7 @@ def campaign(
     raise typer.Exit(verdicts.exit_code)
 
 
-@commands.command()
+@commands.command(rich_help_panel=DEVELOP)
 def tune(
     suite: SuiteName,
     seed: Seed = 1000,
@@ -187,7 +192,7 @@ def tune(
     show.lines(tuning.study(asked))
 
 
-@commands.command()
+@commands.command(rich_help_panel=TRAIN)
 def merge(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="the folder to merge into, as given to --out")],
     slices: Annotated[list[Path], typer.Argument(metavar="SLICE...", help="folders of other machines")],

@@ -1,5 +1,7 @@
 """What commands print: lines, the table of verdicts, the table of changes."""
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -7,22 +9,29 @@ from rich.text import Text
 from lthbench.drive.progress import COLOURS
 from lthbench.judging.diagnosis import of as diagnose
 from lthbench.judging.diff import Diff
-from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, verdict_word
+from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, to_json, verdict_word
 from lthbench.judging.words import collapse_words, sizes
 from lthbench.plan.run import Run
 from lthbench.report.numbers import deciding
 from lthbench.report.sentences import EXPLORATORY
-from lthbench.words import plain
+from lthbench.words import MINUS, plain, typed
 
 # Text of files is never markup: a title may hold brackets. What is coloured is built as Text.
 console = Console(soft_wrap=True, markup=False, emoji=False)
+WHOLE = ("claim", "kind", "verdict", "n")  # short columns, never broken
 READABLE = 120  # columns of a table in a file or pipe, at least
 
 
 def lines(*said: str) -> None:
     """Lines as they are."""
     for line in said:
-        console.print(line, highlight=False)
+        console.print(line.replace(MINUS, "-"), highlight=False)
+
+
+def aside(*said: str) -> None:
+    """Lines beside an answer that is data."""
+    for line in said:
+        print(typed(line), file=sys.stderr)
 
 
 def wide(table: Table) -> None:
@@ -32,10 +41,10 @@ def wide(table: Table) -> None:
 
 
 def table(title: str, *headings: str) -> Table:
-    """An empty table."""
+    """An empty table. Nothing is cut: what is too wide goes on in the next line."""
     made = Table(title=title, title_justify="left")
     for heading in headings:
-        made.add_column(heading)
+        made.add_column(heading, overflow="fold", no_wrap=heading in WHOLE)
     return made
 
 
@@ -44,8 +53,11 @@ def report_of(run: Run, beside: str = "") -> None:
     lines(f"Report: {(run.report / 'index.html').resolve()}{beside}")
 
 
-def verdicts(judged: Verdicts) -> None:
-    """The table at the end, and why what did not pass did not."""
+def verdicts(judged: Verdicts, json: bool = False) -> None:
+    """The table at the end, and why what did not pass did not; or all of it as data."""
+    if json:
+        print(to_json(judged), end="")
+        return
     origin, exploratory = ORIGINS[judged.origin], judged.exploratory
     of = f"verdicts {origin}, no replication of ours" if origin else f"master seed {judged.master_seed}"
     headings = ("claim", "kind", "verdict", "mean [95 % interval]", "n", "what it says at this scale")
@@ -72,13 +84,13 @@ def verdict_row(claim: ClaimVerdict, origin: str, exploratory: bool = False) -> 
     symbol = Text(f"{SYMBOLS[claim.verdict]} {word}", style=COLOURS[claim.verdict])
     symbol.append(f"\n{origin}" if origin else "", style="default")
     count = sizes(claim.deciding) if origin else str(claim.replicates)
-    return claim.id, claim.kind, symbol, plain(deciding(claim)), count, plain(claim.registered_title)
+    return claim.id, claim.kind, symbol, typed(deciding(claim)), count, typed(claim.registered_title)
 
 
 def diff(compared: Diff) -> None:
     """What changed, claim by claim, and what else differs between the runs."""
     wide(diff_table(compared))
-    lines(*map(plain, compared.circumstances))
+    lines(*map(typed, compared.circumstances))
 
 
 def diff_table(compared: Diff) -> Table:
@@ -91,5 +103,5 @@ def diff_table(compared: Diff) -> Table:
     for change in compared.changes:
         means = map(deciding, (change.before, change.after))
         row = (change.claim.id, *change.words, change.claim.kind, *means, change.differs)
-        shown.add_row(*map(plain, row), style="bold" if change.changed else None)
+        shown.add_row(*map(typed, row), style="bold" if change.changed else None)
     return shown

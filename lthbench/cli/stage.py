@@ -35,7 +35,7 @@ def chunk(
     """Train one chunk."""
     from lthbench.drive import ask, stages
 
-    run = ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir)
+    run = ask.run_of(suite, seed, scope.split("+"), device=device, replicates=replicates, claims_dir=claims_dir)
     chunks = {planned.id: planned for planned in run.chunks()}
     if chunk not in chunks:
         raise UserError(f"unknown chunk '{chunk}'; the chunks are {', '.join(chunks)}")
@@ -79,7 +79,7 @@ def command_of(stage: str, act: Callable[["Run"], None]) -> None:
     ) -> None:
         from lthbench.drive import ask
 
-        act(ask.run_of(suite, seed, scope, device=device, replicates=replicates, claims_dir=claims_dir))
+        act(ask.run_of(suite, seed, scope.split("+"), device=device, replicates=replicates, claims_dir=claims_dir))
 
 
 for name in ("first-look", "tidy", "judge", "report"):

@@ -1,48 +1,47 @@
 """The tables of `list` and `plan`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 
 from lthbench.claims.load import Registry, cells
+from lthbench.claims.schema import Registration
 from lthbench.cli.show import table
 from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
 from lthbench.plan.run import Run
 
 
-def overview(registry: Registry, width: int | None) -> Iterator[str]:
-    """Every suite with its claims, a line each, cut to `width` columns (None: not cut)."""
-    for name, suite in registry.suites.items():
-        yield f"{name}: {suite.title}"[:width]
-        for claim, _ in registry.registrations(name):
-            line = f"  {claim.id:6} {claim.kind:9} {claim.title}"
-            yield line if width is None or len(line) <= width else line[: width - 1] + "…"
-    yield "More of a suite: lthbench list SUITE; of a claim: lthbench explain CLAIM"
+def overview(
+    registry: Registry,
+    names: Sequence[str],
+    width: int | None = None,
+    of_one: bool = False,
+    words: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[str]:
+    """Suites with their claims, a line each, cut to `width` columns (None: not cut).
+
+    `of_one`: what is registered, not the claim's title. `words` are the verdicts by suite and claim.
+    """
+    for name in names:
+        yield cut(f"{name}: {registry.suites[name].title}", width)
+        for claim, registration in registry.registrations(name):
+            verdict = f"{(words[name].get(claim.id) or '-'):15} " if words is not None else ""
+            said = registered(registration) if of_one else claim.title
+            yield cut(f"  {claim.id:6} {claim.kind:9} {verdict}{said}", width)
+    yield cut("Of one suite: lthbench list SUITE; of a claim: lthbench show CLAIM, in full: explain CLAIM", width)
 
 
-def claims(registry: Registry, name: str) -> Table:
-    """The claims of a suite, with what it registers about each."""
-    if not registry.suites[name].trains:
-        return given_claims(registry, name)
-    heads = ("claim", "kind", "n", "power", "planned from", "title", "at this scale")
-    made = table(f"suite {name}: {registry.suites[name].title}", *heads)
-    for claim, registration in registry.registrations(name):
-        scale = registration.title + (" (reduced scale)" if registration.reduced_scale else "")
-        power = "-" if registration.power is None else f"{registration.power:.3f}"
-        n, planned = str(registration.replicates), registration.planned_from
-        made.add_row(claim.id, claim.kind, n, power, planned, claim.title, scale)
-    return made
+def registered(registration: Registration) -> str:
+    """A registration in a line."""
+    power = "" if registration.power is None else f", power {registration.power:.3f}"
+    size = f"n = {registration.replicates}{power}" if registration.replicates else "n is theirs"
+    return f"{size}: {registration.title}" + (" (reduced scale)" if registration.reduced_scale else "")
 
 
-def given_claims(registry: Registry, name: str) -> Table:
-    """The claims of a suite that trains nothing."""
-    title = f"suite {name}: {registry.suites[name].title} (nothing is trained)"
-    made = table(title, "claim", "kind", "hypotheses", "qualifies", "title", "on these data")
-    for claim, registration in registry.registrations(name):
-        count, qualifies = str(len(registration.hypotheses)), ", ".join(claim.qualifies)
-        made.add_row(claim.id, claim.kind, count, qualifies, claim.title, registration.title)
-    return made
+def cut(line: str, width: int | None) -> str:
+    """A line of a terminal's width; a cut one says so."""
+    return line if width is None or len(line) <= width else line[: width - 1] + "…"
 
 
 def released(run: Run) -> Table:
@@ -65,19 +64,18 @@ def released(run: Run) -> Table:
     return made
 
 
-def units(run: Run) -> Table:
-    """What a run would train, and what is finished of it."""
-    made = table(
-        f"plan of {run.suite}, master seed {run.seed}",
-        *("chunk", "arm@level", "made from", "networks", "iterations", "record"),
-    )
-    done = finished(run)
+def units(run: Run, done: set[str]) -> Iterator[str]:
+    """What a run would train and what is finished of it, in columns; a plan may have thousands of lines."""
+    heads = ("chunk", "arm@level", "made from", "networks", "iterations", "record")
+    rows = [heads]
     for chunk in run.chunks():
         for unit in chunk.units:
             parents = ", ".join(f"{arm}@{level}" for arm, level in unit.parents)
             row = (chunk.id, f"{unit.arm}@{unit.level}", parents, str(unit.networks), f"{unit.iterations:,}")
-            made.add_row(*row, "finished" if unit.key in done else "to do")
-    return made
+            rows.append((*row, "finished" if unit.key in done else "to do"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    yield f"plan of {run.suite}, master seed {run.seed}"
+    yield from ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 def finished(run: Run) -> set[str]:
@@ -85,9 +83,9 @@ def finished(run: Run) -> set[str]:
     return {unit.key for unit in stages.finished(run, run.units())}
 
 
-def size(run: Run) -> str:
+def size(run: Run, done: set[str]) -> str:
     """How much there is to train."""
-    chunks, done = run.chunks(), finished(run)
+    chunks = run.chunks()
     todo = [unit for chunk in chunks for unit in chunk.units if unit.key not in done]
     total = sum(chunk.iterations for chunk in chunks)
     count = sum(len(chunk.units) for chunk in chunks)
@@ -95,11 +93,11 @@ def size(run: Run) -> str:
     return f"{count} units in {len(chunks)} chunks, {total:,} iterations, {left:,} to do"
 
 
-def costs(run: Run, rates: cost.Rates) -> Table:
+def costs(rows: Sequence[cost.CostRow]) -> Table:
     """What it costs on every device that was measured."""
     heads = ("device", "experiment", "iterations", "to do", "ms per network and iteration", "time", "measured")
     made = table("cost, one unit after the other", *heads)
-    for row in cost.table_rows(cost.cost_rows(run.units(), finished(run), rates)):
+    for row in cost.table_rows(rows):
         made.add_row(*row)
     return made
 

@@ -18,7 +18,7 @@ from lthbench.report.section import Material
 from lthbench.results.foreign import foreign_kinds, provenance_of, read_foreign
 from lthbench.results.format import Results, check_table, read_results
 from lthbench.results.frame import as_text
-from lthbench.words import as_registered
+from lthbench.words import as_registered, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def stored(run: str | Path, out: Path, seed: int, claims_dir: Path | None) -> An
     return Answer(verdicts, lambda: material_beside(file.parent, verdicts, load(claims_dir)))
 
 
-def judged(run: str | Path, out: Path, seed: int, claim: str, claims_dir: Path | None) -> Answer:
+def judged(run: str | Path, out: Path, seed: int, claim: str | Sequence[str], claims_dir: Path | None) -> Answer:
     """A folder with a stored table, or the run of a suite, judged again; no verdicts are written."""
     with mendable():
         if Path(run).is_dir():
@@ -56,10 +56,9 @@ def checked(
     claims_dir: Path | None,
 ) -> Answer:
     """Somebody's results, judged."""
-    names = claims.split(",") if isinstance(claims, str) else claims
     with mendable():
         registry = load(claims_dir)
-        asked = tuple(as_registered(name.strip(), registry.claims) for name in names if name.strip())
+        asked = tuple(as_registered(name, registry.claims) for name in listed(claims))
         path, given, content = results_of(table, unit)
         answer = check.answer(registry, check.Question(path, asked, suite, as_, unit), given)
     source = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}

@@ -153,26 +153,30 @@ def arithmetic(units: Sequence[Unit], cache: Path | None) -> Cost:
 # Running
 
 
-def conduct(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int = 1) -> None:
+def conduct(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, cores: int = 1) -> bool:
     """Train pending units until none is left or the deadline passes. What is finished or saved stays.
 
-    Where a first look is complete, what it leaves open follows.
+    Where a first look is complete, what it leaves open follows. False where there was nothing to train.
     """
-    conduct_known(run, deadline, device, cache, tell, cores)
-    if run.looks_twice:
+    trained = conduct_known(run, deadline, cache, tell, cores)
+    if run.looks_twice and (trained or run.left_open() is None):
         stages.first_look(run)
         if not deadline.passed() and missing(run.units(), run.results):
-            conduct_known(run, deadline, device, cache, tell, cores)
+            trained |= conduct_known(run, deadline, cache, tell, cores)
+    return trained
 
 
-def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None, tell: Tell, cores: int) -> None:
-    """Train the pending units that are known now."""
+def conduct_known(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, cores: int) -> bool:
+    """Train the pending units that are known now; False where there are none."""
     units = run.units()
     pending = missing(units, run.results)
-    tell(f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do on {device}")
+    size = f"{len(units)} units, {len(units) - len(pending)} finished before, {len(pending)} to do"
     if not pending:
+        tell(size)
         tell("nothing is left to do")
-        return
+        return False
+    device = device_name(run.device)  # here: it imports torch, which takes seconds
+    tell(f"{size} on {device}")
     rates = known_rates(run.results, units, cache)
     known = measured(rates, device, units)
     price = cost_of(rates, device, units) if known else arithmetic(units, cache)
@@ -189,6 +193,7 @@ def conduct_known(run: Run, deadline: Deadline, device: str, cache: Path | None,
 
     left = train(run, queue, cores, deadline, cache, begins, fails).left
     tell(f"{left} units to do" if left else "nothing is left to do")
+    return True
 
 
 def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:
@@ -197,12 +202,24 @@ def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:
     return [Task((unit,), tuple(by_key[key] for key in unit.parents.values())) for unit in queue]
 
 
-def finish(run: Run) -> None:
-    """Table, verdicts and report of what is there; cells that were not run are shown as such."""
+def finish(run: Run, trained: bool = True) -> None:
+    """Table, verdicts and report of what is there; cells that were not run are shown as such.
+
+    Where nothing was trained and the verdicts come out as they are stored, the report that is there stays.
+    """
+    before = verdicts_text(run)
     if run.looks_twice and run.left_open() is None:
         stages.first_look(run)  # slices that were merged bring none
-    for stage in (stages.tidy, stages.judge, stages.report):
-        stage(run)
+    stages.tidy(run)
+    stages.judge(run)
+    if trained or verdicts_text(run) != before or not (run.report / "index.html").exists():
+        stages.report(run)
+
+
+def verdicts_text(run: Run) -> str:
+    """The stored verdicts; empty where there are none."""
+    file = run.scope_folder / "verdicts.json"
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
 
 
 def preview(

@@ -1,6 +1,6 @@
 """What the Snakefile needs to know: targets, chunks, and what each job depends on. Torch-free and quick.
 
-A *scope* is what one target asks for: a whole suite (`all`) or one claim. Scopes share the unit records, so
+A *scope* is what one target asks for: a whole suite (`all`) or claims of it. Scopes share the unit records, so
 a claim decided alone reuses what the suite has trained and the other way round.
 """
 
@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from lthbench.claims.load import Registry, load
+from lthbench.plan.run import claims_of
 from lthbench.plan.suite import Chunk, first_chunks, second_chunks
 from lthbench.recipe.experiment import digest
 
@@ -33,8 +34,8 @@ def registry(folder: str = "") -> Registry:
 @cache
 def chunks(suite: str, seed: int, scope: str, replicates: int = 0, folder: str = "") -> dict[str, Chunk]:
     """The chunks of a scope that are trained in any case, by id."""
-    claims = () if scope == "all" else (scope,)
-    return {c.id: c for c in first_chunks(registry(folder), suite, seed, claims, replicates or None)}
+    asked = (registry(folder), suite, seed, claims_of(scope), replicates or None)
+    return {c.id: c for c in first_chunks(*asked)}
 
 
 def looks_twice(suite: str, replicates: int = 0, folder: str = "") -> bool:

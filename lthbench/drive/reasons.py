@@ -1,16 +1,36 @@
-"""Which suite and which run `lthbench explain` speaks of; the words are in report/explain.py."""
+"""Which suite and which run `lthbench explain` and `show` speak of; the words are in report/."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lthbench.claims.load import Registry
 from lthbench.errors import UserError
 from lthbench.judging import diff
+from lthbench.judging.verdict import ClaimVerdict, Verdicts
 from lthbench.report import explain
 from lthbench.words import as_registered
 
 
-def reasons(registry: Registry, claim: str, suite: str | None, run: str, out: Path, seed: int) -> str:
-    """A claim, how it is decided, and the numbers behind its verdict, as text.
+@dataclass(frozen=True)
+class Reasons:
+    """A claim, the suite whose rule is meant, the stored verdicts, and where they are or how to get some."""
+
+    registry: Registry
+    claim: str
+    suite: str
+    verdicts: Verdicts | None
+    source: str
+
+    @property
+    def verdict(self) -> ClaimVerdict | None:
+        """The claim's own."""
+        claims = self.verdicts.claims if self.verdicts else []
+        return next((claim for claim in claims if claim.id == self.claim), None)
+
+
+def behind(registry: Registry, claim: str, suite: str | None, run: str, out: Path, seed: int) -> Reasons:
+    """What is known of a claim and its verdict.
 
     `run` names a verdicts.json or a folder that holds one; empty: the last run of the suite in `out`.
     """
@@ -23,8 +43,14 @@ def reasons(registry: Registry, claim: str, suite: str | None, run: str, out: Pa
     if verdicts and verdicts.suite != name:
         raise UserError(f"{run}: verdicts of suite '{verdicts.suite}', not of '{name}'; leave out --suite")
     if run:
-        return explain.explain(registry, claim, name, verdicts, f"read from {run}")
+        return Reasons(registry, claim, name, verdicts, f"read from {run}")
     file = explain.last_run(out, name, seed, claim)
     if file is None:
-        return explain.explain(registry, claim, name, None, explain.way_to_a_run(registry, name, claim))
-    return explain.explain(registry, claim, name, diff.load(str(file), out), f"read from {file}")
+        return Reasons(registry, claim, name, None, explain.way_to_a_run(registry, name, claim, seed, out))
+    return Reasons(registry, claim, name, diff.load(str(file), out), f"read from {file}")
+
+
+def last_runs(suites: Sequence[str], out: Path, seed: int) -> dict[str, Verdicts]:
+    """The stored verdicts of suites that were run as a whole, by suite."""
+    files = {suite: explain.last_run(out, suite, seed, "all") for suite in suites}
+    return {suite: diff.load(str(file), out) for suite, file in files.items() if file is not None}

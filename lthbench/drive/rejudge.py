@@ -38,7 +38,9 @@ class Rejudged:
 def rejudged(run: Run) -> Rejudged:
     """A run in its folder, judged again; nothing is written but a table that has to be collected."""
     collect(run)
-    stored = needed(run.scope_folder / "verdicts.json", f"lthbench judge {run.suite}").read_text(encoding="utf-8")
+    stored = needed(run.scope_folder / "verdicts.json", run.command("judge", claims=True)).read_text(
+        encoding="utf-8"
+    )
     return Rejudged(stages.judged(run), stored)
 
 
@@ -72,13 +74,13 @@ def collect(run: Run) -> None:
     if run.given:
         stages.tidy(run)
         return
-    table = needed(run.scope_folder / "tidy.csv", f"lthbench run {run.suite}")
+    table = needed(run.scope_folder / "tidy.csv", run.command("run", claims=True))
     sound = [whole(path) for path in (table, run.scope_folder / "provenance.json")]
     if all(sound):
         return
     if not stages.finished(run, run.units()):
         raise UserError(
-            f"{table}: no unit records to make it from; needed first: lthbench run {run.suite}", BLOCKED
+            f"{table}: no unit records to make it from; needed first: {run.command('run', claims=True)}", BLOCKED
         )
     stages.tidy(run)
 

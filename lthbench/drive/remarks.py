@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lthbench.drive.stages import whole_plan
 from lthbench.plan.run import Run
 from lthbench.plan.suite import second_chunks
 from lthbench.results.stale import stale_lines, stale_records, table_lines
@@ -12,19 +11,23 @@ from lthbench.results.stale import stale_lines, stale_records, table_lines
 
 def stale(run: Run) -> list[str]:
     """Lines about unit records in the run's folder that are not used."""
-    return stale_lines(run.results, whole_plan(run), run.suite)
+    return stale_lines(run.results, run.whole_plan, run.command("plan"))
 
 
 def stale_files(run: Run) -> Iterator[Path]:
     """The files of those records."""
-    for record in stale_records(run.results, whole_plan(run)):
+    for record in stale_records(run.results, run.whole_plan):
         yield from filter(Path.exists, (record, record.with_suffix(".safetensors")))
 
 
 def origin(run: Run) -> list[str]:
     """Lines about what the run's table was made by, where that is not what is installed."""
     path = run.scope_folder / "provenance.json"
-    return table_lines(json.loads(path.read_text(encoding="utf-8")), run.suite) if path.exists() else []
+    return (
+        table_lines(json.loads(path.read_text(encoding="utf-8")), run.command("run", claims=True))
+        if path.exists()
+        else []
+    )
 
 
 def second_look(run: Run) -> str:

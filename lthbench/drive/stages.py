@@ -11,7 +11,7 @@ from typing import Any
 
 from lthbench.files import write_text
 from lthbench.plan.run import FIRST_LOOK, Run
-from lthbench.plan.suite import Chunk, first_chunks, plan_suite
+from lthbench.plan.suite import Chunk
 from lthbench.plan.unit import Unit
 from lthbench.results import store
 from lthbench.results.sums import check, write_summed
@@ -131,12 +131,6 @@ def report(run: Run) -> None:
         provenance=json.loads((run.scope_folder / "provenance.json").read_text(encoding="utf-8")),
         footprint=footprint.read(run.scope_folder / footprint.FILE),
     )
-
-
-def whole_plan(run: Run) -> list[Unit]:
-    """The units of all claims and looks, whatever the scope: a record that is not among them is stale."""
-    asked = (run.registry, run.suite, run.seed, (), run.replicates)
-    return [unit for chunk in (*first_chunks(*asked), *plan_suite(*asked)) for unit in chunk.units]
 
 
 def finished(run: Run, units: list[Unit]) -> list[Unit]:

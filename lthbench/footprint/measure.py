@@ -40,9 +40,7 @@ def measure(run: Run, tell: Callable[[str], None], repetitions: int = latency.RE
         torch.set_num_threads(threads)
     kept = [experiment for experiment in measured if experiment is not None]
     if not kept:
-        raise UserError(
-            f"{run.results}: no ticket with its tensors is there; train first: lthbench run {run.suite}"
-        )
+        raise UserError(f"{run.results}: no ticket with its tensors is there; train first: {run.command('run')}")
     return Footprint(
         machine=processor(), torch=torch.__version__, threads=1, repetitions=repetitions, experiments=kept
     )

@@ -2,21 +2,29 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from shlex import quote
 
 from lthbench.claims.load import Registry
-from lthbench.plan.suite import Chunk, first_chunks, second_chunks
+from lthbench.plan.suite import Chunk, first_chunks, plan_suite, second_chunks
 from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import digest
 
 FIRST_LOOK = "first-look.json"  # in the scope's folder: which claims go on to the second look
 
 
+def claims_of(scope: str) -> tuple[str, ...]:
+    """The claims of a scope; empty means all."""
+    return () if scope == "all" else tuple(scope.split("+"))
+
+
 @dataclass(frozen=True)
 class Run:
     """One run of a suite: what is asked for and where its files go.
 
-    `scope` is `all` or one claim's id. `replicates` overrides the registered number, for tuning seeds only.
+    `scope` is `all`, or ids of claims joined by `+`. `replicates` overrides the registered number, for
+    tuning seeds only.
     """
 
     registry: Registry
@@ -26,6 +34,16 @@ class Run:
     out: Path = Path(".")
     device: str = "auto"
     replicates: int | None = None
+    claims_dir: Path | None = None
+
+    def command(self, name: str, claims: bool = False) -> str:
+        """A command of lthbench that means this run, as one types it: with its seed, folders and claims."""
+        words = [f"lthbench {name} {self.suite}"]
+        words += [f"--claim {','.join(self.claims)}"] if claims and self.claims else []
+        words += [f"--seed {self.seed}"] if self.seed else []
+        words += [f"--replicates {self.replicates}"] if self.replicates else []
+        words += [f"--out {quote(str(self.out))}"] if self.out != Path(".") else []
+        return " ".join([*words, *([f"--claims-dir {quote(str(self.claims_dir))}"] if self.claims_dir else [])])
 
     @property
     def given(self) -> bool:
@@ -35,7 +53,7 @@ class Run:
     @property
     def claims(self) -> tuple[str, ...]:
         """The claims of the scope; empty means all."""
-        return () if self.scope == "all" else (self.scope,)
+        return claims_of(self.scope)
 
     @property
     def results(self) -> Path:
@@ -61,7 +79,19 @@ class Run:
 
     def first_chunks(self) -> list[Chunk]:
         """What is trained in any case."""
+        return list(self._first)
+
+    @cached_property
+    def _first(self) -> list[Chunk]:  # planned once: a suite may have thousands of units
         return first_chunks(self.registry, self.suite, self.seed, self.claims, self.replicates)
+
+    @cached_property
+    def whole_plan(self) -> list[Unit]:
+        """The units of all claims and looks, whatever the scope: a record that is not among them is stale."""
+        asked = (self.registry, self.suite, self.seed, (), self.replicates)
+        first = self._first if self.scope == "all" else first_chunks(*asked)
+        both = (first, plan_suite(*asked)) if self.looks_twice else (first,)
+        return [unit for chunks in both for chunk in chunks for unit in chunk.units]
 
     def second_chunks(self) -> list[Chunk]:
         """What the first look left to be trained; nothing before it was taken."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lthbench.plan.own_code import own_code
 from lthbench.recipe.arms import ARMS, Cell, check_cell, closure, mask_origin, parents
@@ -62,6 +63,14 @@ def blocks(replicates: int, size: int) -> list[tuple[int, ...]]:
     return [tuple(range(i, min(i + size, replicates))) for i in range(0, replicates, size)]
 
 
+def recipe_of(experiment: Experiment) -> dict[str, Any]:
+    """The recipe as keys hold it: of data of one's own what they are, not where they lie."""
+    recipe = experiment.recipe()
+    if experiment.data.path is not None:
+        recipe["data"]["path"] = path_digest(experiment.data.path)
+    return recipe
+
+
 def unit_key(
     experiment: Experiment,
     arm: str,
@@ -71,14 +80,12 @@ def unit_key(
     master: int,
     above: Iterable[str],
     code: Mapping[str, str] | None = None,
+    recipe: Mapping[str, Any] | None = None,
 ) -> str:
-    """The content address of a unit: equal keys, equal numbers."""
-    recipe = experiment.recipe()
-    if experiment.data.path is not None:
-        recipe["data"]["path"] = path_digest(experiment.data.path)  # what it holds, not where it lies
+    """The content address of a unit: equal keys, equal numbers. `recipe` is `recipe_of` the experiment."""
     content = {
         "engine": engine(),
-        "recipe": recipe,
+        "recipe": recipe or recipe_of(experiment),
         "arm": arm,
         "level": level,
         "replicates": replicates,
@@ -147,7 +154,7 @@ def plan_experiment(
         for unit in plan_experiment(source, worn, replicates, block_size, master):
             tickets[unit.block, (f"{source.id}:{unit.arm}", unit.level)] = unit.key
     units: list[Unit] = []
-    code = own_code(experiment)
+    code, recipe = own_code(experiment), recipe_of(experiment)  # once: a plan may have thousands of units
     for number, block in enumerate(blocks(replicates, block_size)):
         keys: dict[Cell, str] = {}
         for arm, level in closure(cells):
@@ -156,7 +163,7 @@ def plan_experiment(
                 origin = mask_origin(arm, level, source.id)
                 above[origin] = tickets[number, origin]
             draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
-            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code)
+            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code, recipe)
             keys[arm, level] = key
             units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code))
     return units

@@ -58,9 +58,11 @@ def last_run(out: Path, suite: str, seed: int, claim: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
-def way_to_a_run(registry: Registry, suite: str, claim: str) -> str:
+def way_to_a_run(registry: Registry, suite: str, claim: str, seed: int = 0, out: Path = Path(".")) -> str:
     """The command that makes the numbers."""
-    train = f"lthbench run {suite}" + (f" --claim {claim}" if registry.suites[suite].trains else "")
+    trains = registry.suites[suite].trains
+    train = f"lthbench run {suite}" + (f" --claim {claim}" + f" --seed {seed}" * bool(seed) if trains else "")
+    train += f" --out {out}" * (out != Path("."))
     return f"no run of suite {suite} is stored in --out; one comes from `{train}`, or name one with --run FOLDER"
 
 

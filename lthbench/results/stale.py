@@ -38,27 +38,25 @@ def why(record: Path, here: str, code: Mapping[str, str]) -> str:
     return f"made before {' and '.join(edited)} was edited" if edited else "made from other recipes or plans"
 
 
-def stale_lines(root: Path, units: Iterable[Unit], suite: str) -> list[str]:
+def stale_lines(root: Path, units: Iterable[Unit], plan: str) -> list[str]:
     """One line per reason about units that are not used; none where all are."""
     units = list(units)
     code = {function: now for unit in units for function, now in unit.code.items()}
     reasons = Counter(why(path, engine(), code) for path in stale_records(root, units))
     return [
-        f"stale units in {root}: {count}, {reason}; they are not used, and "
-        f"`lthbench plan {suite} --stale` lists the files"
+        f"stale units in {root}: {count}, {reason}; they are not used, and `{plan} --stale` lists the files"
         for reason, count in sorted(reasons.items())
     ]
 
 
-def table_lines(provenance: Iterable[Mapping[str, Any]], suite: str) -> list[str]:
+def table_lines(provenance: Iterable[Mapping[str, Any]], again: str) -> list[str]:
     """About the units behind a table: made by another engine, or with other libraries than those installed."""
     entries = [entry for entry in provenance if "engine" in entry]  # released results have none
     lines, here = [], engine()
     others = sorted({str(entry["engine"]) for entry in entries} - {here})
     if others:
         lines.append(
-            f"the table is stale: made by engine {', '.join(others)}, this is {here}; "
-            f"`lthbench run {suite}` trains again"
+            f"the table is stale: made by engine {', '.join(others)}, this is {here}; `{again}` trains again"
         )
     for library in LIBRARIES:
         used = {public(str(entry[library])) for entry in entries if library in entry}

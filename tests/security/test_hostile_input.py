@@ -294,7 +294,7 @@ def hostile_table(folder: Path) -> str:
     lines = text.splitlines()
     lines = [f'{line},"{HOSTILE}"' for line in lines if not line.startswith(f"{HOSTILE},one-shot,9,{HOSTILE}9")]
     (folder / name).write_text("\n".join(lines))
-    return f"lthbench check '{name}' --as mnist1d-mlp --claims FC-8"
+    return f"lthbench check '{name}' --as mnist1d-mlp --claim FC-8"
 
 
 def test_labels_and_file_names_are_escaped_wherever_they_are_shown(tmp_path) -> None:

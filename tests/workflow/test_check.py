@@ -75,8 +75,8 @@ def test_snakemake_starts_at_the_tidy_table(no_torch, tmp_path) -> None:
     [
         (["run", "published", "--seed", "1"], 2, ["trains nothing", "--seed"]),
         (["check", "none.csv"], 2, ["none.csv", "no such file"]),
-        (["check", "t.csv", "--claims", "FC-88"], 2, ["no claim 'FC-88'", "did you mean 'FC-8"]),
-        (["check", "t.csv", "--claims", "FC-6"], 2, ["FC-6 of suite quick, which lacks mnist1d-mlp:reinit@9"]),
+        (["check", "t.csv", "--claim", "FC-88"], 2, ["no claim 'FC-88'", "did you mean 'FC-8"]),
+        (["check", "t.csv", "--claim", "FC-6"], 2, ["FC-6 of suite quick, which lacks mnist1d-mlp:reinit@9"]),
         (["check", "t.csv", "--suite", "quik"], 2, ["unknown suite 'quik'"]),
         (["check", "t.csv", "--unit", "pp"], 2, ["unknown unit 'pp'"]),
         (["check", "t.csv", "--as", "lenet"], 2, ["no such experiment"]),
@@ -95,7 +95,7 @@ def test_what_is_refused(tmp_path, arguments, code, words) -> None:
 def test_an_experiment_under_another_name(tmp_path) -> None:
     text = (DOCS / "example-results.csv").read_text().replace("mnist1d-mlp", "[bold]my-net<script>")
     (tmp_path / "t.csv").write_text(text)
-    done = typed(["check", "t.csv", "--claims", "FC-8", "--as", "mnist1d-mlp"], folder=tmp_path)
+    done = typed(["check", "t.csv", "--claim", "FC-8", "--as", "mnist1d-mlp"], folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "is judged as 'mnist1d-mlp'" in done.stdout
     assert "[bold]my-net<script>" in done.stdout

@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from tiny_suite import PLAIN
 
 from lthbench.cli.show import diff_table
 from lthbench.judging import diff
+from lthbench.report import compare
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick"
@@ -64,6 +67,52 @@ def test_an_exploratory_change_is_said_in_words_of_its_own(call, tmp_path) -> No
     done = call("diff", old, edited(tmp_path / "new", turned))
     assert done.returncode == 1
     assert "FC-8: SUPPORTED HERE before, NOT SUPPORTED HERE now" in done.stdout
+
+
+def test_the_page_that_compares_two_runs(call, tmp_path) -> None:
+    def turned(claims, _):
+        claims["FC-8"].update(verdict="FAIL")
+        claims["FC-8"]["hypotheses"][0].update(decision="FAIL", delta=9.0, says="<b>a script</b>")
+
+    new = edited(tmp_path / "new", turned)
+    done = call("diff", REFERENCE / "seed-0", new, "--html", "diff.html")
+    assert done.returncode == 1, done.stderr
+    page = (tmp_path / "diff.html").read_text()
+    first, *others = re.findall(r"<article.*?</article>", page, re.DOTALL)
+    assert 'id="FC-8" class="changed"' in first  # what changed comes first
+    assert not any('class="changed"' in article for article in others)
+    assert "H1, margin: 0.75 before, 9 now." in first
+    assert "H1: PASS before, FAIL now." in first
+    assert {"square": first.count('<rect class="before"'), "circle": first.count('<circle class="now"')} == {
+        "square": 1,
+        "circle": 1,
+    }
+    assert "<b>" not in page
+    assert not re.search(r"(src|href)=|url[(]|https?:", page)  # it needs no other file
+    assert str(new / "verdicts.json") in page  # both runs are named
+    assert str(REFERENCE / "seed-0/verdicts.json") in page
+    assert "AMD EPYC" in page
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "delta"), [(-0.4, 0.2, 1.0), (-30.0, 40.0, 0.5), (2.0, 2.0, 1.5), (None, None, 2.0)]
+)
+def test_what_a_dumbbell_shows_lies_in_its_drawing(low, high, delta) -> None:
+    claim = diff.load(str(REFERENCE / "seed-0"), Path(".")).claims[0]
+    line = replace(claim.deciding, delta=delta, evidence=claim.deciding.evidence | {"low": low, "high": high})
+    drawing = compare.drawing(compare.Pair(line, line))
+    places = [float(x) for x in re.findall(r' (?:cx|x)="([-.0-9]+)"|', drawing) if x]
+    assert len(places) == 2 + 1 + 1  # 0 and the margin, a square, a circle
+    assert 0 <= min(places) <= max(places) <= compare.WIDTH
+
+
+def test_json_of_a_comparison(call, tmp_path) -> None:
+    new = edited(tmp_path / "new", lambda claims, _: claims["FC-8"].update(verdict="FAIL"))
+    done = call("diff", REFERENCE / "seed-0", new, "--json")
+    content = json.loads(done.stdout)
+    assert (done.returncode, content["exit_code"]) == (1, 1)
+    assert [change["id"] for change in content["changes"] if change["counts"]] == ["FC-8"]
+    assert "Exit code 1" in done.stderr
 
 
 @pytest.mark.parametrize("verdict", ["INCONCLUSIVE", "NOT DECIDABLE"])
@@ -127,6 +176,7 @@ def test_a_run_against_itself_and_against_a_baseline_that_differs(call, tmp_path
     done = call("run", "published", "--against", "published")
     assert (first.returncode, done.returncode) == (3, 0), done.stderr
     assert (tmp_path / "reports/published/diff.xml").exists()
+    assert (tmp_path / "reports/published/diff.html").exists()
     file = tmp_path / "reports/published/verdicts.json"
     content = json.loads(file.read_text())
     content["claims"][0]["verdict"] = "PASS" if content["claims"][0]["verdict"] != "PASS" else "FAIL"
@@ -154,11 +204,11 @@ def test_explain_says_rule_and_numbers(call) -> None:
         "FC-1 (primary)",
         "We consistently find winning tickets",
         "first look at 8, where that is inconclusive 20 paired replicates",
-        "d = ticket@9 − dense@0",
+        "d = ticket@4 - dense@0",
         "non-inferiority",
         "- level: at 0.8 % with 8 replicates and, if inconclusive there, at 0.45 % with all of its own",
         "VERDICT PASS (master seed 0)",
-        "FAIL if this had been shown: H1 below −1.5 pp",
+        "FAIL if this had been shown: H1 below -1.5 pp",
         "Also decided by suite full-core",
     ):
         assert words in done.stdout, words

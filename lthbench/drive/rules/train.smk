@@ -30,7 +30,7 @@ def manifests(wc, chunks):
 
 wildcard_constraints:
     suite="[a-z][a-z0-9-]*",
-    scope="all|[A-Z0-9]+-[0-9]+[a-z]?",
+    scope="all|[A-Z0-9]+-[0-9]+[a-z]?([+][A-Z0-9]+-[0-9]+[a-z]?)*",
     chunk="[a-z0-9][a-z0-9-]*\\.b[0-9]+",
 
 
