@@ -391,6 +391,7 @@ class Band(Strict):
     tenfold_smaller_rate: float | None = None
     shuffled_labels: float | None = None
     not_measured: str | None = None
+    recipe: str | None = Field(None, description="the hash of the experiment's recipe when it was registered")
 
     @model_validator(mode="after")
     def _notices_mistakes(self) -> "Band":

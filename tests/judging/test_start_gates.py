@@ -1,19 +1,23 @@
 """Gates on what networks were given before their first step, and known cases: each known mistake blocks."""
 
+from dataclasses import replace
+
 import judging_lab as lab
 import numpy as np
 import pytest
 from test_judging_gates import blocked, judged
 
+from lthbench.claims.load import load
 from lthbench.judging import lines
 from lthbench.judging.gates import known_cases as known
 from lthbench.judging.gates import known_draws
+from lthbench.judging.gates.accuracy import recipe_gate
 from lthbench.judging.gates.masks import count
 from lthbench.judging.gates.starts import rate_total
 from lthbench.judging.judge import judge
 from lthbench.judging.judge import judged as judged_pairs
 from lthbench.pruning.counts import ladder
-from lthbench.recipe.experiment import Pruning, Training
+from lthbench.recipe.experiment import Pruning, Training, digest
 from lthbench.recipe.streams import stream
 from lthbench.stats.rule import ROWS
 from lthbench.training.schedule import last_rate, learning_rates
@@ -242,6 +246,8 @@ def keeps_rows(mask, generator):
         ("stream", lambda master, scope, replicate, name: stream(0, scope, replicate, name), "another master"),
         ("stream", lambda master, scope, replicate, name: stream(master, scope, 0, name), "another replicate"),
         ("stream", lambda *_, **__: np.random.default_rng(), "the second time"),
+        ("train_validation_split", lambda n, v, _: (np.arange(n), np.arange(v)), "trained on"),
+        ("train_validation_split", lambda n, v, _: (np.arange(v, n - 1), np.arange(v)), "loses"),
         ("random_like", keeps_rows, "whole rows"),
         ("random_like", lambda mask, generator: dict(mask), "the same"),
         ("random_like", lambda mask, generator: {n: np.ones_like(m) for n, m in mask.items()}, "another number"),
@@ -251,8 +257,27 @@ def test_draws_that_are_not_what_they_are_called_block(monkeypatch, name, wrong,
     monkeypatch.setattr(known_draws, name, wrong)
     failed = known_draws.known_draws.__wrapped__()
     assert [gate.passed for gate in failed] == [False]
-    assert says in " ".join([*known_draws.streams(), *known_draws.random_masks()])
+    assert says in " ".join([*known_draws.streams(), *known_draws.random_masks(), *known_draws.splits()])
 
 
 def test_known_draws_are_as_known() -> None:
     assert known_draws.known_draws.__wrapped__() == ()
+
+
+def test_a_recipe_that_is_not_the_registered_one_blocks() -> None:
+    found = load()
+    suite, experiment = found.suites["quick"], found.experiments["mnist1d-mlp"]
+    band = suite.dense_bands["mnist1d-mlp"]
+    assert recipe_gate(experiment, band) == recipe_gate(experiment, None) == []
+    drifted = replace(experiment, training=replace(experiment.training, optimizer="sgd", learning_rate=0.1))
+    (gate,) = recipe_gate(drifted, band)
+    assert (gate.name, gate.passed) == ("mnist1d-mlp: recipe as registered", False)
+    assert band.recipe in gate.detail
+    assert recipe_gate(replace(experiment, title="other words", draws={}), band) == []
+
+
+@pytest.mark.parametrize("suite", ["quick", "cpu", "cpu-long", "cpu-paper", "full-core"])
+def test_every_band_names_the_recipe_that_it_was_registered_with(suite: str) -> None:
+    found = load()
+    for name, band in found.suites[suite].dense_bands.items():
+        assert band.recipe == digest(found.experiments[name].recipe()), name

@@ -204,7 +204,7 @@ def test_explain_says_rule_and_numbers(call) -> None:
         "FC-1 (primary)",
         "We consistently find winning tickets",
         "first look at 8, where that is inconclusive 20 paired replicates",
-        "d = ticket@4 - dense@0",
+        "d = ticket@9 - dense@0",
         "non-inferiority",
         "- level: at 0.8 % with 8 replicates and, if inconclusive there, at 0.45 % with all of its own",
         "VERDICT PASS (master seed 0)",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lthbench.claims.schema import Band, Cell, Collapse
-from lthbench.judging.gates.cells import Cells
+from lthbench.judging.gates.cells import Cells, titled
 from lthbench.judging.gates.checks import (
     GateResult,
     all_finite,
@@ -18,6 +18,7 @@ from lthbench.judging.gates.checks import (
     within_band,
 )
 from lthbench.recipe.arms import ARMS
+from lthbench.recipe.experiment import Experiment, digest
 
 TEST_EXAMPLES = {"mnist": 10_000, "fashion_mnist": 10_000, "cifar10": 10_000}  # where a recipe takes all of them
 ACCURACIES = ("final_test_accuracy", "early_stop_test_accuracy")
@@ -70,6 +71,18 @@ def band_gate(measured: Values) -> list[GateResult]:
         return [gate]
     detail = f"{gate.detail} Which mistakes it would notice: {band.not_measured}."
     return [GateResult(gate.name, gate.passed, detail)]
+
+
+def recipe_gate(experiment: Experiment, band: Band | None) -> list[GateResult]:
+    """What is trained is what was registered. A pass leaves no trace."""
+    now = digest(experiment.recipe())
+    if band is None or band.recipe is None or band.recipe == now:
+        return []
+    text = (
+        f"The recipe's hash is {now}, the registered one {band.recipe}. A changed recipe is a new registration: "
+        "tune it, and register its band and margins with this hash."
+    )
+    return [titled(experiment.id, GateResult("recipe as registered", False, text))]
 
 
 def counting_gate(cells: Cells) -> list[GateResult]:

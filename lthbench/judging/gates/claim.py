@@ -20,6 +20,7 @@ from lthbench.judging.gates.accuracy import (
     counting_gate,
     end_gate,
     finite_gate,
+    recipe_gate,
 )
 from lthbench.judging.gates.cells import COUNTS, Cells, cells_and_parents, titled
 from lthbench.judging.gates.checks import GateResult
@@ -80,6 +81,7 @@ def gates_of_cells(
         cells = Cells(registry.experiments[name], every, table, n)
         values = values_of_cells(cells, suite, registration.collapse)
         gates += [titled(name, result) for gate in ON_VALUES for result in gate(values)]
+        gates += recipe_gate(cells.experiment, suite.dense_bands.get(name))
         gates += [result for on_cells in ON_CELLS for result in on_cells(cells)]
         if len(without_starts(cells)) == len(every):
             unseen.append(name)

@@ -1,25 +1,28 @@
 """Random numbers whose nature is known, tried before every claim about networks that were trained here.
 
-Two mistakes leave no trace in one run's table: a master seed without effect, and a random mask that keeps the
-ticket's structure. So the code that drew them is asked for draws of which the answer is known. Torch-free.
+Three mistakes leave no trace in one run's table: a master seed without effect, a random mask that keeps the
+ticket's structure, and validation examples that are trained on. So the code that draws is asked for draws of which
+the answer is known. Torch-free.
 """
 
 from functools import cache
 
 import numpy as np
 
+from lthbench.data.split import train_validation_split
 from lthbench.judging.gates.checks import GateResult
 from lthbench.pruning.masks import random_like
 from lthbench.recipe.streams import stream
 
 SIDE = 24  # of the mask that is tried: half of its rows are whole, half empty
+EXAMPLES = 50  # that are split
 FEWEST_MIXED = SIDE // 2  # rows of a random mask that are neither; all but never fewer
 
 
 @cache
 def known_draws() -> tuple[GateResult, ...]:
-    """A failed gate where streams or random masks are not what their name says; else none."""
-    wrong = [*streams(), *random_masks()]
+    """A failed gate where streams, random masks or splits are not what their name says; else none."""
+    wrong = [*streams(), *random_masks(), *splits()]
     return tuple(GateResult("known random draws", False, text) for text in wrong[:1])
 
 
@@ -53,3 +56,12 @@ def random_masks() -> list[str]:
         if min(mixed) < FEWEST_MIXED:
             wrong.append(f"random masks keep whole {part} of their ticket")
     return wrong
+
+
+def splits() -> list[str]:
+    """A split gives every example to training or to validation, and none to both."""
+    train, validation = train_validation_split(EXAMPLES, EXAMPLES // 5, stream(0, "known", 0, "split"))
+    if np.intersect1d(train, validation).size:
+        return ["validation examples are trained on"]
+    whole = np.array_equal(np.union1d(train, validation), np.arange(EXAMPLES))
+    return [] if whole and len(validation) == EXAMPLES // 5 else ["a split loses examples"]
