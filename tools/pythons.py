@@ -1,8 +1,8 @@
-"""`python -m tools.pythons`: run the tests in every Python that is supported and at hand, with the newest libraries.
+"""`python -m tools.pythons`: run the tests in every supported Python that is here, with the newest libraries.
 
-For each version a virtual environment is made and the last commit installed there, without constraints.txt; the tests
-run in a copy of it. Torch comes first and from PyTorch's own index, because a range asked for elsewhere may bring the
-CUDA build, which is gigabytes. A version that is not here is named in the answer. Needs nothing but Python and git.
+For each version a virtual environment is made and the last commit installed there, without constraints.txt; the
+tests run in a copy of it. Torch comes first and from PyTorch's own index, because a range asked for elsewhere may
+bring the CUDA build, which is gigabytes. A version that is not here is named in the answer.
 """
 
 import argparse
@@ -22,7 +22,7 @@ TORCH = ("torch", "torchvision")
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 SHOWN = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "pydantic", "snakemake", "pytest")
 LISTED = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in %r), sep=', ')"
-PLACES = (".pyenv/versions", ".local/share/uv/python", "miniconda3/envs", "miniforge3/envs")  # below the home folder
+PLACES = (".pyenv/versions", ".local/share/uv/python", "miniconda3/envs", "miniforge3/envs")  # in the home folder
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def run(command: Sequence[str | Path], log: Path, folder: Path) -> int:
     """Run a command, its words going to a log."""
     alone = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_CONSTRAINT")}
     with log.open("a") as file:
-        return subprocess.run(list(command), cwd=folder, env=alone, stdout=file, stderr=file, check=False).returncode
+        done = subprocess.run(list(command), cwd=folder, env=alone, stdout=file, stderr=file, check=False)
+    return done.returncode
 
 
 def tried(version: str, folder: Path, torch_index: str, tests: Sequence[str]) -> Answer:
@@ -113,8 +114,9 @@ def tried(version: str, folder: Path, torch_index: str, tests: Sequence[str]) ->
 
 def last_line(log: Path) -> str:
     """How pytest summed up."""
-    lines = [line for line in log.read_text(errors="replace").splitlines() if re.search(r"\d+ (passed|failed)", line)]
-    return lines[-1].strip("= ") if lines else "no test ran"
+    lines = log.read_text(errors="replace").splitlines()
+    sums = [line.strip("= ") for line in lines if re.search(r"\d+ (passed|failed)", line)]
+    return sums[-1] if sums else "no test ended"
 
 
 def say(line: str) -> None:

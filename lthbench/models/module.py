@@ -58,7 +58,10 @@ def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleM
     frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
     odd = [name for name, p in module.named_parameters() if p.dtype != torch.float32]
     if frozen or odd:
-        raise ValueError(f"the network has frozen or non-float32 parameters: {', '.join([*frozen, *odd][:3])}")
+        raise ValueError(
+            f"the network has frozen or non-float32 parameters: {', '.join([*frozen, *odd][:3])}; "
+            "all are trained: return it in float32 with requires_grad, what stays as it is as buffers"
+        )
     return ModuleModel(
         build=build,
         initialisation=initialisation,
