@@ -102,8 +102,8 @@ def tried(version: str, folder: Path, torch_index: str, tests: Sequence[str]) ->
     try:
         source = copy_of_commit(folder / f"source-{version}")
         inside = environment(python, folder / f"env-{version}", torch_index, log)
-        install = [inside, "-m", "pip", "install", "--upgrade", "--upgrade-strategy", "eager", "-e", ".[dev]"]
-        needed(run(install, log, source), "lthbench", log)
+        newest = ("--upgrade", "--upgrade-strategy", "eager")
+        needed(run([inside, "-m", "pip", "install", *newest, "-e", ".[dev]"], log, source), "lthbench", log)
     except (RuntimeError, subprocess.CalledProcessError) as error:
         return Answer(version, f"NOT RUN: {error}")
     listed = subprocess.run([inside, "-c", LISTED % (SHOWN,)], capture_output=True, text=True, check=False)

@@ -40,9 +40,11 @@ def new(
 ) -> None:
     """Write claim files for a network, data set or criterion of your own, to run and to edit."""
     from lthbench.claims import own
-    from lthbench.claims.load import load
+    from lthbench.claims.load import Registry, load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
+    from lthbench.drive.preflight.run import before
+    from lthbench.plan.run import Run
     from lthbench.pruning.criteria import criterion as criterion_of
     from lthbench.recipe.experiment import Network, Pruning, Training
     from lthbench.words import as_registered, listed
@@ -60,7 +62,13 @@ def new(
         raise UserError(str(error)) from None
     registry = load()
     claims = [as_registered(name, registry.claims) for name in listed(claim)]
-    own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)
+    said: list[str] = []
+
+    def accept(written: Registry) -> None:
+        said.extend(before(Run(written, own.SUITE), keep=False))
+
+    own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None, accept)
+    show.lines(*said)
     show.lines(
         f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
         f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}"
