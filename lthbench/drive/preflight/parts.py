@@ -28,8 +28,9 @@ def remarks(network: Network, arrays: Arrays, pruning: Pruning) -> list[Remark]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in training, so that sums come out alike
     try:
-        seen = model(network, arrays.x_train.shape[1:], arrays.classes)
-        return list(of_network(network, seen, arrays, pruning))
+        with repeats.other_numbers(0):  # the caller's stay as they are
+            seen = model(network, arrays.x_train.shape[1:], arrays.classes)
+            return list(of_network(network, seen, arrays, pruning))
     finally:
         torch.set_num_threads(threads)
 

@@ -151,17 +151,32 @@ def plain_numbers(module: nn.Module) -> dict[str, float]:
 
 
 def without_gradient(model: ModuleModel, folds: Folds) -> Iterator[Remark]:
-    """Weights that the output does not depend on count as weights, and are pruned first."""
+    """Weights that are never trained: a frozen part is refused, what is not used at all is named."""
     module, rows = quiet(model.build).train(), folds.train[0]
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         loss = module(folds.examples.inputs(rows).clone()).sum()
         parameters = dict(module.named_parameters())
         partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     idle = [n for n, g in zip(parameters, partials, strict=True) if g is None and n in model.prunable]
-    if idle:
+    used = [name for name in idle if depends_on(model.build, name, folds.examples.inputs(rows))]
+    if used:
+        yield refusal(
+            f"{listed(used)}: used, but no gradient reaches it (detach, no_grad, checkpoint with "
+            "use_reentrant=True?), so it would stay as it was drawn; all weights are trained here"
+        )
+    elif idle:
         yield notice(
             f"{listed(idle)}: no gradient reaches it, so it is never trained, and yet it counts as weights"
         )
+
+
+def depends_on(build: Callable[[], nn.Module], name: str, x: torch.Tensor) -> bool:
+    """Whether another value of a parameter gives another output in evaluation."""
+    module = quiet(build).eval()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        before, parameter = module(x.clone()), dict(module.named_parameters())[name]
+        parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+        return not torch.equal(module(x.clone()), before)
 
 
 def sources(build: Callable[[], nn.Module], x: torch.Tensor) -> str:

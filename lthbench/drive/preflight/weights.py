@@ -38,11 +38,13 @@ def remarks(module: nn.Module, model: ModuleModel, keep: Collection[str], own: b
 
 
 def wrapped(module: nn.Module) -> Iterator[Remark]:
-    """Wrappers that move batches between devices."""
+    """Wrappers that move batches between devices, or hold weights that nothing can exchange."""
     for part in module.modules():
         if isinstance(part, WRAPPERS):
             kind = type(part).__name__
             yield refusal(f"nn.{kind}: networks are trained side by side here; return the one inside it (.module)")
+    if isinstance(module, torch.jit.ScriptModule):
+        yield refusal("torch.jit: the weights of a compiled module cannot be exchanged; return the module itself")
 
 
 def computed_weights(module: nn.Module) -> Iterator[str]:
