@@ -44,8 +44,11 @@ def data_of(name: str) -> tuple[DataSpec, tuple[int, ...], int]:
 
 def experiment_of(
     dataset: str, network: Network, training: Training, pruning: Pruning
-) -> tuple[Experiment, float]:
-    """The experiment, its network built once to count the weights, and the accuracy of guessing in percent."""
+) -> tuple[Experiment, float, list[str]]:
+    """The experiment, the accuracy of guessing in percent, and the names of the weights that may be pruned.
+
+    The network is built once to count them.
+    """
     from lthbench.models.registry import model  # here: torch
 
     data, shape, classes = data_of(dataset)
@@ -54,7 +57,8 @@ def experiment_of(
     weights = sum(prod(shape) for shape in prunable.values())
     title = f"{network.kind} on {Path(dataset).name}"
     draws = {"reinit": DRAWS, "reinit-rescaled": DRAWS, "random-mask": DRAWS, "shuffled": DRAWS}
-    return Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights), 100 / classes
+    experiment = Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights)
+    return experiment, 100 / classes, list(prunable)
 
 
 def beside(experiment: Experiment, folder: Path) -> Experiment:

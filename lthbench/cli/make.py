@@ -43,6 +43,7 @@ def new(
     from lthbench.claims.load import Registry, load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
+    from lthbench.drive.preflight.remark import listed
     from lthbench.drive.preflight.run import before
     from lthbench.plan.run import Run
     from lthbench.pruning.criteria import criterion as criterion_of
@@ -57,7 +58,7 @@ def new(
         training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
         pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
         criterion_of(pruning.criterion)  # there is one
-        experiment, chance = own.experiment_of(dataset, net, training, pruning)
+        experiment, chance, weights = own.experiment_of(dataset, net, training, pruning)
     except ValueError as error:
         raise UserError(str(error)) from None
     registry = load()
@@ -70,8 +71,9 @@ def new(
     own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None, accept)
     show.lines(*said)
     show.lines(
-        f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
-        f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}"
+        f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights: "
+        f"{listed(weights, 6)}). Margins are those of suite {like}: look at them, then\n"
+        f"  lthbench run own --claims-dir {folder}"
     )
 
 

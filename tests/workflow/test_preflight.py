@@ -178,7 +178,7 @@ def edited(tmp_path: Path, text: str) -> None:
     own_code.read.clear()
 
 
-LEVEL = "FC-1 H1: is registered for 13.4 % of the weights; ticket@1 has 80 %"
+LEVEL = "FC-1 H1 is registered for 13.4 % of the weights; ticket@1 has 80 %"
 
 
 def test_new_refuses_before_anything_is_written(call, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def densities(
             here = share(*experiments[cell.experiment], cell.level)
             if not min(known) / NEAR <= here <= max(known) * NEAR:
                 yield notice(
-                    f"{claim.id} {line.id}: is registered for {ranged(known)} of the weights; {cell.label} has "
+                    f"{claim.id} {line.id} is registered for {ranged(known)} of the weights; {cell.label} has "
                     f"{100 * here:.3g} %, so what comes out is about that and not about the claim's sentence"
                 )
                 break
