@@ -48,8 +48,8 @@ REFUSED = {
     "input_in_place": r"changes its input in place, and with it the data; copy first",
     "memory": r"another output for the same input|interrupted and resumed ends elsewhere",
     "detached_trunk": NO_GRADIENT,
-    "rewriting": r"two iterations of training failed \(AssertionError: pruned weights moved",
-    "breaks": r"two iterations of training failed \(ZeroDivisionError: .*faulty_networks\.py, line \d+\)",
+    "rewriting": r"two iterations of training failed: AssertionError: pruned weights moved",
+    "breaks": r"two iterations of training failed: ZeroDivisionError: .*faulty_networks\.py, line \d+\)",
 }  # fmt: skip
 NAMED = {
     "last_layer_of_zeros": [r"3\.weight: starts as one number for every seed"],
@@ -113,7 +113,7 @@ def frozen(shape, classes):
 CRITERIA = {
     "drawn_scores": r"other scores for the same weights; draw from trace\.generator",
     "scores_in_place": r"changes the weights that it is shown; work on copies",
-    "scores_that_fail": r"failed \(AttributeError: .*faulty_networks\.py, line \d+\)",
+    "scores_that_fail": r"failed: AttributeError: .*faulty_networks\.py, line \d+\)$",
     "scores_of_the_stream": None,
 }
 

@@ -1,5 +1,6 @@
 """A network on arrays, with a pruning recipe: what there is to say without a claim."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -8,13 +9,16 @@ import torch
 from lthbench.data.arrays import Arrays
 from lthbench.drive.preflight import criteria, repeats, starts, weights
 from lthbench.drive.preflight.remark import Remark, refusal
+from lthbench.errors import own_frames, place_of
 from lthbench.models.borrowed import place
-from lthbench.models.errors import ModelError, told
+from lthbench.models.errors import ModelError
 from lthbench.models.mlp import Mlp
 from lthbench.models.registry import build, model
 from lthbench.pruning.errors import CriterionError
 from lthbench.recipe.experiment import FUNCTION, Network, Pruning
 from lthbench.training.run import Model
+
+PLACE = re.compile(r", line \d+\)$")  # of what failed, at the end of a line
 
 
 def remarks(network: Network, arrays: Arrays, pruning: Pruning) -> list[Remark]:
@@ -47,7 +51,8 @@ def of_network(network: Network, seen: Model, arrays: Arrays, pruning: Pruning) 
     if not any(remark.refused for remark in said) and (own or FUNCTION.match(pruning.criterion)):
         said += in_training(seen, arrays, pruning, own)
     for remark in said:
-        yield Remark(f"{network.kind}: {remark.says}{where if remark.refused else ''}", remark.refused)
+        placed = not remark.refused or PLACE.search(remark.says)
+        yield Remark(f"{network.kind}: {remark.says}{'' if placed else where}", remark.refused)
 
 
 def in_training(seen: Model, arrays: Arrays, pruning: Pruning, own: bool) -> Iterator[Remark]:
@@ -62,4 +67,6 @@ def in_training(seen: Model, arrays: Arrays, pruning: Pruning, own: bool) -> Ite
     except (ModelError, CriterionError) as error:
         yield refusal(str(error))
     except (Exception, SystemExit) as error:  # the user's code may fail in any way
-        yield refusal(f"two iterations of training failed ({told(error)})")
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        at = f" ({place_of(error)})" if own_frames(error) else ""
+        yield refusal(f"two iterations of training failed: {said}{at}")
