@@ -66,7 +66,7 @@ def test_a_python_that_is_not_here_is_said_and_nothing_is_made(capsys, tmp_path:
 def test_an_interpreter_is_found_where_pyenv_puts_it_and_only_where_it_is_what_it_says(
     monkeypatch, tmp_path
 ) -> None:
-    here = "%d.%d" % sys.version_info[:2]
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
     real, shim = (tmp_path / ".pyenv/versions" / name / "bin" / f"python{here}" for name in (f"{here}.1", "zzz"))
     for path in (real, shim):
         path.parent.mkdir(parents=True)
