@@ -53,7 +53,7 @@ WEIGHTS = {  # by hand, from the sizes in the code: matrices and kernels, every 
 }
 REFUSED = {
     "parameter_list": r"layers\.0 \(12 x 768\), layers\.1 \(10 x 12\): 9,336 of 9,436 weights would never",
-    "scripted": r"torch\.jit: weights .* cannot be exchanged; return the module",
+    "scripted": r"torch\.jit: the weights .* cannot be exchanged; return the module",
     "checkpointed_the_old_way": r"inner\.1\.weight, inner\.3\.weight: used, but no gradient reaches it",
     "complex_weights": r"non-float32 parameters: weight",
     "noise_of_a_generator_of_its_own": r"interrupted and resumed ends elsewhere",
