@@ -62,7 +62,9 @@ def works(path: Path, version: str) -> bool:
 def copy_of_commit(folder: Path) -> Path:
     """The last commit in a folder of its own, so that nobody's edits are tested half made."""
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run(["git", "clone", "-q", "--no-hardlinks", ROOT, folder], check=True)
+    subprocess.run(
+        ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--no-hardlinks", ROOT, folder], check=True
+    )
     return folder
 
 

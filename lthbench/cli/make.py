@@ -43,7 +43,7 @@ def new(
     from lthbench.claims.load import Registry, load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
-    from lthbench.drive.preflight.remark import first_of
+    from lthbench.drive.preflight.remark import firsts
     from lthbench.drive.preflight.run import before
     from lthbench.plan.run import Run
     from lthbench.pruning.criteria import criterion as criterion_of
@@ -72,7 +72,7 @@ def new(
     show.lines(*said)
     show.lines(
         f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights: "
-        f"{first_of(weights, 6)}). Margins are those of suite {like}: look at them, then\n"
+        f"{firsts(weights, 6)}). Margins are those of suite {like}: look at them, then\n"
         f"  lthbench run own --claims-dir {folder}"
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lthbench.data.arrays import Arrays
-from lthbench.drive.preflight.remark import Remark, first_of, notice, refusal
+from lthbench.drive.preflight.remark import Remark, firsts, notice, refusal
 from lthbench.judging.gates.checks import TIMES_CHANCE
 
 COLOURS = (1, 3, 4)  # channels of a picture
@@ -41,7 +41,7 @@ def labels(arrays: Arrays, name: str) -> Iterator[Remark]:
         )
     untested = np.setdiff1d(there, np.unique(arrays.y_test))
     if untested.size:
-        yield notice(f"{name}: no test example is of class {first_of([str(label) for label in untested])}")
+        yield notice(f"{name}: no test example is of class {firsts([str(label) for label in untested])}")
 
 
 def guessing(arrays: Arrays, name: str) -> Iterator[Remark]:

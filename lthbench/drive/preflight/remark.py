@@ -24,7 +24,7 @@ def notice(says: str) -> Remark:
     return Remark(says, refused=False)
 
 
-def first_of(names: list[str], most: int = 3) -> str:
+def firsts(names: list[str], most: int = 3) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

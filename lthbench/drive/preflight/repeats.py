@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from lthbench.data.arrays import Arrays
-from lthbench.drive.preflight.remark import Remark, first_of, notice, refusal
+from lthbench.drive.preflight.remark import Remark, firsts, notice, refusal
 from lthbench.errors import OutOfTime
 from lthbench.models.mlp import Mlp
 from lthbench.models.module import ModuleModel
@@ -135,7 +135,7 @@ def counters(build: Callable[[], nn.Module], x: torch.Tensor) -> Iterator[Remark
     changed = [name for name, number in plain_numbers(module).items() if before.get(name) != number]
     if changed:
         yield notice(
-            f"{first_of(changed)}: changed by forward, and no buffer: a resumed training starts it anew; "
+            f"{firsts(changed)}: changed by forward, and no buffer: a resumed training starts it anew; "
             "register_buffer it where the output depends on it"
         )
 
@@ -161,12 +161,12 @@ def without_gradient(model: ModuleModel, folds: Folds) -> Iterator[Remark]:
     used = [name for name in idle if depends_on(model.build, name, folds.examples.inputs(rows))]
     if used:
         yield refusal(
-            f"{first_of(used)}: used, but no gradient reaches it (detach, no_grad, checkpoint with "
+            f"{firsts(used)}: used, but no gradient reaches it (detach, no_grad, checkpoint with "
             "use_reentrant=True?), so it would stay as it was drawn; all weights are trained here"
         )
     elif idle:
         yield notice(
-            f"{first_of(idle)}: no gradient reaches it, so it is never trained, and yet it counts as weights"
+            f"{firsts(idle)}: no gradient reaches it, so it is never trained, and yet it counts as weights"
         )
 
 

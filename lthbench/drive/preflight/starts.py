@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lthbench.drive.preflight.remark import Remark, first_of, notice, refusal
+from lthbench.drive.preflight.remark import Remark, firsts, notice, refusal
 from lthbench.models.module import ModuleModel
 
 
@@ -15,10 +15,8 @@ def remarks(model: ModuleModel) -> Iterator[Remark]:
     flat = [name for name in same if first[name].min() == first[name].max()]
     if same and (same != flat or len(same) == len(model.prunable)):
         yield refusal(
-            f"{first_of([name for name in same if name not in flat] or same)}: the same weights for every seed "
+            f"{firsts([name for name in same if name not in flat] or same)}: the same weights for every seed "
             "(a loaded checkpoint, or a seed of its own?), so reinitialising does nothing; draw them from torch"
         )
     elif flat:
-        yield notice(
-            f"{first_of(flat)}: starts as one number for every seed, so reinitialising leaves it as it is"
-        )
+        yield notice(f"{firsts(flat)}: starts as one number for every seed, so reinitialising leaves it as it is")

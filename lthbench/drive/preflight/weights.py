@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from lthbench.drive.preflight.remark import Remark, first_of, notice, refusal
+from lthbench.drive.preflight.remark import Remark, firsts, notice, refusal
 from lthbench.models.module import NORMS, ModuleModel
 
 NO_WEIGHTS = ("bias", "embed", "token", "pos")  # in a parameter's last name: what is added, and multiplies nothing
@@ -23,7 +23,7 @@ def remarks(module: nn.Module, model: ModuleModel, keep: Collection[str], own: b
     computed = list(computed_weights(module))
     if computed:
         yield refusal(
-            f"{first_of(computed)}: computed from other parameters at every call (weight_norm, spectral_norm or "
+            f"{firsts(computed)}: computed from other parameters at every call (weight_norm, spectral_norm or "
             "another parametrization), so a mask would not hold; build the layer without it"
         )
     else:
@@ -31,7 +31,7 @@ def remarks(module: nn.Module, model: ModuleModel, keep: Collection[str], own: b
     masked = sorted(own_masks(module))
     if masked:
         yield refusal(
-            f"{first_of(masked)}: brings a mask of its own (torch.nn.utils.prune?), so the dense network would not "
+            f"{firsts(masked)}: brings a mask of its own (torch.nn.utils.prune?), so the dense network would not "
             "be dense; return the network unpruned"
         )
     yield from unusual(module, model, keep)
@@ -78,7 +78,7 @@ def never_pruned(model: ModuleModel, own: bool) -> Iterator[Remark]:
 
 def sized(names: list[str], shapes: dict[str, tuple[int, ...]]) -> str:
     """Names with their shapes."""
-    return first_of([f"{name} ({' x '.join(map(str, shapes[name]))})" for name in names])
+    return firsts([f"{name} ({' x '.join(map(str, shapes[name]))})" for name in names])
 
 
 def own_masks(module: nn.Module) -> Iterator[str]:
@@ -101,6 +101,4 @@ def unusual(module: nn.Module, model: ModuleModel, keep: Collection[str]) -> Ite
         ]
         pruned = [n for n in names if n in model.prunable and not any(fnmatchcase(n, pattern) for pattern in keep)]
         if pruned:
-            yield notice(
-                f"{first_of(pruned)}: {what} is pruned like any matrix; --keep {pruned[0]} leaves it whole"
-            )
+            yield notice(f"{firsts(pruned)}: {what} is pruned like any matrix; --keep {pruned[0]} leaves it whole")
