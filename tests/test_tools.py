@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lthbench.claims.load import ClaimFileError
 from lthbench.data.errors import DataError
 from lthbench.errors import UserError
+from tools import pythons
 from tools.answer import answer
 
 
@@ -53,3 +55,34 @@ def test_other_errors_are_bugs_and_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         answer(lambda: 1 // 0)
     assert answer(lambda: 1) == 1
+
+
+def test_a_python_that_is_not_here_is_said_and_nothing_is_made(capsys, tmp_path: Path) -> None:
+    assert pythons.main(["--python", "3.99", "--folder", str(tmp_path / "kept")]) == 2
+    assert capsys.readouterr().out == "Python 3.99: NOT RUN: no such Python here (pyenv or uv can install one)\n"
+    assert not list((tmp_path / "kept").iterdir())
+
+
+def test_an_interpreter_is_found_where_pyenv_puts_it_and_only_where_it_is_what_it_says(
+    monkeypatch, tmp_path
+) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    real, shim = (tmp_path / ".pyenv/versions" / name / "bin" / f"python{here}" for name in (f"{here}.1", "zzz"))
+    for path in (real, shim):
+        path.parent.mkdir(parents=True)
+    real.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    for path in (real, shim):
+        path.chmod(0o755)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(pythons.shutil, "which", lambda name: str(shim))
+    assert pythons.interpreter(here) == real
+    assert not pythons.works(real, "3.1")
+
+
+def test_the_last_sum_of_a_log_is_what_came_of_it(tmp_path: Path) -> None:
+    log = tmp_path / "3.13.log"
+    log.write_text("..F\n1 failed, 2 passed in 3s\n")
+    assert pythons.last_line(log) == "1 failed, 2 passed in 3s"
+    log.write_text("Fatal Python error: Aborted\n")
+    assert pythons.last_line(log) == "no test ended"

@@ -6,7 +6,7 @@ nothing was tuned or registered for this network: no accuracy band, no promised 
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass, replace
 from math import prod
@@ -44,8 +44,11 @@ def data_of(name: str) -> tuple[DataSpec, tuple[int, ...], int]:
 
 def experiment_of(
     dataset: str, network: Network, training: Training, pruning: Pruning
-) -> tuple[Experiment, float]:
-    """The experiment, its network built once to count the weights, and the accuracy of guessing in percent."""
+) -> tuple[Experiment, float, list[str]]:
+    """The experiment, the accuracy of guessing in percent, and the names of the weights that may be pruned.
+
+    The network is built once to count them.
+    """
     from lthbench.models.registry import model  # here: torch
 
     data, shape, classes = data_of(dataset)
@@ -54,7 +57,8 @@ def experiment_of(
     weights = sum(prod(shape) for shape in prunable.values())
     title = f"{network.kind} on {Path(dataset).name}"
     draws = {"reinit": DRAWS, "reinit-rescaled": DRAWS, "random-mask": DRAWS, "shuffled": DRAWS}
-    return Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights), 100 / classes
+    experiment = Experiment(SUITE, title, network, data, training, pruning, draws, weights=weights)
+    return experiment, 100 / classes, list(prunable)
 
 
 def beside(experiment: Experiment, folder: Path) -> Experiment:
@@ -91,7 +95,7 @@ def at_level(term: str | float, level: int | None) -> str | float:
     return f"{cell.arm}@{level}" if cell.level else term
 
 
-def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> dict[str, Any]:
+def claim_of(claim: Claim, source: str, replicates: int, level: int | None, pruning: Pruning) -> dict[str, Any]:
     """The claim with one registration, for the suite `own`; raises UserError where it cannot be taken over."""
     trained = {suite: registration for suite, registration in claim.suites.items() if registration.trains}
     if source not in trained:
@@ -108,7 +112,7 @@ def claim_of(claim: Claim, source: str, replicates: int, level: int | None) -> d
     return claim.model_dump(exclude={"suites", "published"}, exclude_none=True) | {
         # Of other networks at densities of their own: shown, and compared with nothing.
         "published": [effect.model_dump(exclude={"hypothesis", "suites"}) for effect in claim.published],
-        "suites": {SUITE: registration_of(registered, claim, replicates, hypotheses)},
+        "suites": {SUITE: registration_of(registered, claim, replicates, hypotheses, pruning)},
     }
 
 
@@ -128,17 +132,31 @@ def hypothesis_of(line: Hypothesis, source: str, level: int | None) -> dict[str,
 
 
 def registration_of(
-    registered: Registration, claim: Claim, replicates: int, hypotheses: list[dict[str, Any]]
+    registered: Registration,
+    claim: Claim,
+    replicates: int,
+    hypotheses: list[dict[str, Any]],
+    pruning: Pruning,
 ) -> dict[str, Any]:
     """The claim's entry for the suite."""
+    at = densities_of(hypotheses, pruning)
     return {
-        "title": f"{claim.title} (exploratory: your network and data)",
+        "title": f"{claim.title} (exploratory: your network and data{at})",
         "experiment": SUITE,
         "reduced_scale": True,
         "replicates": replicates,
         "hypotheses": hypotheses,
         "not_tested": list(registered.not_tested),
     }
+
+
+def densities_of(hypotheses: list[dict[str, Any]], pruning: Pruning) -> str:
+    """About how much of what may be pruned is left, in words; the claim's title may speak of other densities."""
+    sides = [side for line in hypotheses for side in line["contrast"].values() if isinstance(side, str)]
+    levels = sorted({parse_cell(side, "").level for side in sides} - {0})
+    percents = [f"{100 * (1 - pruning.rate) ** level:.2g}" for level in levels]
+    whole = "the weights that are not kept whole" if pruning.keep else "the weights"
+    return f", at about {' and '.join(percents)} % of {whole}" if percents else ""
 
 
 def write_folder(
@@ -150,10 +168,11 @@ def write_folder(
     replicates: int,
     source: str = "quick",
     level: int | None = None,
+    accept: Callable[[Registry], None] = lambda registry: None,
 ) -> None:
     """Write the claim files, the suite and the experiment. Where they cannot be used nothing is left behind.
 
-    Refuses a folder that is not empty.
+    Refuses a folder that is not empty. `accept` looks at what was written, and raises what it does not accept.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not empty; choose a new folder, or edit the files that are there")
@@ -171,11 +190,11 @@ def write_folder(
     for name in claims:
         if name not in registry.claims:
             raise UserError(f"there is no claim '{name}'; there are {', '.join(registry.claims)}")
-        claim = claim_of(registry.claims[name], source, replicates, level)
+        claim = claim_of(registry.claims[name], source, replicates, level, experiment.pruning)
         check_rewinding(name, claim, experiment.pruning.rewind)
         # What it qualifies is said where that is judged as well.
         files[f"{name}.yaml"] = claim | {"qualifies": [other for other in claim["qualifies"] if other in claims]}
-    write_usable(folder, files)
+    write_usable(folder, files, accept)
 
 
 def check_rewinding(name: str, claim: dict[str, Any], rewind: int) -> None:
@@ -187,14 +206,14 @@ def check_rewinding(name: str, claim: dict[str, Any], rewind: int) -> None:
         raise UserError(f"{name} is about the arm {rewound[0]}; add --rewind K, the iteration it returns to")
 
 
-def write_usable(folder: Path, files: dict[str, Any]) -> None:
+def write_usable(folder: Path, files: dict[str, Any], accept: Callable[[Registry], None]) -> None:
     """Write files into an empty folder; where they cannot be loaded, or a write fails, it is as it was."""
     there = folder.exists()
     try:
         for name, values in files.items():
             text = yaml.safe_dump(plain(values), sort_keys=False, allow_unicode=True, width=110)
             write_text(folder / name, text)
-        load_claims(folder)
+        accept(load_claims(folder))
     except BaseException as error:
         empty(folder, there)
         if isinstance(error, ClaimFileError):

@@ -40,9 +40,12 @@ def new(
 ) -> None:
     """Write claim files for a network, data set or criterion of your own, to run and to edit."""
     from lthbench.claims import own
-    from lthbench.claims.load import load
+    from lthbench.claims.load import Registry, load
     from lthbench.cli import show
     from lthbench.drive.ask import surroundings
+    from lthbench.drive.preflight.remark import firsts
+    from lthbench.drive.preflight.run import before
+    from lthbench.plan.run import Run
     from lthbench.pruning.criteria import criterion as criterion_of
     from lthbench.recipe.experiment import Network, Pruning, Training
     from lthbench.words import as_registered, listed
@@ -55,15 +58,22 @@ def new(
         training = Training(optimizer, learning_rate, batch, iterations, evaluate_every, momentum)  # type: ignore[arg-type]
         pruning = Pruning(scope, rate, rewind=rewind, keep=tuple(keep or ()), criterion=criterion)  # type: ignore[arg-type]
         criterion_of(pruning.criterion)  # there is one
-        experiment, chance = own.experiment_of(dataset, net, training, pruning)
+        experiment, chance, weights = own.experiment_of(dataset, net, training, pruning)
     except ValueError as error:
         raise UserError(str(error)) from None
     registry = load()
     claims = [as_registered(name, registry.claims) for name in listed(claim)]
-    own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None)
+    said: list[str] = []
+
+    def accept(written: Registry) -> None:
+        said.extend(before(Run(written, own.SUITE), keep=False))
+
+    own.write_folder(folder, registry, claims, experiment, chance, replicates, like, level or None, accept)
+    show.lines(*said)
     show.lines(
-        f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights). Margins "
-        f"are those of suite {like}: look at them, then\n  lthbench run own --claims-dir {folder}"
+        f"{folder}: {len(claims)} claims on {experiment.title} ({experiment.weights:,} prunable weights: "
+        f"{firsts(weights, 6)}). Margins are those of suite {like}: look at them, then\n"
+        f"  lthbench run own --claims-dir {folder}"
     )
 
 

@@ -79,6 +79,7 @@ def plan(
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, campaign, cost, remarks, speed, stages
     from lthbench.drive.forecast import promise
+    from lthbench.drive.preflight.run import before
 
     ask.surroundings(data)
     seconds = campaign.parse_budget(budget) if budget else 0.0
@@ -89,6 +90,7 @@ def plan(
     if stale:
         show.lines(*map(str, remarks.stale_files(run)))
         return
+    said = before(run, keep=False)
     if measure:
         from lthbench.drive.rates import measured
 
@@ -105,7 +107,7 @@ def plan(
     show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
     show.wide(tables.costs(rows))
     show.lines(*filter(None, [here and f"{here} with {CORES} processes"]))
-    show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run))
+    show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 
 
 @commands.command(rich_help_panel=DEVELOP)

@@ -58,6 +58,7 @@ def run(
     from lthbench.drive.compared import side
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
+    from lthbench.drive.preflight.run import before
     from lthbench.drive.progress import Watch, shown
     from lthbench.drive.rejudge import verdicts_of_run
     from lthbench.drive.snakemake import with_snakemake
@@ -70,7 +71,7 @@ def run(
     show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
-        show.lines(*beginning(watch, cores), *remarks.stale(asked))
+        show.lines(*beginning(watch, cores), *remarks.stale(asked), *before(asked))
         here = watch.expect(speed.measured(watch.pending, cores, device, cache_root()))
         show.lines(*filter(None, [here]))
         with shown(watch) as tick:
@@ -143,6 +144,7 @@ def campaign(
     from lthbench.drive import ask, remarks
     from lthbench.drive import campaign as drive
     from lthbench.drive.lock import exclusive
+    from lthbench.drive.preflight.run import before
     from lthbench.drive.progress import clock
     from lthbench.drive.rejudge import verdicts_of_run
 
@@ -155,7 +157,7 @@ def campaign(
         sys.stdout.flush()
 
     with exclusive(out):
-        show.lines(*remarks.stale(asked))
+        show.lines(*remarks.stale(asked), *before(asked))
         drive.finish(asked, drive.conduct(asked, deadline, cache_root(), tell, cores))
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
@@ -180,14 +182,17 @@ def tune(
     from lthbench.drive import ask, stages, tuning
     from lthbench.drive.here import train_here
     from lthbench.drive.lock import exclusive
+    from lthbench.drive.preflight.run import before
     from lthbench.drive.progress import Watch, shown
 
     ask.surroundings(data)
     if seed < ask.FIRST_TUNING_SEED:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
-    with exclusive(out), shown(Watch(asked, show.console, cores)) as tick:
-        train_here(asked, cores, tick)
+    with exclusive(out):
+        show.lines(*before(asked))
+        with shown(Watch(asked, show.console, cores)) as tick:
+            train_here(asked, cores, tick)
         stages.tidy(asked)
     show.lines(tuning.study(asked))
 

@@ -45,9 +45,11 @@ def chunk(
 def print_verdicts(run: "Run") -> None:
     """Print the verdicts; exit code 4 where a primary claim is BLOCKED or NOT RUN, else 0."""
     from lthbench.cli import show
+    from lthbench.drive.preflight.run import before
     from lthbench.drive.rejudge import verdicts_of_run
 
     judged = verdicts_of_run(run)
+    show.lines(*before(run))
     show.verdicts(judged)
     show.report_of(run)
     if judged.exit_code == BLOCKED:

@@ -9,6 +9,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,19 +34,19 @@ def import_torchvision() -> ModuleType:
 
 
 def _load_compiled() -> None:
-    """Load torchvision's compiled operators, as its own import does; loading them again does nothing."""
+    """Load torchvision's compiled operators, as its own import does; loading them again does nothing.
+
+    Declared first and loaded later they would end the process. The library is `_C`, from torchvision 0.29 on
+    `_C_stable`.
+    """
     import torch
 
     spec = importlib.util.find_spec("torchvision")  # finds the package without importing it
     for folder in (spec and spec.submodule_search_locations) or ():
-        for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-            library = Path(folder) / f"_C{suffix}"
-            if library.is_file():
-                try:
-                    torch.ops.load_library(str(library))
-                except OSError:  # a library that it needs is missing: this is the case to mend
-                    continue
-                return
+        for file in sorted(Path(folder).glob("_C*")):
+            if file.name.endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES)):
+                with suppress(OSError):  # a library that it needs is missing: this is the case to mend
+                    torch.ops.load_library(str(file))
 
 
 def _declare_missing() -> None:

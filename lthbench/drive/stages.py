@@ -21,6 +21,10 @@ def train(run: Run, chunk: Chunk, tell: Callable[[str], None] = print) -> None:
     """Train what is missing of a chunk and write its manifest."""
     from lthbench.data.cache import cache_root
     from lthbench.drive.execute import run_chunk
+    from lthbench.drive.preflight.run import before
+
+    for line in before(run):  # for Snakemake by hand: the first job looks, the others wait for it
+        tell(line)
 
     def report(unit: Unit, how: str) -> None:
         tell(f"{how} {unit.name} ({unit.networks} networks)")

@@ -54,11 +54,17 @@ class ModuleModel:
 def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleModel:
     """Look at a module once and remember its names and shapes. Raises ValueError for what engines cannot train."""
     module = build()
+    lazy = [name for name, p in module.named_parameters() if isinstance(p, nn.UninitializedParameter)]
+    if lazy:
+        raise ValueError(f"the network has lazy layers ({lazy[0]}); give their sizes, which follow from the shape")
     parameters = {name: tuple(p.shape) for name, p in module.named_parameters() if p.requires_grad}
     frozen = [name for name, p in module.named_parameters() if not p.requires_grad]
     odd = [name for name, p in module.named_parameters() if p.dtype != torch.float32]
     if frozen or odd:
-        raise ValueError(f"the network has frozen or non-float32 parameters: {', '.join([*frozen, *odd][:3])}")
+        raise ValueError(
+            f"the network has frozen or non-float32 parameters: {', '.join([*frozen, *odd][:3])}; "
+            "all are trained: return it in float32 with requires_grad, what stays as it is as buffers"
+        )
     return ModuleModel(
         build=build,
         initialisation=initialisation,

@@ -102,7 +102,7 @@ def path_digest(path: str) -> str:
     if file.is_dir():
         return _folder_digest(str(file))
     if not file.is_file():
-        return path
+        return file.name
     status = file.stat()
     return _file_digest(str(file), status.st_size, status.st_mtime_ns)
 
@@ -114,9 +114,12 @@ def _file_digest(path: str, size: int, modified: int) -> str:
 
 @cache
 def _folder_digest(path: str) -> str:
-    """Read once per process: a folder of images has a million files, too many to look into."""
+    """Read once per process: a folder of images has a million files, too many to look into.
+
+    Folders that are links count by what they hold, since images are read through them.
+    """
     digest, root = hashlib.sha256(), Path(path)
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, followlinks=True):
         folders.sort()
         for file in (Path(folder, name) for name in sorted(files)):
             digest.update(f"{file.relative_to(root).as_posix()}\n{file.stat().st_size}\n".encode())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lthbench.plan.unit import Unit
+from lthbench.plan.unit import Unit, recipe_of
 from lthbench.recipe.engine import __version__, engine
 from lthbench.recipe.experiment import digest
 from lthbench.training.device import described
@@ -24,7 +24,7 @@ def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
         "lthbench": __version__,
         "commit": commit(),
         "engine": engine(),
-        "recipe": digest(unit.experiment.recipe()),
+        "recipe": digest(recipe_of(unit.experiment)),
         "torch": torch.__version__,
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "numpy": np.__version__,

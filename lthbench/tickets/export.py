@@ -19,7 +19,7 @@ from lthbench.files import write_bytes
 from lthbench.models import registry
 from lthbench.models.mlp import Arrays, Mlp
 from lthbench.plan.run import Run
-from lthbench.plan.unit import Unit
+from lthbench.plan.unit import Unit, recipe_of
 from lthbench.pruning import filters, masks
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.arms import ARMS
@@ -152,7 +152,7 @@ def facts_of(unit: Unit, folds: Folds, mask: Mask) -> dict[str, Any]:
         "example_shape": list(folds.shape),
         "classes": folds.classes,
         "data_sha256": folds.sha256[0],
-        "recipe": unit.experiment.recipe(),
+        "recipe": recipe_of(unit.experiment),
     }
 
 

@@ -48,3 +48,19 @@ def test_torchvision_imported_before_is_left_alone():
         "assert ops._declared == ops._declared_before"
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_operators_are_never_declared_before_torchvisions_own_library_is_loaded_whatever_it_is_called(tmp_path):
+    (tmp_path / "torchvision").mkdir()
+    for name in ("__init__.py", "_C_stable.so", "_C.txt", "image_stable.so"):
+        (tmp_path / "torchvision" / name).touch()
+    done = run(
+        "import sys, torch\n"
+        f"sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from lthbench.data import torchvision_ops as ops\n"
+        "loaded = []\n"
+        "torch.ops.load_library = loaded.append\n"
+        "ops._load_compiled()\n"
+        "assert [path.rpartition('/')[2] for path in loaded] == ['_C_stable.so'], loaded\n"
+    )
+    assert done.returncode == 0, done.stderr

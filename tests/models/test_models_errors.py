@@ -50,7 +50,7 @@ MISTAKES = {
     "mine_net:unseeded": r"starts differently under the same torch\.manual_seed",
     "mine_net:frozen": r"frozen or non-float32 parameters: 1\.weight",
     "mine_net:double": r"frozen or non-float32 parameters: 2\.weight",
-    "mine_net:lazy": "uninitialized parameter",
+    "mine_net:lazy": r"lazy layers \(1\.weight\); give their sizes",
     "mine_broken:net": r"importing mine_broken failed \(ZeroDivisionError: .*\)",
     "mine_missing:net": r"there is no not_here_at_all to import; it must be installed in this",
     "no_such_package.net:net": "there is no no_such_package to import; .* PYTHONPATH",

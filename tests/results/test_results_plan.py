@@ -2,15 +2,20 @@ import dataclasses
 import os
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from lthbench.plan import unit as plan
 from lthbench.plan.unit import blocks, plan_experiment
 from lthbench.recipe.arms import ARMS, check_cell, closure, parents
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
+from lthbench.results.provenance import provenance
+from lthbench.tickets.export import facts_of
 
 EXPERIMENT = Experiment(
     "toy", "a title", Network("mlp", (4,)), DataSpec("digits", validation=10), Training("adam", 0.01, 10, 20, 10),
@@ -198,9 +203,41 @@ def test_a_users_file_is_known_by_its_content_not_by_its_place(tmp_path) -> None
     assert not set(before.values()) & set(keys(first).values())
 
 
-def test_a_file_that_is_not_there_can_be_planned(tmp_path) -> None:
-    experiment = dataclasses.replace(EXPERIMENT, data=DataSpec("npz", path=str(tmp_path / "later.npz")))
-    assert keys(experiment)
+def test_a_file_that_is_not_there_can_be_planned_and_does_not_tell_where_it_would_lie(tmp_path) -> None:
+    first, second = (
+        dataclasses.replace(EXPERIMENT, data=DataSpec("npz", path=str(tmp_path / folder / "later.npz")))
+        for folder in ("a", "b")
+    )
+    assert keys(first) == keys(second)
+
+
+def images(folder: Path) -> Experiment:
+    for part in ("train", "val"):
+        (folder / part / "cats").mkdir(parents=True)
+        (folder / part / "cats" / "1.png").write_bytes(b"not looked into")
+    return dataclasses.replace(EXPERIMENT, data=DataSpec("image_folder", path=str(folder), size=8))
+
+
+def test_a_folder_of_images_is_known_by_what_it_holds_in_all_that_is_kept(tmp_path) -> None:
+    places = (tmp_path / "a", tmp_path / "elsewhere" / "b")
+    units = [plan_experiment(images(place), {("dense", 0)}, 1, 1, 0)[0] for place in places]
+    folds = SimpleNamespace(device=torch.device("cpu"), shape=(3, 8, 8), classes=1, sha256=("content",))
+    kept = [
+        (unit.key, provenance(unit, folds, 1.0)["recipe"], facts_of(unit, folds, {"w": np.ones(1, bool)}))
+        for unit in units
+    ]
+    assert kept[0] == kept[1]
+    assert str(tmp_path) not in str(kept)
+
+
+def test_images_behind_a_link_count(tmp_path) -> None:
+    experiment = images(tmp_path / "a")
+    (tmp_path / "dogs").mkdir()
+    before = keys(experiment)
+    (tmp_path / "a" / "train" / "dogs").symlink_to(tmp_path / "dogs")
+    (tmp_path / "dogs" / "1.png").write_bytes(b"a dog")
+    plan._folder_digest.cache_clear()  # as another process
+    assert not set(before.values()) & set(keys(experiment).values())
 
 
 def test_an_untrained_network_costs_nothing_and_a_rewound_one_less() -> None:

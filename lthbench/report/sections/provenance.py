@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from lthbench.claims.load import Registry
+from lthbench.plan.unit import recipe_of
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
@@ -78,17 +80,28 @@ def costs(registry: Registry, tidy: pd.DataFrame, provenance: Sequence[dict[str,
 
 
 def stale_recipes(registry: Registry, provenance: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """Experiments whose recipe has changed since they were trained: what they measured is not what is declared."""
-    current = {name: digest(experiment.recipe()) for name, experiment in registry.experiments.items()}
+    """Experiments whose recipe has changed since they were trained: what they measured is not what is declared.
+
+    Nobody can tell where a user's data are not here.
+    """
+    current = {name: digest(recipe_of(e)) for name, e in registry.experiments.items() if data_are_here(e)}
+    absent = registry.experiments.keys() - current.keys()
     return tuple(
         sorted(
             {
                 experiment_of(entry)
                 for entry in provenance
-                if "recipe" in entry and entry["recipe"] != current.get(experiment_of(entry))
+                if "recipe" in entry
+                and experiment_of(entry) not in absent
+                and entry["recipe"] != current.get(experiment_of(entry))
             }
         )
     )
+
+
+def data_are_here(experiment: Experiment) -> bool:
+    """Whether a user's file or folder can be looked at; data sets of the library always can."""
+    return experiment.data.path is None or Path(experiment.data.path).expanduser().exists()
 
 
 def iterations(experiment: Experiment, arm: str) -> int:
