@@ -10,7 +10,7 @@ from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, d
 
 PINNED = {
     "mnist1d-deep-bn-calm": "cea6c2e1e9f26725",
-    "mnist1d-deep-bn": "672667f6665f862d",
+    "mnist1d-deep-bn": "e1037c586ff33e77",
     "mnist1d-mlp": "10d9b3f9f87094fd",
 }
 # Another value for every key that came later.
