@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from lthbench.report.figures.density import arm_lines, label_densities, ticks
+from lthbench.judging.verdict import ClaimVerdict
+from lthbench.report.figures.sides import labels
 from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.figures.summaries import RUN, by_density, density_of, of_experiment, per_cell
+from lthbench.report.figures.summaries import RUN, by_density, by_replicate, density_of, of_experiment, per_cell
 from lthbench.report.numbers import fixed, short, span, whole
 
 FEWEST = 3  # densities of tickets, or it is no curve over density
@@ -117,3 +120,39 @@ def describe(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> st
         arms = [f"{arm} {by_density(cells, show)}" for arm, cells in table.groupby("arm")]
         parts.append(f"{name}: {'; '.join(arms)}")
     return f"Means by percent of weights remaining. {'. '.join(parts)}."
+
+
+def early_stop_words(claim: ClaimVerdict, tidy: pd.DataFrame) -> str:
+    """Where accuracy at the early stop says the opposite of the one at the end that was tested; else empty.
+
+    Both are means over replicates; the difference at the early stop has to reach the margin. No test.
+    """
+    for line in claim.hypotheses:
+        cells = [cell_of(side, claim.experiment) for side in line.contrast.split(" - ")]
+        mean = (line.evidence or {}).get("mean")
+        if line.endpoint != "final_test_accuracy" or mean is None or None in cells:
+            continue
+        first, second = (mean_of(tidy, "early_stop_test_accuracy", cell) for cell in cells)
+        stop = first - second
+        if stop * mean < 0 and abs(stop) >= line.delta:
+            after, before = labels(line)
+            return (
+                f"At the early stop it is the other way round: {before if stop > 0 else after} better by "
+                f"{fixed(abs(stop))} pp ({fixed(max(first, second))} against {fixed(min(first, second))} %; not "
+                "tested)."
+            )
+    return ""
+
+
+def cell_of(side: str, experiment: str) -> tuple[str, str, int] | None:
+    """Experiment, arm and level of a side of a contrast; None where it is a number."""
+    home, _, cell = side.rpartition(":")
+    name, at, level = cell.partition("@")
+    return (home or experiment, name, int(level)) if at and level.isdigit() else None
+
+
+def mean_of(tidy: pd.DataFrame, metric: str, cell: Any) -> float:
+    """The mean of a measurement over the replicates of a cell; NaN where there is none."""
+    experiment, name, level = cell
+    chosen = (tidy["experiment"] == experiment) & (tidy["arm"] == name) & (tidy["level"] == level)
+    return float(by_replicate(tidy[chosen & (tidy["metric"] == metric)]).mean())
