@@ -126,6 +126,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
     own = rule if rule.trains and material.own else None
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
     released = rule if not rule.trains and verdicts.origin == "published" else None
+    papers = published_values(claim, rule, verdict)
     sources = tuple(quoted(source) for source in claim.sources)
     return Card(
         verdict=verdict,
@@ -140,7 +141,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         hypotheses=[line_row(line, verdicts.exploratory, rules.get(line.id)) for line in verdict.hypotheses],
         beside=[line_row(line, verdicts.exploratory) for line in verdict.beside],
         gates_passed=all(gate.passed for gate in verdict.gates),
-        picture=interval_plot(verdict, verdicts.exploratory),
+        picture=interval_plot(verdict, verdicts.exploratory, papers),
         counters=counters(registry, claim, verdicts),
         registered=registered(registry.suites[verdicts.suite], rule) if material.own else "",
         planned=planned(own) if own else (),
@@ -152,7 +153,7 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         caveat=caveat(material, claim, verdict, released),
         quote=next((source for source in sources if source.text), sources[0] if sources else None),
         sources=sources,
-        beside_picture=beside_plot(verdict, verdicts.exploratory),
+        beside_picture=beside_plot(verdict, verdicts.exploratory, papers),
         forest=forest_row(verdict),
     )
 
@@ -177,14 +178,12 @@ def said(verdict: ClaimVerdict, exploratory: bool) -> tuple[str, ...]:
     if more <= 1:
         return tuple(words)
     decisions = [line.decision for line in lines[MOST_SAID:]]
-    counted = ", ".join(
-        f"{decisions.count(d)} {verdict_word(d, exploratory)}" for d in dict.fromkeys(decisions)
-    )
+    counted = ", ".join(f"{decisions.count(d)} {verdict_word(d, exploratory)}" for d in dict.fromkeys(decisions))
     return (*words[:MOST_SAID], f"{numbers.count(more).capitalize()} more hypotheses: {counted}.")
 
 
 def caveat(material: Material, claim: Claim, verdict: ClaimVerdict, released: Registration | None) -> str:
-    """The one thing to know beside the verdict: what the data say otherwise, else what was left out or is disputed."""
+    """The one thing to know beside a verdict: what the data say otherwise, what was left out, what is disputed."""
     reversal = early_stop_words(verdict, material.tidy) if material.own else ""
     fallen = [c for c in verdict.collapses if c.collapsed]
     choices = (
@@ -204,6 +203,15 @@ def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite:
     measured = compared(claim, rule, lines) if rule.trains else []
     there = [effect for effect in claim.published if suite is None or not effect.suites or suite in effect.suites]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
+
+
+def published_values(claim: Claim, rule: Registration, verdict: ClaimVerdict) -> dict[str, list[float]]:
+    """By line: the published values that ours are held against, in the line's unit."""
+    measured = compared(claim, rule, [*verdict.hypotheses, *verdict.beside]) if rule.trains else []
+    values: dict[str, list[float]] = {}
+    for effect, line in measured:
+        values.setdefault(line.id, []).append(effect.value)
+    return values
 
 
 def registered(suite: Suite, rule: Registration) -> str:

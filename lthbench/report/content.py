@@ -102,7 +102,9 @@ class Content:
     def pictures(self) -> list[Picture]:
         """Every figure of the report."""
         own = [picture for card in self.claims for picture in (card.picture, card.beside_picture) if picture]
-        return [*filter(None, [self.forest]), *own] + [picture for _, part in self.sections if part for picture in part.pictures]
+        return [*filter(None, [self.forest]), *own] + [
+            picture for _, part in self.sections if part for picture in part.pictures
+        ]
 
 
 def gather(material: Material) -> Content:

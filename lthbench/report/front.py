@@ -1,4 +1,4 @@
-"""The first screen: what came out, what failed or is open, how sure that is, at what scale, and where it is from."""
+"""The first screen: what came out, what failed or is open, how sure that is, at what scale, from where."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -87,7 +87,9 @@ def front(material: Material) -> Front:
         scale=scale(suite, verdicts),
         facts=facts(material),
         cite=cite(material),
-        files=FILES if material.verdicts.origin != "given" else {k: v for k, v in FILES.items() if "tidy" not in k},
+        files=FILES
+        if material.verdicts.origin != "given"
+        else {k: v for k, v in FILES.items() if "tidy" not in k},
     )
 
 
@@ -121,7 +123,8 @@ def group_words(claims: Sequence[ClaimVerdict], name: str, exploratory: bool) ->
         who = {1: f"The {name}", 2: f"Both {name}s"}.get(number, f"All {count(number)} {name}s")
         return f"{who} {verb(word, number, exploratory)}."
     parts = [
-        f"{count(len(ids))} {verb(word, len(ids), exploratory)}" + f" ({', '.join(ids)})" * (word != "PASS" or name.startswith("primary"))
+        f"{count(len(ids))} {verb(word, len(ids), exploratory)}"
+        + f" ({', '.join(ids)})" * (word != "PASS" or name.startswith("primary"))
         for word, ids in there.items()
     ]
     return f"Of {count(len(claims))} {name}s, {', '.join(parts[:-1])} and {parts[-1]}."
@@ -137,12 +140,23 @@ def sure(suite: Suite, verdicts: Verdicts, primaries: int) -> str:
     """What bounds the errors of these verdicts, in short."""
     if suite.exploratory:
         return "Nothing was tuned or registered for these networks: the words say what these replicates show here."
-    ns = span(claim.replicates for claim in verdicts.claims if claim.verdict != "NOT RUN") if judged(verdicts) else "–"
+    ns = (
+        span(claim.replicates for claim in verdicts.claims if claim.verdict != "NOT RUN")
+        if judged(verdicts)
+        else "–"
+    )
     alpha = rate(suite.alpha)
-    among = f"of any false PASS among the {count(primaries)} primary claims" if primaries > 1 else "of a false PASS"
-    bound = f"Where the tests hold their level, the chance {among} is at most {alpha}; every other claim has that chance alone."
+    among = (
+        f"of any false PASS among the {count(primaries)} primary claims" if primaries > 1 else "of a false PASS"
+    )
+    bound = (
+        f"Where the tests hold their level, the chance {among} is at most {alpha}; every other claim has that chance "
+        "alone."
+    )
     if verdicts.origin == "published":
-        return f"Rules from the literature, written after the data were public. A few runs each, not paired. {bound}"
+        return (
+            f"Rules from the literature, written after the data were public. A few runs each, not paired. {bound}"
+        )
     if verdicts.origin == "given":
         return f"Margins and tests are the registered ones; the runs are somebody else's, {ns} replicates. {bound}"
     return f"Margins, tests and n were registered before these runs: {ns} paired replicates. {bound}"
@@ -169,7 +183,10 @@ def facts(material: Material) -> tuple[tuple[str, str], ...]:
     ]
     trained = [days(provenance), *distinct(provenance, "device"), *code]
     rows = (
-        ("Trained", ", ".join(filter(None, trained)) + f"; exit code {verdicts.exit_code}" if any(trained) else ""),
+        (
+            "Trained",
+            ", ".join(filter(None, trained)) + f"; exit code {verdicts.exit_code}" if any(trained) else "",
+        ),
         ("Source", "; ".join(sources(provenance))),
     )
     return tuple((label, text) for label, text in rows if text)

@@ -23,8 +23,9 @@ KINDS = {
     "popular": "a sentence of a popular account",
 }
 CARD_FIGURES = (
-    "Figures of claims: left, each replicate from one arm to the other; right, its difference, in the colour of the "
-    "arm that was better. Diamond and bar: mean and 95 % interval. Solid line: no difference; dashed: the margin. "
+    "Figures of claims: left, each replicate from one arm to the other; right, its difference, in the colour of "
+    "the arm that was better. Diamond and bar: mean and 95 % interval; triangle: the paper's value, where it was "
+    "verified and can be compared. Solid line: no difference; dashed: the margin. "
     "Shaded: where the mean has to lie for "
 )
 MARKUP = (

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.figures.density import arm_lines, label_densities, ticks
 from lthbench.judging.verdict import ClaimVerdict
+from lthbench.report.figures.density import PLOT, arm_lines, far_arms, label_densities, ticks
 from lthbench.report.figures.sides import labels
 from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.figures.summaries import RUN, by_density, by_replicate, density_of, of_experiment, per_cell
@@ -38,13 +38,16 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
     if speed is None or accuracy.empty:
         return None
     iterations = per_cell(speed.rows, densities)
+    far = far_arms(accuracy[accuracy["arm"] == "dense"], accuracy[accuracy["arm"] != "dense"])
+    accuracy, iterations = (table[~table["arm"].isin(far)] for table in (accuracy, iterations))
+    left_out = f" Left out, because they lie far below: {', '.join(far)}." * bool(far)
     title = f"{experiment}: early stop and accuracy against density"
     caption = (
         f"As Figure 4 of Frankle & Carbin (2019), from our runs. Top: {speed.says}. Bottom: test accuracy at the "
         "early stop (smallest validation loss). Horizontal axis: percent of weights remaining, log scale, from "
         f"dense on the left. Markers: mean over {span(accuracy['n'])} replicates, draws averaged inside a "
         "replicate first; bars: smallest to largest replicate; dashed line and band: the dense network, likewise. "
-        "Markers are moved a little sideways so that they do not hide one another."
+        f"Markers are moved a little sideways so that they do not hide one another.{left_out}"
     )
     return picture(
         draw(iterations, accuracy, speed.label),
@@ -52,6 +55,7 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         title,
         describe(iterations, accuracy, speed.label),
         caption,
+        pd.concat([iterations.assign(endpoint=speed.label), accuracy.assign(endpoint="accuracy there")]),
     )
 
 
@@ -95,15 +99,15 @@ def crossing(curves: pd.DataFrame, censored: int, runs: int) -> Speed | None:
 @styled
 def draw(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> Figure:
     """Two panels, one above the other, on the same densities."""
-    figure = new_figure(5.6)
-    tops = figure.add_axes((0.11, 0.61, 0.87, 0.37))
-    below = figure.add_axes((0.11, 0.2, 0.87, 0.37))
+    figure = new_figure(5.2)
+    tops = figure.add_axes((PLOT[0], 0.57, PLOT[1], 0.41))
+    below = figure.add_axes((PLOT[0], 0.11, PLOT[1], 0.41))
     for axes, table in ((tops, iterations), (below, accuracy)):
         grid(axes)
-        arm_lines(axes, table[table["arm"] == "dense"], table[table["arm"] != "dense"])
-    pruned = accuracy[accuracy["arm"] != "dense"]
+        pruned = table[table["arm"] != "dense"]
+        arm_lines(axes, table[table["arm"] == "dense"], pruned, 100 * float(accuracy["density"].min()))
     tops.set_xlim(below.get_xlim())
-    label_densities(figure, below, ticks(pruned))
+    label_densities(below, ticks(accuracy[accuracy["arm"] != "dense"]))
     below.set_ylabel("test accuracy there, %")
     tops.xaxis.set_major_locator(below.xaxis.get_major_locator())
     tops.xaxis.set_minor_locator(below.xaxis.get_minor_locator())

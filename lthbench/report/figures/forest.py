@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, verdict_word
 from lthbench.report.figures.intervals import bounds
 from lthbench.report.figures.sides import came_out, endpoint
-from lthbench.report.figures.style import GREY, INK, PALE, VERDICTS, Picture, grid, new_figure, picture, styled
+from lthbench.report.figures.style import INK, PALE, VERDICTS, Picture, grid, new_figure, picture, styled
 from lthbench.report.numbers import interval, short, there
 from lthbench.stats.rule import Rule
 from lthbench.words import plain
@@ -89,7 +89,8 @@ def strip_of(row: ForestRow, reach: tuple[float, float], width: float) -> dict[s
     left, right = (at(edge) for edge in row.passes)
     beyond = "right" if row.mean > reach[1] else "left" if row.mean < reach[0] else ""
     return {
-        "pass": (left, round(right - left, 1)), "zero": at(0.0), "bounds": [at(bound) for bound in row.bounds if bound],
+        "pass": (left, round(right - left, 1)), "zero": at(0.0),
+        "bounds": [at(bound) for bound in row.bounds if bound],
         "low": at(row.low), "high": at(row.high), "mean": at(row.mean), "beyond": beyond,
     }  # fmt: skip
 
@@ -107,8 +108,8 @@ def forest_plot(verdicts: Verdicts) -> Picture | None:
     if not rows:
         return None
     caption = (
-        "Every claim with numbers: the hypothesis that its verdict hangs on, divided by its margin. Diamond and bar: "
-        "mean and 95 % interval; an arrow: it lies beyond the scale. Shaded: where the mean has to lie for "
+        "Every claim with numbers: the hypothesis that its verdict hangs on, divided by its margin. Diamond and "
+        "bar: mean and 95 % interval; an arrow: it lies beyond the scale. Shaded: where the mean has to lie for "
         f"{verdict_word('PASS', verdicts.exploratory)}. Dashed: margins. Right: the numbers in their own unit."
     )
     return picture(
@@ -123,7 +124,9 @@ def draw(rows: list[ForestRow], verdicts: Verdicts) -> Figure:
     height = ROW * len(rows) + FOOT
     figure = new_figure(height)
     width = figure.get_figwidth()
-    axes = figure.add_axes((LEFT / width, (FOOT - 0.06) / height, 1 - (LEFT + RIGHT) / width, ROW * len(rows) / height))
+    axes = figure.add_axes(
+        (LEFT / width, (FOOT - 0.06) / height, 1 - (LEFT + RIGHT) / width, ROW * len(rows) / height)
+    )
     axes.set_xlim(*reach(rows))
     axes.set_ylim(-len(rows), 0)
     axes.set_yticks([])
@@ -143,7 +146,9 @@ def line(axes: Axes, y: float, row: ForestRow) -> None:
     left, right = (min(max(edge, low), high) for edge in row.passes)
     axes.add_patch(Rectangle((left, y - 0.36), right - left, 0.72, color=PALE, linewidth=0, zorder=0.5))
     for bound in row.bounds:
-        axes.plot([bound, bound], [y - 0.36, y + 0.36], color=INK, linewidth=0.9, linestyle=(0, (3, 2)), gid="bound")
+        axes.plot(
+            [bound, bound], [y - 0.36, y + 0.36], color=INK, linewidth=0.9, linestyle=(0, (3, 2)), gid="bound"
+        )
     inside = [min(max(value, low), high) for value in (row.low, row.mean, row.high)]
     colour = VERDICTS.get(row.verdict, INK)
     axes.plot([inside[0], inside[2]], [y, y], color=colour, linewidth=2.4, solid_capstyle="butt", gid="interval",

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, LineResult, Verdicts
-from lthbench.report.figures.intervals import bounds
+from lthbench.report.figures.intervals import bounds, table
 from lthbench.report.figures.sides import arm, endpoint, sides
-from lthbench.report.figures.style import GREY, INK, PALE, Look, Picture, look, new_figure, picture, styled
+from lthbench.report.figures.style import GREY, INK, PALE, Look, Picture, new_figure, picture, styled
 from lthbench.report.numbers import interval, short, there
 from lthbench.stats.rule import Rule
 from lthbench.words import plain
@@ -34,7 +34,8 @@ def headlines_plot(verdicts: Verdicts) -> Picture | None:
         return None
     title = f"{verdicts.title}: the primary claims"
     caption = KEY.replace("\n", " ")
-    return picture(draw(claims, verdicts), "headlines", title, describe(claims, verdicts), caption)
+    lines = [line for claim in claims for line in measured(claim)]
+    return picture(draw(claims, verdicts), "headlines", title, describe(claims, verdicts), caption, table(lines))
 
 
 def measured(claim: ClaimVerdict) -> list[LineResult]:

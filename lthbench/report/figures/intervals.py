@@ -4,7 +4,7 @@ One row per line of the verdict. A replicate looks like the arm that was better 
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ from lthbench.words import plain
 
 HEAD, BODY, FOOT = 0.27, 0.72, 0.52  # inches of a row: its words, its axes, scale and directions
 PAIRS, STRIP = (0.58, 1.95), (2.5, 6.45)  # inches: from where to where
+NONE: Mapping[str, Sequence[float]] = {}
 LONGEST = 92  # characters above a row
 SHORT = 14  # characters of an arm on one line
 
@@ -47,18 +48,21 @@ def bounds(line: LineResult) -> list[float]:
     return list(dict.fromkeys(bound for bound, _ in rule.passes + rule.fails))
 
 
-def interval_plot(claim: ClaimVerdict, exploratory: bool = False) -> Picture | None:
+Values = Mapping[str, Sequence[float]]  # by line: what was published of it, verified, in the line's unit
+
+
+def interval_plot(claim: ClaimVerdict, exploratory: bool = False, published: Values = NONE) -> Picture | None:
     """The figure of the hypotheses that decide a claim; None when nothing was measured."""
-    return lines_plot(claim, claim.hypotheses, slug(claim.id), exploratory)
+    return lines_plot(claim, claim.hypotheses, slug(claim.id), exploratory, published)
 
 
-def beside_plot(claim: ClaimVerdict, exploratory: bool = False) -> Picture | None:
+def beside_plot(claim: ClaimVerdict, exploratory: bool = False, published: Values = NONE) -> Picture | None:
     """The figure of the lines beside the verdict; None where there is none."""
-    return lines_plot(claim, claim.beside, f"{slug(claim.id)}-beside", exploratory)
+    return lines_plot(claim, claim.beside, f"{slug(claim.id)}-beside", exploratory, published)
 
 
 def lines_plot(
-    claim: ClaimVerdict, lines: Sequence[LineResult], name: str, exploratory: bool
+    claim: ClaimVerdict, lines: Sequence[LineResult], name: str, exploratory: bool, published: Values
 ) -> Picture | None:
     """The figure of some lines of a claim."""
     shown = [line for line in lines if line.evidence is not None]
@@ -67,13 +71,15 @@ def lines_plot(
     deciding = shown[0] in claim.hypotheses
     title = f"{claim.id}: " + ("the hypotheses that decide" if deciding else "lines beside the verdict")
     return picture(
-        draw(claim, shown, exploratory), name, title, describe(claim, shown, exploratory),
+        draw(claim, shown, exploratory, published), name, title, describe(claim, shown, exploratory, published),
         caption(claim, shown, exploratory), table(shown),
     )  # fmt: skip
 
 
 @styled
-def draw(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> Figure:
+def draw(
+    claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False, published: Values = NONE
+) -> Figure:
     """A row per line: words, replicates, differences."""
     row = HEAD + BODY + FOOT
     height = row * len(lines)
@@ -86,10 +92,12 @@ def draw(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False
             figure.add_axes((a / width, foot / height, (b - a) / width, BODY / height)) for a, b in (PAIRS, STRIP)
         )
         pairs(left, line)
-        strip(right, line, decides)
+        strip(right, line, decides, published.get(line.id, ()))
         directions(right, line)
         words = head(line, decides, exploratory)
-        figure.text(0.01, (foot + BODY + 0.1) / height, words[0], fontsize=9, weight="bold" if decides else "normal")
+        figure.text(
+            0.01, (foot + BODY + 0.1) / height, words[0], fontsize=9, weight="bold" if decides else "normal"
+        )
         figure.text(0.985, (foot + BODY + 0.1) / height, words[1], fontsize=9, ha="right",
                     weight="bold" if decides else "normal")  # fmt: skip
     return figure
@@ -108,9 +116,9 @@ def head(line: LineResult, decides: bool, exploratory: bool) -> tuple[str, str]:
 def pairs(axes: Axes, line: LineResult) -> None:
     """Every replicate as a line from the subtrahend to the minuend; two unpaired groups as mean and SD."""
     axes.set_xlim(-0.2, 1.2)
-    turned = labels(line)[1] == "dense"  # dense stands on the left
+    at = [1, 0] if labels(line)[1] == "dense" else [0, 1]  # dense stands on the left
     names = [broken(name) for name in labels(line)]
-    axes.set_xticks([1, 0] if turned else [0, 1], names, fontsize=7.5)
+    axes.set_xticks(at, names, fontsize=7.5)
     axes.tick_params(axis="x", length=0)
     axes.tick_params(axis="y", labelsize=7.5)
     axes.yaxis.set_major_locator(MaxNLocator(3))
@@ -118,13 +126,13 @@ def pairs(axes: Axes, line: LineResult) -> None:
     if line.groups:
         first, second = line.groups
         values = [second.mean, first.mean]
-        axes.errorbar([1, 0] if turned else [0, 1], values, [second.sd or 0, first.sd or 0], color=INK, marker="D", markersize=4,
+        axes.errorbar(at, values, [second.sd or 0, first.sd or 0], color=INK, marker="D", markersize=4,
                       linewidth=1, elinewidth=1, capsize=3, gid="groups")  # fmt: skip
         return
     for before, after in zip(line.subtrahend, line.minuend, strict=True):
         if there(before) and there(after):
             side = favour if after >= before else against
-            axes.plot([1, 0] if turned else [0, 1], [before, after], color=side.look.colour, linewidth=1, alpha=0.8, marker=".",
+            axes.plot(at, [before, after], color=side.look.colour, linewidth=1, alpha=0.8, marker=".",
                       markersize=4, gid="pair")  # fmt: skip
 
 
@@ -134,9 +142,9 @@ def broken(name: str) -> str:
     return name if len(name) <= SHORT or not hyphen else f"{head}-\n{tail}"
 
 
-def strip(axes: Axes, line: LineResult, decides: bool) -> None:
+def strip(axes: Axes, line: LineResult, decides: bool, published: Sequence[float] = ()) -> None:
     """The side where PASS lies, no difference and the bounds, the replicates, the mean with its interval."""
-    low, high = limits([line])
+    low, high = limits([line], published)
     axes.set_xlim(low, high)
     axes.set_ylim(0, 1)
     axes.set_yticks([])
@@ -160,6 +168,9 @@ def strip(axes: Axes, line: LineResult, decides: bool) -> None:
                   solid_capstyle="butt")  # fmt: skip
     axes.plot([evidence["mean"]], [0.2], "D", color=INK, markersize=6, gid="mean",
               markerfacecolor=INK if decides else "white")  # fmt: skip
+    for value in published:
+        axes.plot([value], [0.03], "^", color=INK, markersize=6, clip_on=False, gid="published")
+        axes.annotate("paper", (value, 0.03), (5, 0), textcoords="offset points", fontsize=7.5, va="bottom")
 
 
 def heights(d: Sequence[float | None]) -> list[tuple[float, float]]:
@@ -168,11 +179,13 @@ def heights(d: Sequence[float | None]) -> list[tuple[float, float]]:
     return [(value, 0.92 - i * step) for i, value in enumerate(d) if value is not None and there(value)]
 
 
-def limits(lines: list[LineResult]) -> tuple[float, float]:
+def limits(lines: list[LineResult], published: Sequence[float] = ()) -> tuple[float, float]:
     """Room for every number and every bound."""
-    values = [0.0, *(bound for line in lines for bound in bounds(line))]
+    values = [0.0, *published, *(bound for line in lines for bound in bounds(line))]
     values += [value for line in lines for value in line.d if there(value)]
-    values += [e[key] for line in lines if (e := line.evidence) for key in ("low", "high", "mean") if there(e[key])]
+    values += [
+        e[key] for line in lines if (e := line.evidence) for key in ("low", "high", "mean") if there(e[key])
+    ]
     room = 0.06 * (max(values) - min(values))
     return min(values) - room, max(values) + room
 
@@ -203,7 +216,9 @@ def table(lines: Sequence[LineResult]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def describe(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> str:
+def describe(
+    claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False, published: Values = NONE
+) -> str:
     """The figure in words, from its numbers."""
     passes = verdict_word("PASS", exploratory)
     deciding = {line.id for line in claim.hypotheses}
@@ -219,6 +234,7 @@ def describe(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = F
             f"{line.id} ({role}, {line.contrast}; below 0: {against.says}, above 0: {favour.says}): {extent} "
             f"{line.unit}, mean and 95 % interval {interval(line.evidence)}, n = {sizes(line)}; {passes} asks for "
             f"{required(line)}; {verdict_word(line.decision, exploratory)}."
+            + "".join(f" Published: {signed(value)} {line.unit}." for value in published.get(line.id, ()))
         )
     return f"Differences of {claim.id}. " + " ".join(parts)
 

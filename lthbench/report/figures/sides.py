@@ -1,7 +1,6 @@
-"""Which arm a difference speaks for, in words: `ticket better` on one side of no difference, `dense better` on the other."""
+"""Which arm a difference speaks for, in words: `ticket better` on one side of 0, `dense better` on the other."""
 
 import math
-from os.path import commonprefix
 from typing import NamedTuple
 
 from lthbench.claims.schema import threshold
@@ -70,11 +69,19 @@ def labels(line: LineResult) -> tuple[str, str]:
     first, _, second = line.contrast.partition(" - ")
     names = [arm(side) or plain(side) for side in (second, first)]
     if names[0] == names[1]:
-        homes = [side.rpartition(":")[0] for side in (second, first)]
-        shared = len(commonprefix(homes))
-        ends = [home[shared:].strip("-") for home in homes] if homes[0] != homes[1] else [s.rpartition("@")[2] for s in (second, first)]
+        ends = apart([side.rpartition(":")[0] for side in (second, first)]) or [
+            side.rpartition("@")[2] for side in (second, first)
+        ]
         names = [plain(f"{name} {end}".strip()) for name, end in zip(names, ends, strict=True)]
     return names[0], names[1]
+
+
+def apart(names: list[str]) -> list[str]:
+    """What two names do not share, parts at hyphens; nothing where they are one."""
+    parts = [name.split("-") for name in names]
+    return ["-".join(part for part in own if part not in other) for own, other in (parts, parts[::-1])] * (
+        names[0] != names[1]
+    )
 
 
 def endpoint(line: LineResult) -> str:
@@ -106,7 +113,7 @@ def came_out(line: LineResult) -> str:
 
 
 def beside_a_number(line: LineResult) -> tuple[str, str, int] | None:
-    """Of a contrast with a number: the arm, the number, and 1 where d grows with the arm; None where there is none."""
+    """Of a contrast with a number: the arm, the number, and 1 where d grows with the arm, else -1."""
     first, _, second = line.contrast.partition(" - ")
     names = arms(line)
     if bool(names[0]) == bool(names[1]):

@@ -7,6 +7,7 @@ from lthbench.report.figures.density import density_plot
 from lthbench.report.figures.early_stop import early_stop_plot
 from lthbench.report.figures.learning import learning_plot
 from lthbench.report.figures.line import line_plot
+from lthbench.report.figures.masks import layers_plot
 from lthbench.report.figures.style import Picture, slug
 from lthbench.report.figures.training import training_plot
 from lthbench.report.given import given_pictures, released_rows
@@ -64,6 +65,7 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
             early_stop_plot(tidy, name),
             density_plot(tidy, name),
             learning_plot(tidy, name, deciding),
+            layers_plot(tidy, name),
             line_plot(tidy, name),
         ]
         experiments.append(
@@ -72,7 +74,10 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
                 title=registry.experiments[name].title,
                 anchor=f"experiment-{slug(name)}",
                 claims=[claim for claim, names in users.items() if name in names],
-                rows=recipe_rows(registry.experiments[name], pruned=bool((tidy["experiment"].eq(name) & tidy["level"].gt(0)).any())),
+                rows=recipe_rows(
+                    registry.experiments[name],
+                    pruned=bool((tidy["experiment"].eq(name) & tidy["level"].gt(0)).any()),
+                ),
                 pictures=[picture for picture in pictures if picture],
             )
         )

@@ -56,8 +56,8 @@ def popular_part(material: Material) -> PopularPart | None:
     judged = ", ".join(f"{words.count(word)} {word}" for word in ("OK", "imprecise", "wrong"))
     said = (
         f"{count(len(registry.popular.accounts)).capitalize()} popular accounts, {len(every)} sentences, held "
-        f"against the papers: {judged} (claims/popular.yaml). A claim of this report tests {len(rows)} of them, or a "
-        "part; a verdict speaks about the claim, which is the papers' sentence and not the account's."
+        f"against the papers: {judged} (claims/popular.yaml). A claim of this report tests {len(rows)} of them, "
+        "or a part; a verdict speaks about the claim, which is the papers' sentence and not the account's."
     )
     return PopularPart(said, rows)
 
