@@ -10,7 +10,7 @@ from lthbench.report import sentences
 from lthbench.report.cards import Card, cards
 from lthbench.report.figures.forest import forest_plot, forest_rows, reach
 from lthbench.report.figures.style import Picture
-from lthbench.report.front import Front, front
+from lthbench.report.front import ORDER, Front, front
 from lthbench.report.given import SAID, origin_words
 from lthbench.report.section import Material, Part, Section
 from lthbench.report.sections import (
@@ -69,6 +69,10 @@ class Content:
     def shown(self) -> str:
         """What it takes to be shown."""
         return f"{sentences.SHOWN}{sentences.UNPAIRED[self.verdicts.origin]} {sentences.AT_LEVEL}"
+
+    def rank(self, verdict: ClaimVerdict) -> int:
+        """Its place when the worst come first."""
+        return ORDER.index(verdict.verdict)
 
     def unwell(self, verdict: ClaimVerdict) -> bool:
         """Whether the diagnosis belongs beside this claim."""

@@ -150,8 +150,8 @@ def sure(suite: Suite, verdicts: Verdicts, primaries: int) -> str:
         f"of any false PASS among the {count(primaries)} primary claims" if primaries > 1 else "of a false PASS"
     )
     bound = (
-        f"Where the tests hold their level, the chance {among} is at most {alpha}; every other claim has that chance "
-        "alone."
+        f"Where the tests hold their level, the chance {among} is at most {alpha}; every other claim has that "
+        "chance alone."
     )
     if verdicts.origin == "published":
         return (

@@ -4,7 +4,9 @@ One row per line of the verdict. A replicate looks like the arm that was better 
 nothing.
 """
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ from lthbench.words import plain
 HEAD, BODY, FOOT = 0.27, 0.72, 0.52  # inches of a row: its words, its axes, scale and directions
 PAIRS, STRIP = (0.58, 1.95), (2.5, 6.45)  # inches: from where to where
 NONE: Mapping[str, Sequence[float]] = {}
-LONGEST = 92  # characters above a row
+LONGEST = 80  # characters above a row
 SHORT = 14  # characters of an arm on one line
 
 
@@ -129,11 +131,12 @@ def pairs(axes: Axes, line: LineResult) -> None:
         axes.errorbar(at, values, [second.sd or 0, first.sd or 0], color=INK, marker="D", markersize=4,
                       linewidth=1, elinewidth=1, capsize=3, gid="groups")  # fmt: skip
         return
-    for before, after in zip(line.subtrahend, line.minuend, strict=True):
-        if there(before) and there(after):
-            side = favour if after >= before else against
-            axes.plot(at, [before, after], color=side.look.colour, linewidth=1, alpha=0.8, marker=".",
-                      markersize=4, gid="pair")  # fmt: skip
+    ends = list(zip(line.subtrahend, line.minuend, strict=True))
+    for side, worse in ((against, True), (favour, False)):
+        lines = [(s, m) for s, m in ends if there(s) and there(m) and (m < s) == worse]
+        x = [place for _ in lines for place in (*at, math.nan)]  # one artist: a gap ends each replicate
+        y = [value for pair in lines for value in (*pair, math.nan)]
+        axes.plot(x, y, color=side.look.colour, linewidth=1, alpha=0.8, marker=".", markersize=4, gid="pairs")
 
 
 def broken(name: str) -> str:
@@ -158,11 +161,11 @@ def strip(axes: Axes, line: LineResult, decides: bool, published: Sequence[float
     for bound in dict.fromkeys([0.0, *bounds(line)]):
         axes.axvline(bound, color=INK, linewidth=0.9, linestyle=(0, (3, 2)) if bound else "-")
     against, favour = sides(line)
-    for d, y in heights(line.d):
-        side = favour if d >= 0 else against
-        marker = "o" if side.look.marker == "None" else side.look.marker
-        axes.plot([d], [y], marker=marker, linestyle="none", color=side.look.colour, markersize=4,
-                  markeredgewidth=1, markerfacecolor=side.look.face, gid="replicate")  # fmt: skip
+    for side, worse in ((against, True), (favour, False)):
+        dots = [(d, y) for d, y in heights(line.d) if (d < 0) == worse]
+        axes.plot([d for d, _ in dots], [y for _, y in dots], linestyle="none", color=side.look.colour, markersize=4,
+                  marker="o" if side.look.marker == "None" else side.look.marker, markeredgewidth=1,
+                  markerfacecolor=side.look.face, gid="replicates")  # fmt: skip
     if there(evidence.get("low")) and there(evidence.get("high")):
         axes.plot([evidence["low"], evidence["high"]], [0.2, 0.2], color=INK, linewidth=2.6, gid="interval",
                   solid_capstyle="butt")  # fmt: skip
@@ -208,7 +211,7 @@ def table(lines: Sequence[LineResult]) -> pd.DataFrame:
     rows = []
     for line in lines:
         head = {"line": line.id, "contrast": line.contrast, "endpoint": line.endpoint, "unit": line.unit}
-        for replicate, (m, s, d) in enumerate(zip(line.minuend, line.subtrahend, line.d, strict=True)):
+        for replicate, (m, s, d) in enumerate(zip_longest(line.minuend, line.subtrahend, line.d)):
             rows.append({**head, "replicate": replicate, "minuend": m, "subtrahend": s, "difference": d})
         e = line.evidence or {}
         rows.append({**head, "replicate": "mean", "difference": e.get("mean"), "low": e.get("low"),

@@ -27,11 +27,10 @@
     }
     status.textContent = shown === rows.length ? "" : `${shown} of ${rows.length} claims`;
   };
-  const worst = ["FAIL", "BLOCKED", "INCONCLUSIVE", "NOT DECIDABLE", "PASS"];
   const orders = {
     suite: (a, b) => rows.indexOf(a) - rows.indexOf(b),
-    verdict: (a, b) => worst.indexOf(a.dataset.verdict) - worst.indexOf(b.dataset.verdict) || orders.suite(a, b),
-    size: (a, b) => Number(b.dataset.size) - Number(a.dataset.size),
+    verdict: (a, b) => a.dataset.rank - b.dataset.rank || orders.suite(a, b),
+    size: (a, b) => b.dataset.size - a.dataset.size,
   };
   const sort = (order) => {
     for (const row of [...rows].sort(orders[order])) {
