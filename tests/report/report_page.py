@@ -1,4 +1,4 @@
-"""A page of the report as a test reads it: its tags, its text, and what of it is seen before anything is opened."""
+"""A page of the report as a test reads it: its tags, its text, and what is seen before anything is opened."""
 
 from html.parser import HTMLParser
 
@@ -8,8 +8,8 @@ VOID = {"meta", "br", "hr", "img", "input", "link", "path", "rect", "use"}
 class Page(HTMLParser):
     """Tags with their attributes, the text between them, the scripts.
 
-    With `folded=False` text inside a closed `<details>` is left out, but for its summary, and so are drawings: what
-    remains is what a reader sees before opening anything.
+    With `folded=False` text inside a closed `<details>` is left out, but for its summary, and so are drawings:
+    what remains is what a reader sees before opening anything.
     """
 
     def __init__(self, text: str, folded: bool = True) -> None:

@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 from io import StringIO
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -174,7 +175,7 @@ def test_arms_that_lie_far_below_have_a_panel_of_their_own(tidy) -> None:
 
 def test_labels_at_the_ends_of_lines_do_not_meet() -> None:
     places = spread([0.9, 0.89, 0.88, 0.2], 0.1)
-    gaps = [above - below for above, below in zip(places, places[1:], strict=False)]
+    gaps = [above - below for above, below in pairwise(places)]
     assert min(gaps) >= 0.1 - 1e-9
     assert places[3] == 0.2
     assert sum(places[:3]) == pytest.approx(0.9 + 0.89 + 0.88)
