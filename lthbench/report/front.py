@@ -22,7 +22,10 @@ VERBS = {
     "BLOCKED": ("is blocked by a failed check", "are blocked by a failed check"),
     "NOT RUN": ("was not run in full", "were not run in full"),
 }
-EXPLORATORY_VERBS = {"PASS": ("is supported here", "are supported here"), "FAIL": ("is not", "are not")}
+EXPLORATORY_VERBS = {
+    "PASS": ("is supported here", "are supported here"),
+    "FAIL": ("is not supported here", "are not supported here"),
+}
 STANDS = {  # what a title is worth: a title says what was claimed, whatever came out
     "PASS": "Shown",
     "FAIL": "Refuted",

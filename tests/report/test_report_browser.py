@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -35,24 +36,28 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="need
 
 
 @pytest.fixture(scope="module")
-def pages(registry, verdicts, tidy, provenance, tmp_path_factory) -> dict[str, str]:
+def page_like(registry, verdicts, tidy, provenance, tmp_path_factory):
     """A page of each kind: our own runs, whole and in part, released results, a stranger's table, an own suite."""
-    exploratory = registry.suites["mini"].model_copy(update={"exploratory": True})
     mini = Material(registry, verdicts, tidy, provenance)
-    table = somebodys(read_foreign(REFERENCE / "cpu/seed-0/tidy.csv.gz"))
-    made = {
-        "quick": lthbench.load(REFERENCE / "quick/seed-0").material(),
-        "cpu-long": lthbench.load(REFERENCE / "cpu-long/seed-0").material(),
-        "every verdict": mini,
-        "exploratory": replace(
-            mini,
-            verdicts=replace(verdicts, exploratory=True),
-            registry=replace(registry, suites={"mini": exploratory}),
-        ),
-        "checked": lthbench.check(table, claims="FC-1", suite="cpu").material(),
-        "released": lthbench.judge("published", out=tmp_path_factory.mktemp("released")).material(),
+
+    def exploratory() -> Material:
+        suite = registry.suites["mini"].model_copy(update={"exploratory": True})
+        known = replace(registry, suites={"mini": suite})
+        return replace(mini, verdicts=replace(verdicts, exploratory=True), registry=known)
+
+    def checked() -> Material:
+        table = somebodys(read_foreign(REFERENCE / "cpu/seed-0/tidy.csv.gz"))
+        return lthbench.check(table, claims="FC-1", suite="cpu").material()
+
+    kinds = {
+        "quick": lambda: lthbench.load(REFERENCE / "quick/seed-0").material(),
+        "cpu-long": lambda: lthbench.load(REFERENCE / "cpu-long/seed-0").material(),
+        "every verdict": lambda: mini,
+        "exploratory": exploratory,
+        "checked": checked,
+        "released": lambda: lthbench.judge("published", out=tmp_path_factory.mktemp("released")).material(),
     }
-    return {name: page_of(gather(material)) for name, material in made.items()}
+    return cache(lambda kind: page_of(gather(kinds[kind]())))
 
 
 def somebodys(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -80,8 +85,8 @@ def look(page: str, folder: Path, *widths: int, dark: bool = False) -> dict[str,
 
 
 @pytest.mark.parametrize("kind", ["quick", "cpu-long", "every verdict", "exploratory", "checked", "released"])
-def test_a_page_in_a_browser(pages, tmp_path, kind: str) -> None:
-    told = look(pages[kind], tmp_path, WIDE, NARROW)
+def test_a_page_in_a_browser(page_like, tmp_path, kind: str) -> None:
+    told = look(page_like(kind), tmp_path, WIDE, NARROW)
     assert set(told) == {str(WIDE), str(NARROW)}
     for width, said in told.items():
         assert_sound(said)
@@ -95,8 +100,8 @@ def test_a_page_in_a_browser(pages, tmp_path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["every verdict", "quick"])
-def test_a_page_in_the_dark(pages, tmp_path, kind: str) -> None:
-    assert_sound(look(pages[kind], tmp_path, WIDE, dark=True)[str(WIDE)])
+def test_a_page_in_the_dark(page_like, tmp_path, kind: str) -> None:
+    assert_sound(look(page_like(kind), tmp_path, WIDE, dark=True)[str(WIDE)])
 
 
 def assert_sound(said: dict) -> None:
