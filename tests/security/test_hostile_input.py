@@ -28,6 +28,7 @@ from lthbench.errors import UserError
 from lthbench.judging.diff import compare
 from lthbench.judging.stored import verdicts_of
 from lthbench.recipe.experiment import Experiment
+from lthbench.report import render
 from lthbench.report.diff_junit import diff_junit
 from lthbench.report.explain import explain
 from lthbench.results import store

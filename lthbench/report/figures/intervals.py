@@ -163,8 +163,8 @@ def strip(axes: Axes, line: LineResult, decides: bool, published: Sequence[float
     against, favour = sides(line)
     for side, worse in ((against, True), (favour, False)):
         dots = [(d, y) for d, y in heights(line.d) if (d < 0) == worse]
-        axes.plot([d for d, _ in dots], [y for _, y in dots], linestyle="none", color=side.look.colour, markersize=4,
-                  marker="o" if side.look.marker == "None" else side.look.marker, markeredgewidth=1,
+        axes.plot([d for d, _ in dots], [y for _, y in dots], linestyle="none", color=side.look.colour,
+                  markersize=4, marker="o" if side.look.marker == "None" else side.look.marker, markeredgewidth=1,
                   markerfacecolor=side.look.face, gid="replicates")  # fmt: skip
     if there(evidence.get("low")) and there(evidence.get("high")):
         axes.plot([evidence["low"], evidence["high"]], [0.2, 0.2], color=INK, linewidth=2.6, gid="interval",

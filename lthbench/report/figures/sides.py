@@ -101,11 +101,12 @@ def came_out(line: LineResult) -> str:
     if mean < 0 and low is not None and high is not None:
         low, high = -high, -low
     spread = f" (95 % interval {fixed(low)} to {fixed(high)})" if there(low) and there(high) else ""
-    size = f"{fixed(abs(mean))} {line.unit}{factor(line, mean)}{spread}"
+    bare = f"{fixed(abs(mean))} {line.unit}{factor(line, mean)}"
+    size = bare + spread
     number = beside_a_number(line)
     if number:
         name, value, sign = number
-        return f"{name} lies {size} {'above' if mean * sign >= 0 else 'below'} {value}"
+        return f"{name} lies {bare} {'above' if mean * sign >= 0 else 'below'} {value}{spread}"
     if not ahead.name:
         where = "in favour of the claim" if mean >= 0 else "against the claim"
         return f"a difference of {size} {where}" if line.test != "equivalence" else f"a difference of {size}"
