@@ -110,7 +110,7 @@ def head(line: LineResult, decides: bool, exploratory: bool) -> tuple[str, str]:
     decision = verdict_word(line.decision, exploratory) if decides else "beside"
     symbol = SYMBOLS.get(line.decision, "") if decides else ""
     said = f"{interval(line.evidence)} {line.unit}, margin {short(line.delta)}   {symbol} {decision}"
-    what = plain(f"{line.id}: {endpoint(line)}, {' and '.join(labels(line))}")
+    what = plain(f"{line.id}: {endpoint(line)}")
     room = LONGEST - len(said)
     return what if len(what) <= room else what[: room - 1] + "…", said
 
