@@ -1,5 +1,6 @@
 """A card for each claim: its verdict and why, the lines that decide, what was run or given, what qualifies it."""
 
+import re
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,21 +12,29 @@ from lthbench.claims.schema import (
     MarginRule,
     Published,
     Registration,
+    Source,
     Suite,
     endpoint_words,
     margin_words,
 )
 from lthbench.judging.table import Table
-from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
+from lthbench.judging.verdict import SYMBOLS, ClaimVerdict, LineResult, verdict_word
 from lthbench.judging.words import clip_words, collapse_words, compared, level_interval, sizes
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.experiment import Experiment
 from lthbench.report import numbers, sentences
-from lthbench.report.figures.intervals import interval_plot
+from lthbench.report.figures.early_stop import early_stop_words
+from lthbench.report.figures.forest import ForestRow, forest_row
+from lthbench.report.figures.intervals import beside_plot, interval_plot
+from lthbench.report.figures.sides import arms, came_out, endpoint, sides
 from lthbench.report.figures.style import Picture, slug
 from lthbench.report.figures.summaries import density_of, of_experiment
+from lthbench.report.front import title_words
 from lthbench.report.given import Counter, counters, group_words, sweep_words, what_was_given
 from lthbench.report.section import Material
+
+ARXIV = re.compile(r"arXiv:? ?(?P<id>\d{4}\.\d{4,5})(?: ?(?P<version>v\d+))?", re.IGNORECASE)
+MOST_SAID = 3  # hypotheses in words on a card
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,21 @@ class LineRow:
     expected_sd: str
     decision: str
     note: str  # clipping; given results: the groups, and which test their form allowed
+    direction: str  # what lies above and below no difference
+    came_out: str  # in words: which arm was better, by how much
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A source as printed; `href` leads to the paper where an arXiv id is named."""
+
+    text: str
+    says: str
+    paper: str
+    where: str
+    verified: str
+    href: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,13 @@ class Card:
     by_hand: str = ""
     caveats: tuple[str, ...] = ()
     sweeps: tuple[str, ...] = ()
+    title: str = ""  # what was claimed, after what became of it
+    said: tuple[str, ...] = ()  # the hypotheses in words, the deciding one first
+    caveat: str = ""
+    quote: Quote | None = None
+    sources: tuple[Quote, ...] = ()  # all of them, the one quoted included
+    beside_picture: Picture | None = None
+    forest: ForestRow | None = None
 
 
 def cards(material: Material) -> list[Card]:
@@ -95,6 +126,8 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
     own = rule if rule.trains and material.own else None
     # Caveats and the reading by hand are about the released numbers, not about a stranger's.
     released = rule if not rule.trains and verdicts.origin == "published" else None
+    papers = published_values(claim, rule, verdict)
+    sources = tuple(quoted(source) for source in claim.sources)
     return Card(
         verdict=verdict,
         claim=claim,
@@ -108,14 +141,60 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         hypotheses=[line_row(line, verdicts.exploratory, rules.get(line.id)) for line in verdict.hypotheses],
         beside=[line_row(line, verdicts.exploratory) for line in verdict.beside],
         gates_passed=all(gate.passed for gate in verdict.gates),
-        picture=interval_plot(verdict, verdicts.exploratory),
+        picture=interval_plot(verdict, verdicts.exploratory, papers),
         counters=counters(registry, claim, verdicts),
         registered=registered(registry.suites[verdicts.suite], rule) if material.own else "",
         planned=planned(own) if own else (),
         by_hand=released.by_hand if released else "",
         caveats=tuple(released.caveats) if released else (),
         sweeps=tuple(words for line in verdict.hypotheses if (words := sweep_words(line))),
+        title=title_words(verdict, verdicts.exploratory),
+        said=said(verdict, verdicts.exploratory),
+        caveat=caveat(material, claim, verdict, released),
+        quote=next((source for source in sources if source.text), sources[0] if sources else None),
+        sources=sources,
+        beside_picture=beside_plot(verdict, verdicts.exploratory, papers),
+        forest=forest_row(verdict),
     )
+
+
+def quoted(source: Source) -> Quote:
+    """A source with the address of its paper."""
+    found = ARXIV.search(source.paper)
+    href = f"https://arxiv.org/abs/{found['id']}{found['version'] or ''}" if found else ""
+    return Quote(source.quote, source.says, source.paper, source.where, source.verified, href)
+
+
+def said(verdict: ClaimVerdict, exploratory: bool) -> tuple[str, ...]:
+    """How each hypothesis came out, the one that the verdict hangs on first; of many only some."""
+    lines = [verdict.deciding, *(line for line in verdict.hypotheses if line is not verdict.deciding)]
+    words = [
+        f"{line.id} {SYMBOLS.get(line.decision, '')} {verdict_word(line.decision, exploratory)}. "
+        f"{endpoint(line).capitalize()}: {came_out(line) or line.undecidable or 'no number for every replicate'}; "
+        f"margin {numbers.short(line.delta)} {line.unit}."
+        for line in lines
+    ]
+    more = len(words) - MOST_SAID
+    if more <= 1:
+        return tuple(words)
+    decisions = [line.decision for line in lines[MOST_SAID:]]
+    counted = ", ".join(f"{decisions.count(d)} {verdict_word(d, exploratory)}" for d in dict.fromkeys(decisions))
+    return (*words[:MOST_SAID], f"{numbers.count(more).capitalize()} more hypotheses: {counted}.")
+
+
+def caveat(material: Material, claim: Claim, verdict: ClaimVerdict, released: Registration | None) -> str:
+    """The one thing to know beside a verdict: what the data say otherwise, what was left out, what is disputed."""
+    reversal = early_stop_words(verdict, material.tidy) if material.own else ""
+    fallen = [c for c in verdict.collapses if c.collapsed]
+    choices = (
+        ("", [reversal] if reversal else []),
+        ("", collapse_words(fallen, verdict.experiment)[:1] if fallen else []),
+        ("About these data: ", released.caveats if released else []),
+        ("Not tested here: ", verdict.not_tested),
+        ("In the literature against it: ", claim.contradictions),
+        ("It holds under: ", claim.conditions),
+    )
+    return next((start + texts[0] for start, texts in choices if texts), "")
 
 
 def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite: str | None) -> list[Published]:
@@ -124,6 +203,15 @@ def not_compared(claim: Claim, rule: Registration, verdict: ClaimVerdict, suite:
     measured = compared(claim, rule, lines) if rule.trains else []
     there = [effect for effect in claim.published if suite is None or not effect.suites or suite in effect.suites]
     return [effect for effect in there if effect not in [other for other, _ in measured]]
+
+
+def published_values(claim: Claim, rule: Registration, verdict: ClaimVerdict) -> dict[str, list[float]]:
+    """By line: the published values that ours are held against, in the line's unit."""
+    measured = compared(claim, rule, [*verdict.hypotheses, *verdict.beside]) if rule.trains else []
+    values: dict[str, list[float]] = {}
+    for effect, line in measured:
+        values.setdefault(line.id, []).append(effect.value)
+    return values
 
 
 def registered(suite: Suite, rule: Registration) -> str:
@@ -167,13 +255,8 @@ def experiment_rows(
     arms = list(dict.fromkeys(cell.arm for cell in wanted))
     levels = {cell.level: density.get((cell.arm, cell.level)) for cell in wanted if cell.level}
     draws = [f"{experiment.draws.get(arm, 1)} of {arm}" for arm in arms if ARMS[arm].stream]
-    rows = [
-        ("Network", sentences.network_words(experiment.network)),
-        ("Data", sentences.data_words(experiment)),
-        ("Training", sentences.training_words(experiment.training)),
-    ]
+    rows = []
     if levels:
-        rows.append(("Pruning", sentences.pruning_words(experiment.pruning)))
         rows.append(("Levels", "; ".join(level_words(*item) for item in sorted(levels.items()))))
     gaps = not_run(wanted, replicates, tidy)
     if gaps:
@@ -202,6 +285,7 @@ def level_words(level: int, density: float | None) -> str:
 def line_row(line: LineResult, exploratory: bool = False, margin_rule: MarginRule | None = None) -> LineRow:
     """A line as printed."""
     e = line.evidence or {}
+    against, favour = sides(line)
     expected = line.expected
     return LineRow(
         id=line.id,
@@ -224,5 +308,17 @@ def line_row(line: LineResult, exploratory: bool = False, margin_rule: MarginRul
         expected=numbers.signed(expected["effect"]) if expected else "",
         expected_sd=numbers.fixed(expected["sd"]) if expected else "",
         decision=verdict_word(line.decision, exploratory),
-        note="; ".join(filter(None, (clip_words(line).strip(" ()"), group_words(line)))),
+        note="; ".join(filter(None, (clip_words(line).strip(" ()"), two_recipes(line), group_words(line)))),
+        direction=f"above 0: {favour.says}; below: {against.says}",
+        came_out=came_out(line),
+        symbol=SYMBOLS.get(line.decision, ""),
     )
+
+
+def two_recipes(line: LineResult) -> str:
+    """What a line means that compares one arm in two experiments."""
+    first, second = arms(line)
+    homes = [side.rpartition(":")[0] for side in line.contrast.split(" - ")]
+    if not first or first != second or homes[0] == homes[1]:
+        return ""
+    return f"one arm, {first}, in two experiments: it says how they differ, and nothing about the claim by itself"

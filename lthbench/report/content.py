@@ -8,23 +8,27 @@ from lthbench.judging.diagnosis import of as diagnose
 from lthbench.judging.verdict import ClaimVerdict, Verdicts, verdict_word
 from lthbench.report import sentences
 from lthbench.report.cards import Card, cards
+from lthbench.report.figures.forest import forest_plot, forest_rows, reach
 from lthbench.report.figures.style import Picture
+from lthbench.report.front import ORDER, Front, front
 from lthbench.report.given import SAID, origin_words
 from lthbench.report.section import Material, Part, Section
 from lthbench.report.sections import (
     calibration,
     curves,
     differences,
+    gates,
     popular,
     provenance,
     published,
     ticket_cost,
 )
-from lthbench.report.sections.curves import CurvesPart, ExperimentPart
+from lthbench.report.sections.curves import CurvesPart
 from lthbench.stats.rule import ROWS
 
 SECTIONS = (  # after the claims, in the order of the page
-    Section("curves", "curves", curves.curves_part),
+    Section("curves", "experiments and curves", curves.curves_part),
+    Section("gates", "gates", gates.gates_part),
     Section("published", "published numbers beside ours", published.published_part),
     Section("differences", "where our results differ", differences.differences_part),
     Section("popular", "popular accounts", popular.popular_part),
@@ -47,6 +51,9 @@ class Content:
     tuning: bool
     claims: list[Card]
     sections: tuple[tuple[Section, Part | None], ...]
+    front: Front
+    forest: Picture | None = None
+    reach: tuple[float, float] = (-2.0, 2.0)  # of the forest's scale, in margins
     diagnosis: str = ""  # which known bug the numbers resemble, where a claim failed or is blocked
 
     def word(self, verdict: str) -> str:
@@ -63,24 +70,45 @@ class Content:
         """What it takes to be shown."""
         return f"{sentences.SHOWN}{sentences.UNPAIRED[self.verdicts.origin]} {sentences.AT_LEVEL}"
 
+    def rank(self, verdict: ClaimVerdict) -> int:
+        """Its place when the worst come first."""
+        return ORDER.index(verdict.verdict)
+
     def unwell(self, verdict: ClaimVerdict) -> bool:
         """Whether the diagnosis belongs beside this claim."""
         return bool(self.diagnosis) and verdict.verdict in UNWELL
+
+    @property
+    def run(self) -> list[Card]:
+        """The claims with a verdict, in their order."""
+        return [card for card in self.claims if card.verdict.verdict != "NOT RUN"]
+
+    @property
+    def not_run(self) -> list[Card]:
+        """The claims without one."""
+        return [card for card in self.claims if card.verdict.verdict == "NOT RUN"]
+
+    @property
+    def all_reduced(self) -> bool:
+        """Whether every claim is of a reduced scale, so that it need be said only once."""
+        return all(card.verdict.reduced_scale for card in self.claims)
 
     def part(self, anchor: str) -> Part | None:
         """What a section says."""
         return next(part for section, part in self.sections if section.anchor == anchor)
 
-    def curves_of(self, card: Card) -> list[ExperimentPart]:
-        """The curves of the experiments that a claim looks at."""
+    def anchor_of(self, experiment: str) -> str:
+        """Where an experiment is described; the section where it was not measured."""
         part = self.part("curves")
-        drawn = part.experiments if isinstance(part, CurvesPart) else []
-        return [experiment for experiment in drawn if experiment.id in card.experiments]
+        known = {e.id: e.anchor for e in part.experiments} if isinstance(part, CurvesPart) else {}
+        return known.get(experiment, "curves")
 
     def pictures(self) -> list[Picture]:
         """Every figure of the report."""
-        own = [card.picture for card in self.claims if card.picture]
-        return own + [picture for _, part in self.sections if part for picture in part.pictures]
+        own = [picture for card in self.claims for picture in (card.picture, card.beside_picture) if picture]
+        return [*filter(None, [self.forest]), *own] + [
+            picture for _, part in self.sections if part for picture in part.pictures
+        ]
 
 
 def gather(material: Material) -> Content:
@@ -97,5 +125,8 @@ def gather(material: Material) -> Content:
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,
         claims=cards(material),
         sections=tuple((section, section.build(material)) for section in SECTIONS),
+        front=front(material),
+        forest=forest_plot(verdicts),
+        reach=reach(forest_rows(verdicts)),
         diagnosis=(diagnose(verdicts) or "") if material.own else "",
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from lthbench.claims.load import Registry, cells
-from lthbench.claims.schema import Claim, Registration
+from lthbench.claims.schema import Claim, Registration, Released
 from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
 from lthbench.report import numbers
 from lthbench.report.figures.given_density import given_density_plot
@@ -112,10 +112,15 @@ def what_was_given(
             parts.append((name, [("Measured by", whose), ("Arms", ", ".join(dict.fromkeys(used)))]))
             continue
         released = registry.suites[verdicts.suite].experiments[name]
-        rows = [(key.capitalize(), getattr(released, key)) for key in ("network", "data", "training", "pruning")]
-        rows.append(("Arms", "; ".join(f"{arm}: {released.arms[arm]}" for arm in dict.fromkeys(used))))
-        parts.append((name, [*rows, ("Source", released.source), ("Licence", released.licence)]))
+        says = "; ".join(f"{arm}: {released.arms[arm]}" for arm in dict.fromkeys(used))
+        parts.append((name, [("Arms", says), ("Source", released.source)]))
     return parts
+
+
+def released_rows(released: Released) -> list[tuple[str, str]]:
+    """A released experiment in words."""
+    keys = ("network", "data", "training", "pruning", "source", "licence")
+    return [(key.capitalize(), getattr(released, key)) for key in keys]
 
 
 def given_pictures(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> dict[str, list[Picture]]:

@@ -8,11 +8,26 @@ from markupsafe import Markup
 
 from lthbench.judging.verdict import SYMBOLS
 from lthbench.judging.words import sizes
+from lthbench.recipe.arms import ARMS
 from lthbench.report import numbers, sentences
 from lthbench.report.content import Content
+from lthbench.report.figures.forest import scale_of, strip_of
 from lthbench.report.figures.style import slug
+from lthbench.report.figures.theme import themed, variables
 from lthbench.words import plain
 
+KINDS = {
+    "primary": "what the suite is for; these alone give the exit code",
+    "secondary": "beside the primary ones",
+    "counter": "a claim that limits or contradicts another",
+    "popular": "a sentence of a popular account",
+}
+CARD_FIGURES = (
+    "Figures of claims: left, each replicate from one arm to the other; right, its difference, in the colour of "
+    "the arm that was better. Diamond and bar: mean and 95 % interval; triangle: the paper's value, where it was "
+    "verified and can be compared. Solid line: no difference; dashed: the margin. "
+    "Shaded: where the mean has to lie for "
+)
 MARKUP = (
     (re.compile(r"([\\`*|])"), r"\\\1"),
     (re.compile(r"(?<!\w)_|_(?!\w)"), r"\\_"),  # inside a word it is no emphasis
@@ -67,13 +82,20 @@ def environment(autoescape: bool, finalize: Any) -> jinja2.Environment:
         whole=numbers.whole,
         rate=numbers.rate,
         slug=slug,
+        arms=ARMS,
+        strip_of=strip_of,
+        scale_of=scale_of,
+        themed=themed,
+        kinds=KINDS,
+        card_figures=CARD_FIGURES,
     )
     return made
 
 
 def html(content: Content) -> str:
     """index.html: one file that needs no other."""
-    return environment(True, html_text).get_template("index.html.j2").render(content=content)
+    colours = variables([picture.svg for picture in content.pictures()])
+    return environment(True, html_text).get_template("index.html.j2").render(content=content, dark=colours)
 
 
 def markdown(content: Content) -> str:

@@ -159,6 +159,16 @@ def at_level(suite: Suite, share: int) -> str:
 STARTS = {"glorot": "Gaussian Glorot weights", "kaiming": "Gaussian He weights", "own": "the module's own start"}
 
 
+def recipe_rows(experiment: Experiment, pruned: bool) -> list[tuple[str, str]]:
+    """An experiment in words: network, data, training, and pruning where something was pruned."""
+    return [
+        ("Network", network_words(experiment.network)),
+        ("Data", data_words(experiment)),
+        ("Training", training_words(experiment.training)),
+        *([("Pruning", pruning_words(experiment.pruning))] if pruned else []),
+    ]
+
+
 def network_words(network: Network) -> str:
     """The network."""
     start = STARTS[network.initialisation or ("glorot" if network.is_paper else "own")]

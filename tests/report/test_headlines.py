@@ -111,9 +111,11 @@ def test_directions_are_in_words_and_in_the_colours_of_the_arms(run) -> None:
         ("final_test_accuracy", "other:ticket@9 - dense@0", "dense better", "ticket better"),
         ("log_iterations_to_96%", "reinit@7 - ticket@7", "reinit sooner", "ticket sooner"),
         ("barrier", "0 - dense-copy@0", "against it", "for the claim"),
-        ("generalisation_gap", "dense@0 - ticket@9", "against it", "for the claim"),
+        ("generalisation_gap", "dense@0 - ticket@9", "dense smaller gap", "ticket smaller gap"),
         ("final_test_accuracy", "untrained@7 - 10", "against it", "for the claim"),
-        ("final_test_accuracy", "a:ticket@9 - b:ticket@9", "against it", "for the claim"),
+        ("final_test_accuracy", "net-a:ticket@9 - net-b:ticket@9", "ticket b better", "ticket a better"),
+        ("final_test_accuracy", "net-calm:dense@0 - dense@0", "dense better", "dense net-calm better"),
+        ("final_test_accuracy", "ticket@4 - ticket@9", "ticket 9 better", "ticket 4 better"),
         ("final_test_accuracy", "nonsense", "against it", "for the claim"),
     ],
 )

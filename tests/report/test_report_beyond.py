@@ -23,7 +23,7 @@ from lthbench.judging.verdict import from_json, to_json
 from lthbench.report.figures import early_stop, training
 from lthbench.report.section import Material
 from lthbench.report.sections.differences import differences_part
-from lthbench.report.sections.popular import popular_part
+from lthbench.report.sections.popular import popular_part, row_of
 from lthbench.report.sections.published import published_part
 from lthbench.report.sections.ticket_cost import ticket_cost
 from lthbench.report.write import write_report
@@ -157,11 +157,12 @@ POPULAR = {
 def test_sentences_show_the_verdicts_of_this_run(registry, verdicts, tidy) -> None:
     known = replace(registry, popular=Popular.model_validate(POPULAR))
     part = popular_part(material(known, verdicts))
-    first, second, third = part.rows
+    (first,) = part.rows  # the sentences that a claim of this run tests; the others are in the claim files
     assert [(one.id, one.verdict) for one in first.tested] == [("A-2", "FAIL"), ("ZZ-1", "")]
     assert first.tested[1].otherwise == "not registered: nobody wrote it"
+    assert "3 sentences, held against the papers: 1 OK, 1 imprecise, 1 wrong" in part.said
+    second, third = (row_of(known, verdicts, statement) for statement in known.popular.statements[1:])
     assert (second.measured, third.otherwise) == ("the cost of the search", "a matter of words")
-    assert "1 OK, 1 imprecise, 1 wrong" in part.said
     heard = ticket_cost(material(known, verdicts, tidy)).sentences
     assert heard == {"search": ["P0-2: S2 (wrong: P2)"]}
 
@@ -198,7 +199,7 @@ def test_a_diagnosis_stands_beside_a_claim_that_failed(tmp_path) -> None:
     means = {f"{c.id} {line.id}": line.evidence["mean"] for c in found.claims for line in c.hypotheses}
     text = (tmp_path / "report.md").read_text()
     assert text.count(f"A hint where to look, not evidence: {diagnose(means)}") == 1
-    section = next(s for s in re.split(r"^## ", text, flags=re.MULTILINE) if s.startswith("ST-2:"))
+    section = next(s for s in re.split(r"^### ", text, flags=re.MULTILINE) if s.startswith("ST-2\n"))
     assert diagnose(means) in section
     assert (tmp_path / "index.html").stat().st_size < 2_000_000
     names = {path.name for path in (tmp_path / "figures").iterdir()}

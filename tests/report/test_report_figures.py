@@ -1,15 +1,22 @@
+import re
 from dataclasses import replace
+from io import StringIO
+from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_sample import N
 
 from lthbench.recipe.arms import ARMS
-from lthbench.report.figures import intervals, learning, line
-from lthbench.report.figures.density import density_plot, ticks
+from lthbench.report.figures import intervals, learning, line, masks
+from lthbench.report.figures.density import density_plot, far_arms, ticks
 from lthbench.report.figures.density import draw as draw_density
-from lthbench.report.figures.style import look
+from lthbench.report.figures.ends import spread
+from lthbench.report.figures.style import LOOKS, RELEASED, look
 from lthbench.report.figures.summaries import final_accuracy, learning_curve, line_errors, over_replicates
+from lthbench.report.figures.theme import dark, themed, variables
+from lthbench.stats.groups import Group
 from lthbench.stats.rule import Rule
 
 
@@ -22,8 +29,10 @@ def test_interval_plot_draws_every_replicate_the_mean_and_the_interval(verdicts)
     lines = intervals.drawable(claim)
     figure = intervals.draw(claim, lines)
     assert len(lines) == 2
-    for artist, result in zip(artists(figure, "replicates"), lines, strict=True):
-        assert list(artist.get_xdata()) == result.d
+    dots = artists(figure, "replicates")
+    for below, above, result in zip(dots[::2], dots[1::2], lines, strict=True):
+        assert sorted([*below.get_xdata(), *above.get_xdata()]) == sorted(result.d)
+        assert max(below.get_xdata(), default=-1) < 0 <= min(above.get_xdata(), default=0)
         assert len(result.d) == N
     for artist, result in zip(artists(figure, "mean"), lines, strict=True):
         assert list(artist.get_xdata()) == [result.evidence["mean"]]
@@ -59,14 +68,61 @@ def test_everything_lies_inside_the_axes(verdicts) -> None:
             assert all(low < value < high for result in lines for value in [*result.d, *intervals.bounds(result)])
 
 
-def test_units_do_not_share_an_axis(verdicts) -> None:
+def test_every_line_has_a_scale_of_its_own(verdicts) -> None:
     claim = verdicts.claims[0]
-    mixed = replace(claim, beside=[replace(claim.beside[0], unit="iterations")])
-    assert len(intervals.draw(mixed, intervals.drawable(mixed)).axes) == 2
+    axes = intervals.draw(claim, intervals.drawable(claim)).axes
+    assert [len(a.get_lines()) > 0 for a in axes] == [True] * 4  # pairs and differences, twice
+    assert axes[1].get_xlim() != axes[3].get_xlim()
+
+
+def test_pairs_go_from_dense_to_the_ticket_in_the_colour_of_the_better_one(verdicts) -> None:
+    line = replace(
+        verdicts.claims[0].hypotheses[0], contrast="dense@0 - ticket@2", minuend=[3.0, 1.0], subtrahend=[1.0, 2.0],
+        d=[2.0, -1.0],
+    )  # fmt: skip
+    claim = replace(verdicts.claims[0], hypotheses=[line])
+    figure = intervals.draw(claim, [line])
+    against, favour = artists(figure, "pairs")
+    assert list(against.get_xdata())[:2] == list(favour.get_xdata())[:2] == [1, 0]  # the minuend, dense, is left
+    assert list(against.get_ydata())[:2] == [2.0, 1.0]
+    assert list(favour.get_ydata())[:2] == [1.0, 3.0]
+    assert (against.get_color(), favour.get_color()) == (look("ticket").colour, look("dense").colour)
+    ticks = dict(zip(figure.axes[0].get_xticks(), figure.axes[0].get_xticklabels(), strict=True))
+    assert {x: label.get_text() for x, label in ticks.items()} == {0: "dense", 1: "ticket"}
+    words = [text.get_text() for text in figure.axes[1].texts]
+    assert words == ["← ticket better", "dense better →"]
+
+
+def test_the_table_of_a_figure_holds_what_is_drawn(verdicts) -> None:
+    claim = verdicts.claims[0]
+    drawn = pd.read_csv(StringIO(intervals.interval_plot(claim).csv))
+    line = claim.hypotheses[0]
+    assert list(drawn["difference"][:N]) == pytest.approx(line.d)
+    assert drawn.iloc[-1]["low"] == line.evidence["low"]
+    assert drawn.iloc[-1]["margin"] == line.delta
+
+
+def test_a_published_value_stands_on_the_line_it_belongs_to(verdicts) -> None:
+    claim = verdicts.claims[0]
+    picture = intervals.interval_plot(claim, published={"H1": [0.3]})
+    assert "Published: +0.30 pp." in picture.alt
+    (mark,) = artists(intervals.draw(claim, claim.hypotheses, published={"H1": [0.3]}), "published")
+    assert list(mark.get_xdata()) == [0.3]
+
+
+def test_two_unpaired_groups_are_drawn_as_mean_and_sd(verdicts) -> None:
+    groups = [Group(76.1, 0.2, 3), Group(75.0, 0.1, 3)]
+    line = replace(verdicts.claims[0].hypotheses[0], d=[], minuend=[], subtrahend=[], groups=groups)
+    claim = replace(verdicts.claims[0], hypotheses=[line])
+    figure = intervals.draw(claim, [line])
+    (drawn,) = figure.axes[0].containers
+    assert list(drawn.lines[0].get_ydata()) == [75.0, 76.1]
+    assert "two unpaired groups" in intervals.interval_plot(claim).alt
 
 
 def test_no_figure_without_numbers(verdicts, tidy) -> None:
     assert intervals.interval_plot(verdicts.claims[4]) is None
+    assert intervals.beside_plot(verdicts.claims[4]) is None
     assert density_plot(tidy[tidy["arm"] == "dense"], "tiny") is None
     assert line.line_plot(tidy[tidy["arm"] == "dense"], "tiny") is None
     assert learning.learning_plot(tidy, "another", []) is None
@@ -92,6 +148,7 @@ def test_density_plot_has_one_marker_per_level(tidy) -> None:
     table = final_accuracy(tidy)
     pruned = table[~table["arm"].isin(["dense", "dense-copy"])]
     figure = draw_density(table[table["arm"] == "dense"], pruned)
+    assert len(figure.axes) == 1  # no arm lies far below
     containers = {c.get_label(): c for c in figure.axes[0].containers}
     assert set(containers) == {"ticket", "reinit", "rewound"}
     ticket = containers["ticket"].lines[0]
@@ -99,6 +156,53 @@ def test_density_plot_has_one_marker_per_level(tidy) -> None:
     assert ticket.get_xdata() == pytest.approx([80, 64], rel=0.05)
     left, right = figure.axes[0].get_xlim()
     assert left > 100 > 64 > right  # dense on the left, sparser to the right
+
+
+def test_arms_that_lie_far_below_have_a_panel_of_their_own(tidy) -> None:
+    table = final_accuracy(tidy)
+    dense, pruned = table[table["arm"] == "dense"], table[~table["arm"].isin(["dense", "dense-copy"])]
+    away = pruned["arm"] == "reinit"
+    lower = pruned.assign(**{k: pruned[k].where(~away, pruned[k] - 30) for k in ("mean", "min", "max")})
+    assert far_arms(dense, lower) == ["reinit"]
+    near, far = draw_density(dense, lower).axes
+    assert {c.get_label() for c in near.containers} == {"ticket", "rewound"}
+    assert {c.get_label() for c in far.containers} == {"reinit"}
+    assert near.get_ylim()[0] > 50 > far.get_ylim()[0]
+    assert near.get_xlim() == far.get_xlim()
+    words = [text.get_text() for axes in (near, far) for text in axes.texts]
+    assert sorted(words) == ["dense", "reinit", "rewound", "ticket"]  # at the lines, no legend
+
+
+def test_labels_at_the_ends_of_lines_do_not_meet() -> None:
+    places = spread([0.9, 0.89, 0.88, 0.2], 0.1)
+    gaps = [above - below for above, below in pairwise(places)]
+    assert min(gaps) >= 0.1 - 1e-9
+    assert places[3] == 0.2
+    assert sum(places[:3]) == pytest.approx(0.9 + 0.89 + 0.88)
+
+
+def counts(layers: dict[str, list[int]], densities=(1.0, 0.5, 0.25, 0.1)) -> pd.DataFrame:
+    """Survivors per layer and level, the same in two replicates."""
+    rows = [
+        ("tiny", "ticket" if level else "dense", level, densities[level], replicate, 0, 100, f"nonzero:{name}", n)
+        for name, numbers in layers.items()
+        for level, n in enumerate(numbers)
+        for replicate in range(2)
+    ]
+    columns = ["experiment", "arm", "level", "density", "replicate", "draw", "iteration", "metric", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_layers_are_drawn_where_they_are_pruned_unlike_one_another() -> None:
+    apart = counts({"fc1.weight": [1000, 400, 150, 20], "out.weight": [100, 90, 80, 60]})
+    picture = masks.layers_plot(apart, "tiny")
+    assert picture.name == "tiny-layers"
+    assert "at 10.0 % of all weights: fc1 2.0 %, out 60.0 %" in picture.alt
+    table = masks.layer_densities(apart)
+    assert list(table[table["layer"] == "fc1"]["density"]) == [0.4, 0.15, 0.02]
+    alike = counts({"fc1.weight": [1000, 500, 250, 100], "out.weight": [100, 50, 25, 10]})
+    assert masks.layers_plot(alike, "tiny") is None
+    assert masks.layers_plot(apart[apart["arm"] == "dense"], "tiny") is None
 
 
 def test_ticks_are_densities_that_were_run(tidy) -> None:
@@ -121,6 +225,27 @@ def test_line_plot_draws_every_replicate_and_their_mean(tidy) -> None:
     assert len(artists(figure, "replicate")) == N
     (mean,) = artists(figure, "mean")
     assert list(mean.get_ydata()) == [33.5, 43.5, 33.5]
+
+
+def test_one_colour_for_each_arm_and_no_two_alike() -> None:
+    colours = [each.colour for each in LOOKS.values()]
+    assert len(set(colours)) == len(colours)
+    for arm in (*LOOKS, *RELEASED, "somebody-s-arm"):
+        assert look(arm) == look(arm)
+    assert look("somebody-s-arm").colour not in colours
+    assert look("").colour not in colours
+
+
+def test_the_dark_page_has_a_colour_for_every_colour_of_a_figure(verdicts) -> None:
+    svg = intervals.interval_plot(verdicts.claims[0]).svg
+    names = variables([svg])
+    assert names["--c1a1a1a"] == "#ececea"
+    used = set(re.findall(r"var\((--c[0-9a-f]{6}), #", themed(svg)))
+    assert used == set(names)
+    assert not re.search(r": #[0-9a-f]{6}", themed(svg))
+    for look_ in LOOKS.values():  # light enough to be seen on the dark page
+        red, green, blue = (int(dark(look_.colour)[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        assert 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.25
 
 
 def test_arms_differ_without_colour() -> None:

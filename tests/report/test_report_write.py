@@ -1,42 +1,30 @@
+import gzip
 import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from report_page import Page
 from report_sample import HOSTILE, VERDICTS
 
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import NO_RULE
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import Collapses, from_json, to_json
+from lthbench.report import front, render
 from lthbench.report.content import SECTIONS
 from lthbench.report.sentences import EXPLORATORY
 from lthbench.report.write import write_report
+from lthbench.results.tidy import to_csv
+
+SCRIPT = Path(render.__file__).parent / "templates/script.js"
 
 
 def files(folder) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text between them."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict]] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    handle_startendtag = handle_starttag
-
-    def handle_data(self, data) -> None:
-        self.text += data
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +40,42 @@ def page(report) -> Page:
 
 
 def test_all_files_are_there(report) -> None:
-    figures = [f"{i}.svg" for i, word in VERDICTS.items() if word != "NOT RUN"]
-    figures += ["tiny-density.svg", "tiny-learning.svg", "tiny-line.svg", "headlines.svg"]
-    expected = {"index.html", "report.md", "verdicts.json", "junit.xml", *(f"figures/{name}" for name in figures)}
+    figures = [i + part for i, word in VERDICTS.items() if word != "NOT RUN" for part in ("", "-beside")]
+    figures += ["tiny-density", "tiny-learning", "tiny-line", "forest", "headlines"]
+    expected = {"index.html", "report.md", "verdicts.json", "junit.xml", "tidy.csv.gz", "provenance.json"}
+    expected |= {f"figures/{name}.{kind}" for name in figures for kind in ("svg", "csv")}
     assert set(files(report)) == expected
 
 
 def test_same_inputs_same_bytes(report, tmp_path, registry, verdicts, tidy, provenance) -> None:
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "old.svg").write_text("left by an earlier report")
-    later = [entry | {"finished": "later", "pid": 7} for entry in provenance]
-    write_report(tmp_path, registry, verdicts, tidy, later)
+    write_report(tmp_path, registry, verdicts, tidy, provenance)
     assert files(tmp_path) == files(report)
+
+
+def test_of_who_measured_when_a_page_holds_the_day_alone(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    early, late = tmp_path / "early", tmp_path / "late"
+    for folder, hour in ((early, "01"), (late, "23")):
+        when = {"finished": f"2026-03-01T{hour}:00:00Z", "pid": int(hour)}
+        write_report(folder, registry, verdicts, tidy, [entry | when for entry in provenance])
+    assert {k: v for k, v in files(early).items() if files(late)[k] != v}.keys() == {"provenance.json"}
+    page = Page((early / "index.html").read_text())
+    assert "Trained: 2026-03-01, CPU X, lthbench 0.1.0, engine 1+abc; exit code 1." in page.text
+    assert "trained 2026-03-01" in page.text  # to cite
+    days = [{"finished": f"2026-03-0{day}T01:00:00Z"} for day in (3, 1, 2)]
+    assert front.days(days) == "2026-03-01 to 2026-03-03"
+    assert front.days([{"finished": "now"}, {}]) == ""
+
+
+def test_a_table_that_is_there_keeps_its_bytes(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    kept = gzip.compress(to_csv(tidy).encode(), compresslevel=1, mtime=9)
+    for before, after in ((kept, kept), (b"damaged", None), (gzip.compress(b"another table"), None)):
+        (tmp_path / "tidy.csv.gz").write_bytes(before)
+        write_report(tmp_path, registry, verdicts, tidy, provenance)
+        content = (tmp_path / "tidy.csv.gz").read_bytes()
+        assert content == (after or content)
+        assert gzip.decompress(content) == to_csv(tidy).encode()
 
 
 def test_verdicts_are_written_as_they_came(report, verdicts) -> None:
@@ -71,14 +83,22 @@ def test_verdicts_are_written_as_they_came(report, verdicts) -> None:
     assert from_json((report / "verdicts.json").read_text()) == verdicts
 
 
-def test_page_needs_no_other_file(page) -> None:
-    assert "script" not in [tag for tag, _ in page.tags]
-    assert "link" not in [tag for tag, _ in page.tags]
-    for _, attributes in page.tags:
+def test_page_needs_no_other_file(report, page) -> None:
+    assert [attributes for tag, attributes in page.tags if tag == "script"] == [{}]  # inline
+    assert not {"link", "img", "iframe", "object", "base"} & {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
         assert "src" not in attributes
-        for name in ("href", "xlink:href"):
-            assert attributes.get(name, "#").startswith("#")
         assert not any(name.startswith("on") for name in attributes)
+        for name in ("href", "xlink:href"):
+            target = attributes.get(name, "#")
+            # A reader may follow a link; nothing is fetched to show the page.
+            assert target.startswith("#") or (tag == "a" and leads_somewhere(report, target))
+    assert "url(" not in re.sub(r"url\(#[^)]+\)", "", (report / "index.html").read_text())
+
+
+def leads_somewhere(report, target: str) -> bool:
+    """A file beside the page, or a paper."""
+    return (report / target).is_file() or re.fullmatch(r"https://arxiv.org/abs/[\d.]+(v\d+)?", target) is not None
 
 
 def test_sections_stand_in_the_order_of_the_list(report, page) -> None:
@@ -87,8 +107,20 @@ def test_sections_stand_in_the_order_of_the_list(report, page) -> None:
     assert [name for name in ids if name in there] == there
     assert {"curves", "published", "differences", "calibration", "ticket-cost", "provenance"} <= set(there)
     text = (report / "index.html").read_text()
-    named = [f'<a href="#{section.anchor}">{section.name}</a>' for section in SECTIONS if section.anchor in there]
-    assert ", ".join(named) in text
+    named = [
+        f'<li><a href="#{section.anchor}">{section.name.capitalize()}</a></li>'
+        for section in SECTIONS
+        if section.anchor in there
+    ]
+    assert "\n".join(named) in text
+
+
+def test_every_claim_keeps_its_id_whether_it_was_run_or_not(page, verdicts) -> None:
+    ids = {attributes.get("id"): tag for tag, attributes in page.tags}
+    for claim in verdicts.claims:
+        assert ids[claim.id] == ("tr" if claim.verdict == "NOT RUN" else "article")
+    permalinks = [a["href"] for _, a in page.tags if a.get("class") == "permalink"]
+    assert permalinks == [f"#{claim.id}" for claim in verdicts.claims if claim.verdict != "NOT RUN"]
 
 
 def test_links_and_ids_of_the_page(page) -> None:
@@ -96,7 +128,7 @@ def test_links_and_ids_of_the_page(page) -> None:
     assert len(ids) == len(set(ids))
     for _, attributes in page.tags:
         for name in ("href", "xlink:href"):
-            if name in attributes:
+            if attributes.get(name, "").startswith("#"):
                 assert attributes[name][1:] in ids
         for name in attributes.get("aria-labelledby", "").split():
             assert name in ids
@@ -106,8 +138,12 @@ def test_links_and_ids_of_the_page(page) -> None:
 
 def test_every_figure_has_a_text_alternative(report, page) -> None:
     svgs = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(svgs) == 7
-    assert all(a["role"] == "img" and a["aria-labelledby"] for a in svgs)
+    strips = [a for a in svgs if a.get("class") == "strip"]
+    assert len(strips) == 1 + 4  # the scale, and the claims with a number, whose numbers stand beside them
+    assert all(a["aria-hidden"] == "true" for a in strips)
+    figures = [a for a in svgs if a not in strips]
+    assert len(figures) == 4 + 4 + 3
+    assert all(a["role"] == "img" and a["aria-labelledby"] for a in figures)
     for path in (report / "figures").glob("*.svg"):
         root = ET.parse(path).getroot()
         title, described = root[0], root[1]
@@ -118,7 +154,7 @@ def test_every_figure_has_a_text_alternative(report, page) -> None:
     images = re.findall(
         r"^!\[((?:[^\[\]\\]|\\.)*)\]\((figures/[^)]+)\)$", (report / "report.md").read_text(), re.MULTILINE
     )
-    assert len(images) == 7
+    assert len(images) == 1 + 4 + 4 + 3  # all claims, claims, lines beside them, curves
     assert all(alt for alt, _ in images)
     assert all((report / target).is_file() for _, target in images)
 
@@ -127,15 +163,22 @@ def test_every_verdict_is_a_word_and_failed_gates_are_open(page, report) -> None
     for word in VERDICTS.values():
         assert word in page.text
     html = (report / "index.html").read_text()
-    assert html.count("<details open>") == 1  # the BLOCKED claim's gates
-    assert "1 of 2 structural gates failed" in html
+    assert "<details open" not in html
+    visible = Page(html, folded=False).text
+    assert "The reason of A-4." in visible  # what blocked a claim is not folded
+    assert "1 of 2 structural gates failed" in re.sub(r"<a [^>]*>|</a>", "", html)
+    assert html.count("✗ FAILED</strong> tiny: dense accuracy in its band: The mean is 50 %.") == 2  # claim, gates
 
 
 def test_markdown_stands_alone(report, registry, verdicts) -> None:
     text = (report / "report.md").read_text()
-    sections = re.split(r"^## ", text, flags=re.MULTILINE)
-    for claim in verdicts.claims:
-        section = next(s for s in sections if s.startswith(f"{claim.id}: {claim.registered_title}"))
+    sections = re.split(r"^#{2,3} ", text, flags=re.MULTILINE)
+    (absent,) = [claim for claim in verdicts.claims if claim.verdict == "NOT RUN"]
+    line = f"| {absent.id} | secondary | – NOT RUN | {absent.registered_title} | {absent.why} |"
+    assert line in next(s for s in sections if s.startswith("Not run"))
+    for claim in verdicts.claims[:-1]:
+        section = next(s for s in sections if s.startswith(f"{claim.id}\n"))
+        assert claim.registered_title in section
         assert claim.sentence in section
         assert registry.claims[claim.id].sources[0].quote in section
         assert f" {claim.verdict}**" in section
@@ -147,9 +190,10 @@ def test_markdown_stands_alone(report, registry, verdicts) -> None:
         if evidence:
             assert f"| 8 | {evidence['mean']:+.2f}".replace("-", "−") in section
             assert f"{evidence['low']:+.2f} to {evidence['high']:+.2f}".replace("-", "−") in section
-    table = next(s for s in sections if s.startswith("Verdicts"))
+    table = next(s for s in sections if s.startswith("The answer"))
     rows = [line for line in table.splitlines() if line.startswith("| A-")]
-    assert len(rows) == 5
+    assert len(rows) == 4
+    assert len(rows) + 1 == len(verdicts.claims)
 
 
 def test_markdown_tables_are_rectangular(report) -> None:
@@ -184,7 +228,7 @@ def test_tables_show_the_hypothesis_that_decided(tmp_path, registry, verdicts, t
     changed = replace(verdicts, claims=[replace(claim, hypotheses=[*claim.hypotheses, other])])
     write_report(tmp_path, registry, changed, tidy, provenance)
     assert "| H2: +1.00 [−2.85, −2.45] pp |" in (tmp_path / "report.md").read_text()
-    assert "<small>H2 of 2;" in (tmp_path / "index.html").read_text()
+    assert "<small>H2 of 2; margin" in (tmp_path / "index.html").read_text()
 
 
 def test_every_interval_says_its_level_and_collapses_are_a_line(
@@ -235,7 +279,9 @@ def test_hostile_text_stays_text(tmp_path, registry, verdicts, tidy, provenance)
         [provenance[0] | {"device": HOSTILE}],
     )
     page = Page((tmp_path / "index.html").read_text())
-    assert not {"script", "x"} & {tag for tag, _ in page.tags}
+    assert "x" not in {tag for tag, _ in page.tags}
+    (script,) = page.scripts
+    assert script.strip() == SCRIPT.read_text().strip()  # ours alone
     assert page.text.count("<script>alert(1)</script> | ]]> & *x*") > 10
     markdown = (tmp_path / "report.md").read_text()
     assert "<script" not in markdown
@@ -291,7 +337,7 @@ def test_our_words_stand_without_quotation_marks(tmp_path, registry, verdicts, t
     claims = registry.claims | {"A-1": claim.model_copy(update={"sources": [source]})}
     write_report(tmp_path, Registry(claims, registry.suites, registry.experiments), verdicts, tidy, provenance)
     markdown = (tmp_path / "report.md").read_text()
-    assert "- In our words: tickets do well (A & B 2019, section 2; verified: paper)" in markdown
+    assert "\nIn our words: tickets do well (A & B 2019, section 2; verified: paper)" in markdown
     assert "In our words: tickets do well" in Page((tmp_path / "index.html").read_text()).text
     for text in (markdown, (tmp_path / "index.html").read_text()):
         assert "“tickets do well" not in text

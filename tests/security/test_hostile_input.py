@@ -28,6 +28,7 @@ from lthbench.errors import UserError
 from lthbench.judging.diff import compare
 from lthbench.judging.stored import verdicts_of
 from lthbench.recipe.experiment import Experiment
+from lthbench.report import render
 from lthbench.report.diff_junit import diff_junit
 from lthbench.report.explain import explain
 from lthbench.results import store
@@ -304,7 +305,9 @@ def test_labels_and_file_names_are_escaped_wherever_they_are_shown(tmp_path) -> 
     assert "\x1b" not in out
     folder = tmp_path / "reports/check"
     page, markdown = (folder / "index.html").read_text(), (folder / "report.md").read_text()
-    for text in (page, markdown):
+    script = (Path(render.__file__).parent / "templates/script.js").read_text()
+    assert page.count(f"<script>\n{script}") == 1
+    for text in (page.replace(f"<script>\n{script}", ""), markdown):
         assert "onerror=alert(1)" in text
         assert "<img" not in text
         assert "<script" not in text

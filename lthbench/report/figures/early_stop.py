@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.figures.density import arm_lines, label_densities, ticks
+from lthbench.judging.verdict import ClaimVerdict
+from lthbench.report.figures.density import PLOT, arm_lines, far_arms, label_densities, ticks
+from lthbench.report.figures.sides import labels
 from lthbench.report.figures.style import Picture, grid, new_figure, picture, slug, styled
-from lthbench.report.figures.summaries import RUN, by_density, density_of, of_experiment, per_cell
+from lthbench.report.figures.summaries import RUN, by_density, by_replicate, density_of, of_experiment, per_cell
 from lthbench.report.numbers import fixed, short, span, whole
 
 FEWEST = 3  # densities of tickets, or it is no curve over density
@@ -35,13 +38,16 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
     if speed is None or accuracy.empty:
         return None
     iterations = per_cell(speed.rows, densities)
+    far = far_arms(accuracy[accuracy["arm"] == "dense"], accuracy[accuracy["arm"] != "dense"])
+    accuracy, iterations = (table[~table["arm"].isin(far)] for table in (accuracy, iterations))
+    left_out = f" Left out, because they lie far below: {', '.join(far)}." * bool(far)
     title = f"{experiment}: early stop and accuracy against density"
     caption = (
         f"As Figure 4 of Frankle & Carbin (2019), from our runs. Top: {speed.says}. Bottom: test accuracy at the "
         "early stop (smallest validation loss). Horizontal axis: percent of weights remaining, log scale, from "
         f"dense on the left. Markers: mean over {span(accuracy['n'])} replicates, draws averaged inside a "
         "replicate first; bars: smallest to largest replicate; dashed line and band: the dense network, likewise. "
-        "Markers are moved a little sideways so that they do not hide one another."
+        f"Markers are moved a little sideways so that they do not hide one another.{left_out}"
     )
     return picture(
         draw(iterations, accuracy, speed.label),
@@ -49,6 +55,7 @@ def early_stop_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         title,
         describe(iterations, accuracy, speed.label),
         caption,
+        pd.concat([iterations.assign(endpoint=speed.label), accuracy.assign(endpoint="accuracy there")]),
     )
 
 
@@ -92,15 +99,15 @@ def crossing(curves: pd.DataFrame, censored: int, runs: int) -> Speed | None:
 @styled
 def draw(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> Figure:
     """Two panels, one above the other, on the same densities."""
-    figure = new_figure(5.6)
-    tops = figure.add_axes((0.11, 0.61, 0.87, 0.37))
-    below = figure.add_axes((0.11, 0.2, 0.87, 0.37))
+    figure = new_figure(5.2)
+    tops = figure.add_axes((PLOT[0], 0.57, PLOT[1], 0.41))
+    below = figure.add_axes((PLOT[0], 0.11, PLOT[1], 0.41))
     for axes, table in ((tops, iterations), (below, accuracy)):
         grid(axes)
-        arm_lines(axes, table[table["arm"] == "dense"], table[table["arm"] != "dense"])
-    pruned = accuracy[accuracy["arm"] != "dense"]
+        pruned = table[table["arm"] != "dense"]
+        arm_lines(axes, table[table["arm"] == "dense"], pruned, 100 * float(accuracy["density"].min()))
     tops.set_xlim(below.get_xlim())
-    label_densities(figure, below, ticks(pruned))
+    label_densities(below, ticks(accuracy[accuracy["arm"] != "dense"]))
     below.set_ylabel("test accuracy there, %")
     tops.xaxis.set_major_locator(below.xaxis.get_major_locator())
     tops.xaxis.set_minor_locator(below.xaxis.get_minor_locator())
@@ -117,3 +124,39 @@ def describe(iterations: pd.DataFrame, accuracy: pd.DataFrame, label: str) -> st
         arms = [f"{arm} {by_density(cells, show)}" for arm, cells in table.groupby("arm")]
         parts.append(f"{name}: {'; '.join(arms)}")
     return f"Means by percent of weights remaining. {'. '.join(parts)}."
+
+
+def early_stop_words(claim: ClaimVerdict, tidy: pd.DataFrame) -> str:
+    """Where accuracy at the early stop says the opposite of the one at the end that was tested; else empty.
+
+    Both are means over replicates; the difference at the early stop has to reach the margin. No test.
+    """
+    for line in claim.hypotheses:
+        cells = [cell_of(side, claim.experiment) for side in line.contrast.split(" - ")]
+        mean = (line.evidence or {}).get("mean")
+        if line.endpoint != "final_test_accuracy" or mean is None or None in cells:
+            continue
+        first, second = (mean_of(tidy, "early_stop_test_accuracy", cell) for cell in cells)
+        stop = first - second
+        if stop * mean < 0 and abs(stop) >= line.delta:
+            after, before = labels(line)
+            return (
+                f"At the early stop it is the other way round: {before if stop > 0 else after} better by "
+                f"{fixed(abs(stop))} pp ({fixed(max(first, second))} against {fixed(min(first, second))} %; not "
+                "tested)."
+            )
+    return ""
+
+
+def cell_of(side: str, experiment: str) -> tuple[str, str, int] | None:
+    """Experiment, arm and level of a side of a contrast; None where it is a number."""
+    home, _, cell = side.rpartition(":")
+    name, at, level = cell.partition("@")
+    return (home or experiment, name, int(level)) if at and level.isdigit() else None
+
+
+def mean_of(tidy: pd.DataFrame, metric: str, cell: Any) -> float:
+    """The mean of a measurement over the replicates of a cell; NaN where there is none."""
+    experiment, name, level = cell
+    chosen = (tidy["experiment"] == experiment) & (tidy["arm"] == name) & (tidy["level"] == level)
+    return float(by_replicate(tidy[chosen & (tidy["metric"] == metric)]).mean())

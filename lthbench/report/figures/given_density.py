@@ -4,20 +4,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lthbench.report.figures.density import label_densities, ticks
-from lthbench.report.figures.style import INK, LOOKS, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.density import PLOT, label_densities, ticks
+from lthbench.report.figures.ends import End, label_ends
+from lthbench.report.figures.style import INK, Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.figures.summaries import by_density
 from lthbench.report.numbers import fixed
 
 FEWEST_DENSITIES = 3
-OTHERS = (
-    Look("#009E73", "v", (0, (5, 1.5)), False),
-    Look("#D55E00", "s", (0, (1, 1.2)), False),
-    Look("#E69F00", "P", (0, (4, 1.5, 1, 1.5))),
-    Look("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
-    Look("#CC79A7", "D", (0, (3, 1.5)), False),
-    Look("#9c5a83", "h", (0, (1, 2.5)), False),
-)
 
 
 def cells(rows: pd.DataFrame) -> pd.DataFrame:
@@ -49,13 +42,9 @@ def given_density_plot(rows: pd.DataFrame, experiment: str, arms: list[str]) -> 
         "Arms that no claim here looks at, and single runs, are left out."
     )
     figure = draw(dense, pruned, [arm for arm in arms if arm in set(pruned["arm"])])
-    return picture(figure, f"{slug(experiment)}-density", title, describe(dense, pruned), caption)
-
-
-def looks(arms: list[str]) -> dict[str, Look]:
-    """A look for each arm: its own where it has one, else one that differs from all others."""
-    others = iter([look for look in OTHERS if look.marker not in {LOOKS[a].marker for a in arms if a in LOOKS}])
-    return {arm: LOOKS[arm] if arm in LOOKS else next(others, OTHERS[0]) for arm in arms}
+    return picture(
+        figure, f"{slug(experiment)}-density", title, describe(dense, pruned), caption, pd.concat([dense, pruned])
+    )
 
 
 def dense_band(axes: Axes, dense: pd.DataFrame) -> None:
@@ -69,20 +58,27 @@ def dense_band(axes: Axes, dense: pd.DataFrame) -> None:
 @styled
 def draw(dense: pd.DataFrame, pruned: pd.DataFrame, arms: list[str]) -> Figure:
     """One line per arm."""
-    figure = new_figure(3.7)
-    axes = figure.add_axes((0.11, 0.29, 0.87, 0.68))
+    figure = new_figure(3.2)
+    axes = figure.add_axes((PLOT[0], 0.16, PLOT[1], 0.81))
     grid(axes)
+    ends = [
+        End(100 * float(pruned["density"].min()), row["mean"], "dense", INK) for row in dense.to_dict("records")
+    ]
     dense_band(axes, dense)
-    for arm, style in looks(arms).items():
+    for arm in arms:
+        style = look(arm)
         shown = pruned[pruned["arm"] == arm].sort_values("density", ascending=False)
         axes.errorbar(
             100 * shown["density"], shown["mean"], shown["sd"].fillna(0), label=arm, color=style.colour,
             linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=5, elinewidth=1, capsize=2,
             markerfacecolor=style.face, gid=f"arm.{arm}",
         )  # fmt: skip
+        ends.append(End(100 * float(shown["density"].iloc[-1]), float(shown["mean"].iloc[-1]), arm, style.colour))
     axes.set_xscale("log")
     axes.invert_xaxis()
-    label_densities(figure, axes, ticks(pruned)[1:])
+    axes.set_ylabel("final test accuracy, %")
+    label_densities(axes, ticks(pruned)[1:])
+    label_ends(axes, ends)
     return figure
 
 

@@ -3,16 +3,16 @@
 A dot looks like the arm that was better in that replicate. Reads the verdicts, computes nothing.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from lthbench.claims.schema import threshold
 from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, LineResult, Verdicts
-from lthbench.report.figures.intervals import ENDPOINTS, bounds
-from lthbench.report.figures.style import GREY, INK, PALE, Look, Picture, look, new_figure, picture, styled
+from lthbench.report.figures.intervals import bounds, table
+from lthbench.report.figures.sides import arm, endpoint, sides
+from lthbench.report.figures.style import GREY, INK, PALE, Look, Picture, new_figure, picture, styled
 from lthbench.report.numbers import interval, short, there
 from lthbench.stats.rule import Rule
 from lthbench.words import plain
@@ -21,19 +21,10 @@ Row = ClaimVerdict | LineResult
 HEAD, STRIP, AXIS, FOOT = 0.3, 0.47, 0.46, 0.36  # inches: a claim's title, a difference, the scale, the key
 LEFT, RIGHT = 1.7, 1.72  # inches beside the dots
 LONGEST = 88  # characters of a verdict with its title
-MORE = ("final_test_accuracy", "final_train_accuracy", "early_stop_test_accuracy", "validation_curve_area")
-SOONER = ("early_stop_iteration", "early_stop_log_iteration")
 KEY = (
     "Dot: one replicate, in the colour of the arm that was better in it. Diamond, bar: mean, 95 % interval.\n"
     "Shaded: where the mean has to lie for PASS. Solid line: no difference. Dashed: the margin."
 )
-
-
-class Side(NamedTuple):
-    """One side of no difference: what it says, and the look of the arm that it speaks for."""
-
-    says: str
-    look: Look
 
 
 def headlines_plot(verdicts: Verdicts) -> Picture | None:
@@ -43,7 +34,8 @@ def headlines_plot(verdicts: Verdicts) -> Picture | None:
         return None
     title = f"{verdicts.title}: the primary claims"
     caption = KEY.replace("\n", " ")
-    return picture(draw(claims, verdicts), "headlines", title, describe(claims, verdicts), caption)
+    lines = [line for claim in claims for line in measured(claim)]
+    return picture(draw(claims, verdicts), "headlines", title, describe(claims, verdicts), caption, table(lines))
 
 
 def measured(claim: ClaimVerdict) -> list[LineResult]:
@@ -162,36 +154,6 @@ def beside(axes: Axes, y: float, text: str, inches: float, right: bool = False, 
     """Text outside the scale: so many inches from its left or its right end."""
     axes.annotate(text, (float(right), y), (72 * inches, 0), xycoords=("axes fraction", "data"),
                   textcoords="offset points", annotation_clip=False, **{"fontsize": 9, **how})  # fmt: skip
-
-
-def sides(line: LineResult) -> tuple[Side, Side]:
-    """What a difference below 0 says, and what one above it says."""
-    first, second = arms(line)
-    sooner = line.endpoint in SOONER or threshold(line.endpoint) is not None
-    if not (first and second and first != second and (sooner or line.endpoint in MORE)):
-        return Side("against it", look("")), Side("for the claim", look(""))
-    if sooner:
-        first, second = second, first  # the smaller number is the better one
-    word = "sooner" if sooner else "better"
-    return Side(f"{second} {word}", look(second)), Side(f"{first} {word}", look(first))
-
-
-def arms(line: LineResult) -> tuple[str, str]:
-    """The two arms of a contrast; an empty name for a side that is a number."""
-    first, _, second = line.contrast.partition(" - ")
-    return arm(first), arm(second)
-
-
-def arm(side: str) -> str:
-    """`ticket` of `experiment:ticket@9`."""
-    name, at, _ = side.rpartition(":")[2].partition("@")
-    return plain(name) if at else ""
-
-
-def endpoint(line: LineResult) -> str:
-    """What was measured, in a few words."""
-    percent = threshold(line.endpoint)
-    return f"ln iterations to {percent:g} %" if percent else ENDPOINTS.get(line.endpoint, line.endpoint)
 
 
 def describe(claims: list[ClaimVerdict], verdicts: Verdicts) -> str:

@@ -1,33 +1,42 @@
-"""The interval plot of a claim: every replicate, the mean and its interval, against what the rule asks.
+"""The figure of a claim: on the left every replicate from one arm to the other, on the right its difference.
 
-One strip per line; lines of one unit share an axis. Reads the verdict, computes nothing.
+One row per line of the verdict. A replicate looks like the arm that was better in it. Reads the verdict, computes
+nothing.
 """
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from lthbench.claims.schema import threshold
-from lthbench.judging.verdict import ClaimVerdict, LineResult, verdict_word
+from lthbench.judging.verdict import SYMBOLS, ClaimVerdict, LineResult, verdict_word
 from lthbench.judging.words import sizes
-from lthbench.report.figures.style import BLUE, GREY, INK, PALE, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.sides import Side, endpoint, labels, sides
+from lthbench.report.figures.style import (
+    INK,
+    PALE,
+    Picture,
+    grid,
+    legible,
+    new_figure,
+    picture,
+    slug,
+    styled,
+)
 from lthbench.report.numbers import interval, short, signed, there
 from lthbench.report.sentences import required
 from lthbench.stats.rule import ROWS, Rule, edge
 from lthbench.words import plain
 
-STRIP = 0.62  # inches
-LONGEST = 50  # characters of a contrast above its strip
-ENDPOINTS = {
-    "final_test_accuracy": "final test accuracy",
-    "final_train_accuracy": "final training accuracy",
-    "generalisation_gap": "training minus test accuracy",
-    "early_stop_test_accuracy": "accuracy at the early stop",
-    "early_stop_iteration": "early-stop iteration",
-    "validation_curve_area": "area under curve (valid.)",
-    "barrier": "error barrier",
-}
+HEAD, BODY, FOOT = 0.27, 0.72, 0.52  # inches of a row: its words, its axes, scale and directions
+PAIRS, STRIP = (0.58, 1.95), (2.5, 6.45)  # inches: from where to where
+NONE: Mapping[str, Sequence[float]] = {}
+LONGEST = 80  # characters above a row
+SHORT = 14  # characters of an arm on one line
 
 
 def drawable(claim: ClaimVerdict) -> list[LineResult]:
@@ -41,101 +50,178 @@ def bounds(line: LineResult) -> list[float]:
     return list(dict.fromkeys(bound for bound, _ in rule.passes + rule.fails))
 
 
-def interval_plot(claim: ClaimVerdict, exploratory: bool = False) -> Picture | None:
-    """The figure of a claim; None when nothing was measured."""
-    lines = [replace(line, decision=verdict_word(line.decision, exploratory)) for line in drawable(claim)]
-    if not lines:
+Values = Mapping[str, Sequence[float]]  # by line: what was published of it, verified, in the line's unit
+
+
+def interval_plot(claim: ClaimVerdict, exploratory: bool = False, published: Values = NONE) -> Picture | None:
+    """The figure of the hypotheses that decide a claim; None when nothing was measured."""
+    return lines_plot(claim, claim.hypotheses, slug(claim.id), exploratory, published)
+
+
+def beside_plot(claim: ClaimVerdict, exploratory: bool = False, published: Values = NONE) -> Picture | None:
+    """The figure of the lines beside the verdict; None where there is none."""
+    return lines_plot(claim, claim.beside, f"{slug(claim.id)}-beside", exploratory, published)
+
+
+def lines_plot(
+    claim: ClaimVerdict, lines: Sequence[LineResult], name: str, exploratory: bool, published: Values
+) -> Picture | None:
+    """The figure of some lines of a claim."""
+    shown = [line for line in lines if line.evidence is not None]
+    if not shown:
         return None
-    name, title = slug(claim.id), f"{claim.id}: differences per replicate, means and 95 % intervals"
-    return picture(draw(claim, lines), name, title, describe(claim, lines, exploratory),
-                   caption(claim, lines, exploratory))  # fmt: skip
+    deciding = shown[0] in claim.hypotheses
+    title = f"{claim.id}: " + ("the hypotheses that decide" if deciding else "lines beside the verdict")
+    return picture(
+        draw(claim, shown, exploratory, published), name, title, describe(claim, shown, exploratory, published),
+        caption(claim, shown, exploratory), table(shown),
+    )  # fmt: skip
 
 
 @styled
-def draw(claim: ClaimVerdict, lines: list[LineResult]) -> Figure:
-    """One axes per unit, one strip per line."""
-    deciding = {line.id for line in claim.hypotheses}
-    units = list(dict.fromkeys(line.unit for line in lines))
-    groups = [[line for line in lines if line.unit == unit] for unit in units]
-    height = sum(STRIP * len(group) + 0.62 for group in groups)
+def draw(
+    claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False, published: Values = NONE
+) -> Figure:
+    """A row per line: words, replicates, differences."""
+    row = HEAD + BODY + FOOT
+    height = row * len(lines)
     figure = new_figure(height)
-    top = height
-    for unit, group in zip(units, groups, strict=True):
-        tall = STRIP * len(group)
-        axes = figure.add_axes((0.01, (top - tall - 0.06) / height, 0.72, tall / height))
-        strips(axes, group, deciding)
-        axes.set_xlabel(f"d = minuend − subtrahend, {unit}")
-        top -= tall + 0.62
+    width = figure.get_figwidth()
+    for place, line in enumerate(lines):
+        decides = line in claim.hypotheses
+        foot = height - row * (place + 1) + FOOT
+        left, right = (
+            figure.add_axes((a / width, foot / height, (b - a) / width, BODY / height)) for a, b in (PAIRS, STRIP)
+        )
+        pairs(left, line)
+        strip(right, line, decides, published.get(line.id, ()))
+        directions(right, line)
+        words = head(line, decides, exploratory)
+        figure.text(
+            0.01, (foot + BODY + 0.1) / height, words[0], fontsize=9, weight="bold" if decides else "normal"
+        )
+        figure.text(0.985, (foot + BODY + 0.1) / height, words[1], fontsize=9, ha="right",
+                    weight="bold" if decides else "normal")  # fmt: skip
     return figure
 
 
-def strips(axes: Axes, lines: list[LineResult], deciding: set[str]) -> None:
-    """The strips of one axes, first line on top."""
-    low, high = limits(lines)
+def head(line: LineResult, decides: bool, exploratory: bool) -> tuple[str, str]:
+    """What a row is of, and how it came out."""
+    decision = verdict_word(line.decision, exploratory) if decides else "beside"
+    symbol = SYMBOLS.get(line.decision, "") if decides else ""
+    said = f"{interval(line.evidence)} {line.unit}, margin {short(line.delta)}   {symbol} {decision}"
+    what = plain(f"{line.id}: {endpoint(line)}")
+    room = LONGEST - len(said)
+    return what if len(what) <= room else what[: room - 1] + "…", said
+
+
+def pairs(axes: Axes, line: LineResult) -> None:
+    """Every replicate as a line from the subtrahend to the minuend; two unpaired groups as mean and SD."""
+    axes.set_xlim(-0.2, 1.2)
+    at = [1, 0] if labels(line)[1] == "dense" else [0, 1]  # dense stands on the left
+    names = [broken(name) for name in labels(line)]
+    axes.set_xticks(at, names, fontsize=7.5)
+    axes.tick_params(axis="x", length=0)
+    axes.tick_params(axis="y", labelsize=7.5)
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    against, favour = sides(line)
+    if line.groups:
+        first, second = line.groups
+        values = [second.mean, first.mean]
+        axes.errorbar(at, values, [second.sd or 0, first.sd or 0], color=INK, marker="D", markersize=4,
+                      linewidth=1, elinewidth=1, capsize=3, gid="groups")  # fmt: skip
+        return
+    ends = list(zip(line.subtrahend, line.minuend, strict=True))
+    for side, worse in ((against, True), (favour, False)):
+        lines = [(s, m) for s, m in ends if there(s) and there(m) and (m < s) == worse]
+        x = [place for _ in lines for place in (*at, math.nan)]  # one artist: a gap ends each replicate
+        y = [value for pair in lines for value in (*pair, math.nan)]
+        axes.plot(x, y, color=side.look.colour, linewidth=1, alpha=0.8, marker=".", markersize=4, gid="pairs")
+
+
+def broken(name: str) -> str:
+    """A long name on two lines."""
+    head, hyphen, tail = name.rpartition("-")
+    return name if len(name) <= SHORT or not hyphen else f"{head}-\n{tail}"
+
+
+def strip(axes: Axes, line: LineResult, decides: bool, published: Sequence[float] = ()) -> None:
+    """The side where PASS lies, no difference and the bounds, the replicates, the mean with its interval."""
+    low, high = limits([line], published)
     axes.set_xlim(low, high)
-    axes.set_ylim(-len(lines), 0)
+    axes.set_ylim(0, 1)
     axes.set_yticks([])
+    axes.tick_params(axis="x", labelsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(7))
     axes.spines["left"].set_visible(False)
     grid(axes)
-    for row, line in enumerate(lines):
-        strip(axes, -row, line, line.id in deciding, (low, high))
-
-
-def limits(lines: list[LineResult]) -> tuple[float, float]:
-    """Room for every number, every bound and the bounds' labels."""
-    values = [value for line in lines for value in line.d if there(value)]
-    values += [bound for line in lines for bound in bounds(line)]
-    values += [e[key] for line in lines if (e := line.evidence) for key in ("low", "high") if there(e[key])]
-    low, high = min([0.0, *values]), max([0.0, *values])
-    span = high - low
-    labelled = low in [bound for line in lines for bound in bounds(line)]  # its label stands to its left
-    return low - (0.22 if labelled and low < 0 else 0.08) * span, high + 0.08 * span
-
-
-def strip(axes: Axes, top: float, line: LineResult, decides: bool, span: tuple[float, float]) -> None:
-    """One line: its name, the side where PASS lies, the bounds, the replicates, the mean with its interval."""
-    dots, mean, foot = top - 0.44, top - 0.64, top - 0.96
     evidence = line.evidence or {}
-    ink = INK if decides else GREY
-    left, right = (min(max(edge, span[0]), span[1]) for edge in Rule(line.test, line.delta).range)
-    axes.fill_betweenx([foot, top - 0.3], left, right, color=PALE, linewidth=0, zorder=0.5)
-    axes.axhline(top, color="#bbbbbb", linewidth=0.6)
-    role = "decides" if decides else "beside"
-    text = f"{plain(line.id)[:24]} {role}: {short_contrast(line.contrast)}"
-    percent = threshold(line.endpoint)
-    endpoint = f"ln iterations to {percent:g} %" if percent else ENDPOINTS.get(line.endpoint, line.endpoint)
-    axes.text(span[0], top - 0.06, text, va="top", fontsize=9, weight="bold" if decides else "normal")
-    beyond = span[1] + (span[1] - span[0]) * 0.02
-    axes.text(beyond, top - 0.06, endpoint, va="top", fontsize=8.5, color=GREY)
-    for bound in bounds(line):
-        axes.plot(
-            [bound, bound], [foot, top - 0.3], color=INK, linewidth=1, linestyle="-" if bound == 0 else (0, (4, 2))
-        )
-        right_of = bound > 0
-        label = "0 " if bound == 0 else f"δ = {short(bound)} " if right_of else f"−δ = {short(bound)} "
-        axes.text(bound, foot + 0.01, f" {label}" if right_of else label, fontsize=8.5, va="bottom",
-                  ha="left" if right_of else "right")  # fmt: skip
-    known = [value for value in line.d if there(value)]
-    axes.plot(known, [dots] * len(known), "o", markersize=5, markerfacecolor="none", markeredgecolor=BLUE,
-              markeredgewidth=0.9, gid="replicates")  # fmt: skip
+    left, right = (min(max(edge, low), high) for edge in Rule(line.test, line.delta).range)
+    axes.axvspan(left, right, color=PALE, linewidth=0, zorder=0.5, gid="pass")
+    for bound in dict.fromkeys([0.0, *bounds(line)]):
+        axes.axvline(bound, color=INK, linewidth=0.9, linestyle=(0, (3, 2)) if bound else "-")
+    against, favour = sides(line)
+    for side, worse in ((against, True), (favour, False)):
+        dots = [(d, y) for d, y in heights(line.d) if (d < 0) == worse]
+        axes.plot([d for d, _ in dots], [y for _, y in dots], linestyle="none", color=side.look.colour,
+                  markersize=4, marker="o" if side.look.marker == "None" else side.look.marker, markeredgewidth=1,
+                  markerfacecolor=side.look.face, gid="replicates")  # fmt: skip
     if there(evidence.get("low")) and there(evidence.get("high")):
-        axes.plot([evidence["low"], evidence["high"]], [mean, mean], color=ink, linewidth=2.6, gid="interval",
+        axes.plot([evidence["low"], evidence["high"]], [0.2, 0.2], color=INK, linewidth=2.6, gid="interval",
                   solid_capstyle="butt")  # fmt: skip
-    axes.plot([evidence["mean"]], [mean], "D", color=ink, markersize=6.5, gid="mean",
-              markerfacecolor=ink if decides else "white")  # fmt: skip
-    axes.text(beyond, top - 0.36, f"{interval(line.evidence)}", va="top", fontsize=8.5)
-    axes.text(beyond, top - 0.64, line.decision, va="top", fontsize=8.5, weight="bold" if decides else "normal")
+    axes.plot([evidence["mean"]], [0.2], "D", color=INK, markersize=6, gid="mean",
+              markerfacecolor=INK if decides else "white")  # fmt: skip
+    for value in published:
+        axes.plot([value], [0.03], "^", color=INK, markersize=6, clip_on=False, gid="published")
+        axes.annotate("paper", (value, 0.03), (5, 0), textcoords="offset points", fontsize=7.5, va="bottom")
 
 
-def short_contrast(contrast: str) -> str:
-    """A contrast that fits its strip: without the experiments when it is long."""
-    if len(contrast) > LONGEST:
-        contrast = " - ".join(cell.rpartition(":")[2] for cell in contrast.split(" - "))
-    contrast = contrast.replace(" - ", " − ")
-    return contrast if len(contrast) <= LONGEST else contrast[: LONGEST - 1] + "…"
+def heights(d: Sequence[float | None]) -> list[tuple[float, float]]:
+    """Each replicate's difference and how high it stands, the first on top."""
+    step = 0.5 / max(len(d) - 1, 1)
+    return [(value, 0.92 - i * step) for i, value in enumerate(d) if value is not None and there(value)]
 
 
-def describe(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> str:
+def limits(lines: list[LineResult], published: Sequence[float] = ()) -> tuple[float, float]:
+    """Room for every number and every bound."""
+    values = [0.0, *published, *(bound for line in lines for bound in bounds(line))]
+    values += [value for line in lines for value in line.d if there(value)]
+    values += [
+        e[key] for line in lines if (e := line.evidence) for key in ("low", "high", "mean") if there(e[key])
+    ]
+    room = 0.06 * (max(values) - min(values))
+    return min(values) - room, max(values) + room
+
+
+def directions(axes: Axes, line: LineResult) -> None:
+    """Below the scale: what lies left and right of no difference."""
+    against, favour = sides(line)
+    ends: tuple[tuple[Side, float, str, str], ...] = (
+        (against, 0.0, "left", f"← {against.says}"),
+        (favour, 1.0, "right", f"{favour.says} →"),
+    )
+    size = min(8.5, 420 / (len(against.says) + len(favour.says)))
+    for side, x, align, text in ends:
+        axes.annotate(text, (x, 0), (0, -26), xycoords="axes fraction", textcoords="offset points", fontsize=size,
+                      weight="bold", ha=align, va="center", color=legible(side.look.colour))  # fmt: skip
+
+
+def table(lines: Sequence[LineResult]) -> pd.DataFrame:
+    """What is drawn: a row per replicate, and one per line with its mean and interval."""
+    rows = []
+    for line in lines:
+        head = {"line": line.id, "contrast": line.contrast, "endpoint": line.endpoint, "unit": line.unit}
+        for replicate, (m, s, d) in enumerate(zip_longest(line.minuend, line.subtrahend, line.d)):
+            rows.append({**head, "replicate": replicate, "minuend": m, "subtrahend": s, "difference": d})
+        e = line.evidence or {}
+        rows.append({**head, "replicate": "mean", "difference": e.get("mean"), "low": e.get("low"),
+                     "high": e.get("high"), "margin": line.delta, "decision": line.decision})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def describe(
+    claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False, published: Values = NONE
+) -> str:
     """The figure in words, from its numbers."""
     passes = verdict_word("PASS", exploratory)
     deciding = {line.id for line in claim.hypotheses}
@@ -146,29 +232,34 @@ def describe(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = F
             f"replicates from {signed(min(known))} to {signed(max(known))}" if known else "two unpaired groups,"
         )
         role = "deciding" if line.id in deciding else "beside"
+        against, favour = sides(line)
         parts.append(
-            f"{line.id} ({role}, {line.contrast}): {extent} {line.unit}, mean and 95 % interval "
-            f"{interval(line.evidence)}, n = {sizes(line)}; {passes} asks for {required(line)}; {line.decision}."
+            f"{line.id} ({role}, {line.contrast}; below 0: {against.says}, above 0: {favour.says}): {extent} "
+            f"{line.unit}, mean and 95 % interval {interval(line.evidence)}, n = {sizes(line)}; {passes} asks for "
+            f"{required(line)}; {verdict_word(line.decision, exploratory)}."
+            + "".join(f" Published: {signed(value)} {line.unit}." for value in published.get(line.id, ()))
         )
-    return f"Interval plot of {claim.id}. " + " ".join(parts)
+    return f"Differences of {claim.id}. " + " ".join(parts)
 
 
 def caption(claim: ClaimVerdict, lines: list[LineResult], exploratory: bool = False) -> str:
     """What is drawn, for the eye."""
     paired = any(line.d for line in lines)
-    text = (
-        ("Circles: one replicate each. " if paired else "Two unpaired groups per line. ")
-        + "Diamond and bar: mean and 95 % t interval (the table has the one at the level that decides); filled "
-        "and black where the line decides, hollow and grey where it stands beside the verdict. Solid line: 0; "
-        f"dashed: margin ±δ. Shaded: where the mean has to lie for {verdict_word('PASS', exploratory)}"
+    drawn = (
+        "Left: each replicate, from one arm to the other. Right: its difference, in the colour of the better arm; "
+        if paired
+        else "Left: mean and SD of two unpaired groups. Right: their difference; "
     )
     tests = dict.fromkeys(line.test for line in lines)
-    besides = [test for test in tests if ROWS[test].least is not None]
-    alone = [test for test in tests if ROWS[test].least is None]
-    for test in besides:
-        shown = " and ".join(f"{bound.side} {edge(bound, 'δ')}" for bound in ROWS[test].passes)
-        text += f"; {test} asks besides that it is shown {shown}"
-    if alone:
-        text += f"; {' and '.join(alone)} ask{'s' * (len(alone) == 1)} that it is shown to lie there"
-    blocked = " BLOCKED: these numbers are for diagnosis only." if claim.verdict == "BLOCKED" else ""
-    return f"{text}.{blocked}"
+    besides = [
+        f"{test} asks besides that it is shown "
+        + " and ".join(f"{bound.side} {edge(bound, 'δ')}" for bound in ROWS[test].passes)
+        for test in tests
+        if ROWS[test].least is not None
+    ]
+    blocked = " BLOCKED: these numbers are for diagnosis only." * (claim.verdict == "BLOCKED")
+    return (
+        f"{drawn}diamond and bar: mean and 95 % interval. Solid line: no difference; dashed: the margin δ. "
+        f"Shaded: where the mean has to lie for {verdict_word('PASS', exploratory)}"
+        f"{'; ' * bool(besides)}{'; '.join(besides)}.{blocked}"
+    )

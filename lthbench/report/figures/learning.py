@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import ARMS, Cell
+from lthbench.report.figures.ends import End, label_ends
 from lthbench.report.figures.style import Picture, grid, look, new_figure, picture, slug, styled
 from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
 
 MOST_PANELS = 3
+EARLY = " The vertical axis leaves out the first fifth of training where that lies lower."
 
 
 def learning_plot(tidy: pd.DataFrame, experiment: str, cells: Sequence[Cell]) -> Picture | None:
@@ -30,14 +32,31 @@ def learning_plot(tidy: pd.DataFrame, experiment: str, cells: Sequence[Cell]) ->
     )
     if len({level for _, level in curves if level}) > 1:
         caption += " The dense network is repeated in every panel."
-    return picture(draw(curves, densities), f"{slug(experiment)}-learning", title, describe(curves), caption)
+    caption += EARLY
+    return picture(
+        draw(curves, densities), f"{slug(experiment)}-learning", title, describe(curves), caption,
+        curve_table(curves),
+    )  # fmt: skip
+
+
+def curve_table(curves: dict[Cell, pd.DataFrame]) -> pd.DataFrame:
+    """All curves of a figure, one below the other."""
+    return pd.concat([curve.assign(arm=arm, level=level) for (arm, level), curve in curves.items()])
+
+
+def extent(curves: Sequence[pd.DataFrame], low: str = "min", high: str = "max") -> tuple[float, float]:
+    """The vertical range: all that lies after the first fifth of training, with a little room."""
+    late = [c[c["iteration"] >= 0.2 * c["iteration"].max()] for c in curves]
+    bottom, top = min(float(c[low].min()) for c in late), max(float(c[high].max()) for c in late)
+    room = 0.04 * max(top - bottom, 0.5)
+    return bottom - room, top + room
 
 
 @styled
 def draw(curves: dict[Cell, pd.DataFrame], densities: dict[Cell, float]) -> Figure:
     """Panels side by side on one scale."""
     levels = sorted({level for _, level in curves if level})[-MOST_PANELS:] or [0]
-    figure = new_figure(3.5)
+    figure = new_figure(2.9)
     panels = figure.subplots(1, len(levels), sharey=True, squeeze=False)[0]
     for axes, level in zip(panels, levels, strict=True):
         shown = [cell for cell in in_order(curves) if cell[1] in (0, level)]
@@ -49,11 +68,15 @@ def draw(curves: dict[Cell, pd.DataFrame], densities: dict[Cell, float]) -> Figu
             )
         axes.set_xlabel("iteration")
     panels[0].set_ylabel("validation accuracy, %")
-    named = {
-        label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(named.values(), named.keys(), loc="lower center", ncols=5, handlelength=3, columnspacing=1.5)
-    figure.subplots_adjust(left=0.09, right=0.98, top=0.92, bottom=0.3 if len(named) > 5 else 0.26, wspace=0.08)
+    figure.subplots_adjust(left=0.09, right=0.77, top=0.91, bottom=0.15, wspace=0.95)
+    for axes, level in zip(panels, levels, strict=True):
+        axes.set_ylim(*extent(list(curves.values())))
+        ends = [
+            End(float(curve["iteration"].iloc[-1]), float(curve["mean"].iloc[-1]), arm, look(arm).colour)
+            for (arm, own), curve in curves.items()
+            if own in (0, level)
+        ]
+        label_ends(axes, ends)
     return figure
 
 

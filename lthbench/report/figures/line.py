@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lthbench.report.figures.style import GREY, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.style import GREY, INK, Picture, grid, new_figure, picture, slug, styled
 from lthbench.report.figures.summaries import line_errors, of_experiment
 from lthbench.report.numbers import fixed
 
@@ -18,7 +18,9 @@ def line_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         "Test error of (1 − α) × the dense network + α × its copy (same start, another batch order). Thin: "
         f"{len(errors)} replicates; bold: their mean. A bump above both ends is an error barrier."
     )
-    return picture(draw(errors), f"{slug(experiment)}-line", title, describe(errors), caption)
+    return picture(
+        draw(errors), f"{slug(experiment)}-line", title, describe(errors), caption, errors.reset_index()
+    )
 
 
 @styled
@@ -29,7 +31,7 @@ def draw(errors: pd.DataFrame) -> Figure:
     grid(axes)
     for _, values in errors.iterrows():
         axes.plot(errors.columns, values, color=GREY, linewidth=0.7, alpha=0.7, gid="replicate")
-    axes.plot(errors.columns, errors.mean(), color="#D55E00", linewidth=2.2, marker="s", markersize=5, gid="mean")
+    axes.plot(errors.columns, errors.mean(), color=INK, linewidth=2.2, marker="s", markersize=5, gid="mean")
     # At least 6 percentage points high: a small wobble should not look like a barrier.
     low, high = float(errors.min().min()), float(errors.max().max())
     middle, half = (low + high) / 2, max((high - low) * 0.56, 3.0)

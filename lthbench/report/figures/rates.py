@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.calibration.reading import percent
-from lthbench.report.figures.style import BLUE, GREY, INK, Picture, grid, new_figure, picture, styled
+from lthbench.report.figures.style import GREY, INK, Picture, grid, new_figure, picture, styled
 
 
 def rates_plot(study: dict[str, Any], claims: Sequence[str]) -> Picture:
@@ -27,6 +28,11 @@ def rates_plot(study: dict[str, Any], claims: Sequence[str]) -> Picture:
         f"One circle per claim and world; filled: {study['headline']}. Left: PASS although a hypothesis lies "
         "exactly on its boundary; dashed: 5 %. Right: PASS where the effects are as taken to be true; dashed: the "
         "90 % asked for when n is registered.",
+        pd.DataFrame(
+            {"claim": c, "world": world, "false_pass": false[c][world], "pass": power[c][world]}
+            for c in claims
+            for world in false[c]
+        ),
     )
 
 
@@ -60,7 +66,7 @@ def circles(axes: Axes, rates: dict[str, dict[str, float]], headline: str, limit
     axes.axvline(limit, color=INK, linewidth=1, linestyle=(0, (4, 2)))
     for place, of_claim in enumerate(rates.values()):
         axes.plot(list(of_claim.values()), [-place] * len(of_claim), "o", markersize=5.5, markerfacecolor="none",
-                  markeredgecolor=BLUE, markeredgewidth=0.9)  # fmt: skip
+                  markeredgecolor=GREY, markeredgewidth=0.9)  # fmt: skip
         axes.plot([of_claim[headline]], [-place], "o", markersize=5.5, color=INK)
     axes.set_ylim(-len(rates) + 0.5, 0.5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")

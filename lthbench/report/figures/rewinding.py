@@ -3,18 +3,12 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from lthbench.report.figures.ends import End, label_ends
 from lthbench.report.figures.given_density import cells, dense_band
-from lthbench.report.figures.style import GREY, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.style import GREY, INK, Picture, grid, look, new_figure, picture, shade, slug, styled
 from lthbench.report.numbers import fixed, percent
 
-STYLES = (
-    ("#0072B2", "o", "-"),
-    ("#D55E00", "s", (0, (5, 1.5))),
-    ("#009E73", "^", (0, (3, 1.5))),
-    ("#CC79A7", "D", (0, (1, 1.2))),
-    ("#E69F00", "P", (0, (4, 1.5, 1, 1.5))),
-    ("#56B4E9", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
-)
+MARKERS = ("o", "s", "^", "D", "P", "X")
 
 
 def rewinding_plot(rows: pd.DataFrame, experiment: str) -> Picture:
@@ -32,22 +26,31 @@ def rewinding_plot(rows: pd.DataFrame, experiment: str) -> Picture:
         f"line and band: the dense network ± 1 SD.{counted}"
     )
     figure = draw(rewound, reinit, dense)
-    return picture(figure, f"{slug(experiment)}-rewinding", title, describe(rewound, reinit, dense), caption)
+    return picture(
+        figure, f"{slug(experiment)}-rewinding", title, describe(rewound, reinit, dense), caption,
+        pd.concat([dense, rewound, reinit]),
+    )  # fmt: skip
 
 
 @styled
 def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Figure:
     """One line per density; fresh weights stand left of epoch 0."""
-    figure = new_figure(4.0)
-    axes = figure.add_axes((0.09, 0.25, 0.89, 0.72))
+    figure = new_figure(3.4)
+    axes = figure.add_axes((0.1, 0.15, 0.76, 0.82))
     grid(axes)
     dense_band(axes, dense)
     beside = float(rewound["epoch"].min()) - 1
-    for index, (density, line) in enumerate(rewound.groupby("density", sort=False)):
-        colour, marker, dashes = STYLES[index % len(STYLES)]
+    densities = sorted(rewound["density"].unique())
+    ends = [End(float(rewound["epoch"].max()), row["mean"], "dense", INK) for row in dense.to_dict("records")]
+    for density, line in rewound.groupby("density", sort=False):
+        place = densities.index(density)
+        colour, marker = shade(look("rewound").colour, place, len(densities)), MARKERS[place % len(MARKERS)]
+        ends.append(
+            End(float(line["epoch"].iloc[-1]), float(line["mean"].iloc[-1]), percent(float(str(density))), colour)
+        )
         axes.errorbar(
             line["epoch"], line["mean"], line["sd"].fillna(0), label=percent(float(str(density))), color=colour,
-            linestyle=dashes, linewidth=1.3, marker=marker, markersize=5, elinewidth=1, capsize=2,
+            linewidth=1.3, marker=marker, markersize=5, elinewidth=1, capsize=2,
             gid=f"density.{density}",
         )  # fmt: skip
         fresh = reinit[reinit["density"] == density]
@@ -60,8 +63,7 @@ def draw(rewound: pd.DataFrame, reinit: pd.DataFrame, dense: pd.DataFrame) -> Fi
     axes.axvline(beside / 2 + epochs[0] / 2, color=GREY, linewidth=0.6)
     axes.set_xlabel("rewind epoch")
     axes.set_ylabel("final test accuracy, %")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=6, handlelength=3, columnspacing=1.2)
+    label_ends(axes, ends)
     return figure
 
 

@@ -1,5 +1,6 @@
 """How every figure looks, and how it becomes an SVG that is the same bytes each time."""
 
+import colorsys
 import re
 from dataclasses import dataclass
 from html import escape
@@ -8,14 +9,21 @@ from typing import Any
 from zlib import crc32
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import ARMS
 from lthbench.words import plain
 
 WIDTH = 6.6  # inches; shown about 630 px wide
-INK, GREY, PALE, BLUE = "#1a1a1a", "#6b6b6b", "#e3ecf2", "#0072B2"
+INK, GREY, PALE = "#1a1a1a", "#6b6b6b", "#e3ecf2"
+VERDICTS = {  # the colours of badges in the page
+    "PASS": "#0b5d34", "FAIL": "#9b1c1c", "INCONCLUSIVE": "#6b4a00", "NOT DECIDABLE": "#555555",
+    "BLOCKED": "#4b2a70", "NOT RUN": "#555555",
+}  # fmt: skip
+DARK_ENOUGH = 0.3  # lightness of coloured words
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: figures are laid out alike everywhere
     "font.size": 9.5,
@@ -65,7 +73,7 @@ LOOKS = {
     "lr-rewound": Look("#8c4a1f", "<", (0, (8, 2))),
     "fine-tuned": Look("#7a7a00", ">", (0, (8, 2, 1, 2))),
     "continued": Look("#5b3a8c", "h", (0, (8, 1.5, 1, 1.5))),
-    "pruned-at-init": Look("#4b4bb5", "p", (0, (2, 1))),
+    "pruned-at-init": Look("#5b2bb5", "p", (0, (2, 1))),
     "untrained": Look("#5f9ea0", "*", (0, (1, 4)), False),
     "untrained-constant": Look("#2f6f6f", "H", (0, (2, 4)), False),
     "edge-popup": Look("#b22222", "d", (0, (6, 1, 1, 1))),
@@ -75,19 +83,52 @@ LOOKS = {
     "reinit-signs": Look("#8b5f8b", "1", (0, (1, 1.2, 3, 1.2)), False),
     "frozen": Look("#3f7f9f", "|", (0, (4, 1, 1, 1))),
     "constant": Look("#556b2f", "2", (0, (3, 3)), False),
-    "pruned-at-init-shuffled": Look("#6a5acd", "3", (0, (2, 1, 1, 1))),
-    "pruned-at-init-reinit": Look("#483d8b", "4", (0, (2, 1, 1, 1, 1, 1)), False),
+    "pruned-at-init-shuffled": Look("#a66f00", "3", (0, (2, 1, 1, 1))),  # as shuffled, darker
+    "pruned-at-init-reinit": Look("#a3195b", "4", (0, (2, 1, 1, 1, 1, 1)), False),  # as reinit, darker
 }
+RELEASED = {  # arms that only released results have
+    "finetuned": LOOKS["fine-tuned"],
+    "one-shot-finetuned": Look("#a8a800", ">", (0, (3, 1, 1, 1)), False),
+    "one-shot-rewound": Look("#f08a45", "s", (0, (3, 1, 1, 1)), False),
+    "one-shot-lr-rewound": Look("#c08552", "<", (0, (3, 1, 1, 1)), False),
+    "one-shot-reinit": Look("#e05599", "D", (0, (3, 1, 1, 1)), False),
+    "magnitude": Look("#882255", "^", (0, (6, 1))),
+    "random-pruning": Look("#117733", "X", (0, (2, 1)), False),
+    "reinit-double": Look("#aa4499", "D", (0, (4, 2))),
+    "reinit-rescaled-double": Look("#5c3566", "v", (0, (4, 2))),
+}
+OTHERS = (  # for arms of strangers
+    Look("#117733", "v", (0, (5, 1.5)), False),
+    Look("#882255", "s", (0, (1, 1.2)), False),
+    Look("#999933", "P", (0, (4, 1.5, 1, 1.5))),
+    Look("#44aa99", "X", (0, (4, 1.2, 1, 1.2, 1, 1.2))),
+    Look("#aa4499", "D", (0, (3, 1.5)), False),
+    Look("#332288", "h", (0, (1, 2.5)), False),
+)
 UNKNOWN = Look(GREY, "h", (0, (2, 2)), False)
 
 
 def look(arm: str) -> Look:
-    """The look of an arm, the same in every figure: its own, or a star of its own among the arms without one."""
-    without = [name for name in ARMS if name not in LOOKS]
-    if arm in LOOKS or arm not in without:
-        return LOOKS.get(arm, UNKNOWN)
-    place = without.index(arm)
+    """The look of an arm, the same in every figure: its own, a star for one of ours without, else by its name."""
+    known = LOOKS | RELEASED
+    if arm in known or not arm:
+        return known.get(arm, UNKNOWN)
+    if arm not in ARMS:
+        return OTHERS[crc32(arm.encode()) % len(OTHERS)]
+    place = [name for name in ARMS if name not in LOOKS].index(arm)
     return Look(GREY, (place + 4, 1, 0), (0, (place + 2, 2.2)), False)
+
+
+def legible(colour: str) -> str:
+    """A colour dark enough for words on white: the same hue."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*to_rgb(colour))
+    return to_hex(colorsys.hls_to_rgb(hue, min(lightness, DARK_ENOUGH), saturation))
+
+
+def shade(colour: str, place: int, of: int) -> str:
+    """The first of several is the colour itself, the others lighter and lighter."""
+    light = 0.55 * place / max(of - 1, 1)
+    return to_hex(tuple(part + (1 - part) * light for part in to_rgb(colour)))
 
 
 styled = mpl.rc_context(RC)  # decorates whatever draws; matplotlib reads its settings while drawing
@@ -113,6 +154,7 @@ class Picture:
     alt: str
     caption: str
     svg: str
+    csv: str = ""  # the numbers that are drawn
 
 
 @styled
@@ -151,9 +193,12 @@ def _rounded(place: re.Match[str]) -> str:
     return re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), place[0])
 
 
-def picture(figure: Figure, name: str, title: str, alt: str, caption: str) -> Picture:
-    """Put a figure together with its words."""
-    return Picture(name, title, alt, caption, to_svg(figure, name, title, alt))
+def picture(
+    figure: Figure, name: str, title: str, alt: str, caption: str, table: pd.DataFrame | None = None
+) -> Picture:
+    """Put a figure together with its words and the table of what it draws."""
+    csv = "" if table is None else table.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+    return Picture(name, title, alt, caption, to_svg(figure, name, title, alt), csv)
 
 
 def slug(text: str) -> str:

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lthbench.recipe.arms import Cell
-from lthbench.report.figures.style import INK, Look, Picture, grid, new_figure, picture, slug, styled
+from lthbench.report.figures.ends import End, label_ends
+from lthbench.report.figures.learning import EARLY, curve_table, extent
+from lthbench.report.figures.style import INK, Look, Picture, grid, look, new_figure, picture, shade, slug, styled
 from lthbench.report.figures.summaries import density_of, learning_curve, of_experiment
 from lthbench.report.numbers import fixed, percent, span
 
@@ -18,11 +20,6 @@ NEAR = math.log(1.25)  # a level of another ladder may stand for one of them
 FEWEST = 3  # densities of tickets, or it is no figure of densities
 MOST_POINTS = 120  # of a curve that is drawn
 BARS = 8  # smallest to largest replicate, at so many places of a curve
-STYLES = (
-    Look("#0072B2", "o", "-"),
-    Look("#D55E00", "s", (0, (5, 1.5))),
-    Look("#009E73", "^", (0, (3, 1.5))),
-)
 
 
 @dataclass(frozen=True)
@@ -48,9 +45,8 @@ def training_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         "As Figure 3 of Frankle & Carbin (2019), from our runs. Labels: percent of weights remaining. Lines: mean "
         f"over {span(n for curve in curves.values() for n in curve['n'])} replicates, draws averaged inside a "
         "replicate first; bars: smallest to largest replicate. Ours is validation accuracy at each evaluation, "
-        "theirs is test accuracy, which we look at only at the early stop and at the end. The vertical axis "
-        "leaves out the first fifth of training where that lies lower. Levels are those run that lie nearest to "
-        "the paper's densities."
+        f"theirs is test accuracy, which we look at only at the early stop and at the end.{EARLY} Levels are "
+        "those run that lie nearest to the paper's densities."
     )
     return picture(
         draw(panels, curves, densities),
@@ -58,6 +54,7 @@ def training_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
         title,
         describe(panels, curves, densities),
         caption,
+        curve_table(curves),
     )
 
 
@@ -93,39 +90,42 @@ def near(densities: dict[Cell, float], arm: str, wanted: tuple[float, ...]) -> l
 @styled
 def draw(panels: list[Panel], curves: dict[Cell, pd.DataFrame], densities: dict[Cell, float]) -> Figure:
     """Panels side by side on one scale, each with its own legend below."""
-    figure = new_figure(3.9)
-    for place, (axes, panel) in enumerate(
-        zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True)
-    ):
+    figure = new_figure(2.9)
+    across = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    figure.subplots_adjust(left=0.09, right=0.87, top=0.91, bottom=0.15, wspace=0.62)
+    for axes, panel in zip(across, panels, strict=True):
         grid(axes)
         shown = [cell for cell in panel.cells if cell in curves]
+        axes.set_ylim(*extent(list(curves.values())))
         for cell in shown:
-            one_curve(axes, cell, curves[cell], densities, style_of(cell, shown))
+            one_curve(axes, cell, curves[cell], style_of(cell, shown))
         axes.set_title(panel.title, fontsize=9.5)
         axes.set_xlabel("iteration")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=2.6, labelspacing=0.25)
-        if place == 0:
-            axes.set_ylabel("validation accuracy, %")
-            axes.set_ylim(*extent(curves))
-    figure.subplots_adjust(left=0.09, right=0.98, top=0.93, bottom=0.42, wspace=0.08)
+        label_ends(axes, [end_of(cell, curves[cell], densities, style_of(cell, shown)) for cell in shown])
+    across[0].set_ylabel("validation accuracy, %")
     return figure
 
 
+def end_of(cell: Cell, curve: pd.DataFrame, densities: dict[Cell, float], style: Look) -> End:
+    """The label of a curve: its density, and its arm where that is no ticket."""
+    arm = "" if cell[0] == "ticket" else f" {cell[0]}"
+    label = "dense" if cell[0] == "dense" else percent(densities[cell]) + arm
+    return End(float(curve["iteration"].iloc[-1]), float(curve["mean"].iloc[-1]), label, style.colour)
+
+
 def style_of(cell: Cell, shown: list[Cell]) -> Look:
-    """Densities differ in colour, marker and dashes; reinitialised ones have hollow markers and dots."""
+    """An arm keeps its colour: its densities are shades of it, the sparsest the darkest."""
     arm, level = cell
     if arm == "dense":
         return Look(INK, "None", (0, (6, 2)))
-    style = STYLES[sorted({other for name, other in shown if name != "dense"}).index(level) % len(STYLES)]
-    return style if arm == "ticket" else Look(style.colour, style.marker, (0, (1, 1.5)), False)
+    levels = sorted({other for name, other in shown if name == arm}, reverse=True)
+    own = look(arm)
+    return Look(shade(own.colour, levels.index(level), len(levels)), own.marker, own.dashes, own.filled)
 
 
-def one_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, densities: dict[Cell, float], style: Look) -> None:
+def one_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, style: Look) -> None:
     """A line with a few bars."""
     thin = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, min(len(curve), MOST_POINTS)).astype(int))]
-    label = (
-        "dense" if cell[0] == "dense" else percent(densities[cell]) + (" reinit" if cell[0] != "ticket" else "")
-    )
     few = thin.iloc[np.unique(np.linspace(0, len(thin) - 1, min(len(thin), BARS)).astype(int))]
     axes.plot(thin["iteration"], thin["mean"], color=style.colour, linestyle=style.dashes, linewidth=1.3)
     axes.errorbar(
@@ -133,18 +133,6 @@ def one_curve(axes: Axes, cell: Cell, curve: pd.DataFrame, densities: dict[Cell,
         color=style.colour, marker=style.marker, markersize=4.5, markerfacecolor=style.face, elinewidth=0.9,
         capsize=1.5, gid=f"cell.{cell[0]}.{cell[1]}",
     )  # fmt: skip
-    axes.plot(
-        [], [], color=style.colour, linestyle=style.dashes, linewidth=1.3, marker=style.marker, markersize=4.5,
-        markerfacecolor=style.face, label=label,
-    )  # fmt: skip
-
-
-def extent(curves: dict[Cell, pd.DataFrame]) -> tuple[float, float]:
-    """The vertical range: all that lies after the first fifth of training, with a little room."""
-    late = [c[c["iteration"] >= 0.2 * c["iteration"].max()] for c in curves.values()]
-    low, high = min(float(c["min"].min()) for c in late), max(float(c["max"].max()) for c in late)
-    room = 0.04 * max(high - low, 0.5)
-    return low - room, high + room
 
 
 def describe(panels: list[Panel], curves: dict[Cell, pd.DataFrame], densities: dict[Cell, float]) -> str:

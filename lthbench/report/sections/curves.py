@@ -7,10 +7,12 @@ from lthbench.report.figures.density import density_plot
 from lthbench.report.figures.early_stop import early_stop_plot
 from lthbench.report.figures.learning import learning_plot
 from lthbench.report.figures.line import line_plot
+from lthbench.report.figures.masks import layers_plot
 from lthbench.report.figures.style import Picture, slug
 from lthbench.report.figures.training import training_plot
-from lthbench.report.given import given_pictures
+from lthbench.report.given import given_pictures, released_rows
 from lthbench.report.section import Material, Part
+from lthbench.report.sentences import recipe_rows
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class ExperimentPart:
     title: str
     anchor: str
     claims: list[str]
+    rows: list[tuple[str, str]]  # what it is, in words
     pictures: list[Picture]
 
 
@@ -62,6 +65,7 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
             early_stop_plot(tidy, name),
             density_plot(tidy, name),
             learning_plot(tidy, name, deciding),
+            layers_plot(tidy, name),
             line_plot(tidy, name),
         ]
         experiments.append(
@@ -70,6 +74,10 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
                 title=registry.experiments[name].title,
                 anchor=f"experiment-{slug(name)}",
                 claims=[claim for claim, names in users.items() if name in names],
+                rows=recipe_rows(
+                    registry.experiments[name],
+                    pruned=bool((tidy["experiment"].eq(name) & tidy["level"].gt(0)).any()),
+                ),
                 pictures=[picture for picture in pictures if picture],
             )
         )
@@ -92,8 +100,9 @@ def given_experiments(material: Material) -> list[ExperimentPart]:
             title=f"{released[name].title} ({released[name].network})" if name in released else "As given",
             anchor=f"experiment-{slug(name)}",
             claims=[claim for claim, used in users if name in used],
+            rows=released_rows(released[name]) if name in released else [],
             pictures=pictures,
         )
         for name, pictures in given_pictures(registry, verdicts, material.tidy).items()
-        if pictures
+        if pictures or name in released
     ]

@@ -50,14 +50,14 @@ def popular_part(material: Material) -> PopularPart | None:
     registry, verdicts = material.registry, material.verdicts
     if registry.popular is None or not material.own:
         return None
-    rows = [row_of(registry, verdicts, statement) for statement in registry.popular.statements]
-    with_verdict = sum(any(claim.verdict for claim in row.tested) for row in rows)
-    words = [row.judgement for row in rows]
+    every = [row_of(registry, verdicts, statement) for statement in registry.popular.statements]
+    rows = [row for row in every if any(claim.verdict for claim in row.tested)]
+    words = [row.judgement for row in every]
     judged = ", ".join(f"{words.count(word)} {word}" for word in ("OK", "imprecise", "wrong"))
     said = (
-        f"{count(len(registry.popular.accounts)).capitalize()} popular accounts, {len(rows)} sentences, held "
-        f"against the papers: {judged}. A claim of this report tests {with_verdict} of them, or a part; a verdict "
-        "speaks about the claim, which is the papers' sentence and not the account's."
+        f"{count(len(registry.popular.accounts)).capitalize()} popular accounts, {len(every)} sentences, held "
+        f"against the papers: {judged} (claims/popular.yaml). A claim of this report tests {len(rows)} of them, "
+        "or a part; a verdict speaks about the claim, which is the papers' sentence and not the account's."
     )
     return PopularPart(said, rows)
 
