@@ -1,4 +1,4 @@
-"""The schema of claims/questions.yaml: which question each claim helps to answer, for pages that order claims by it."""
+"""The schema of claims/questions.yaml: which question each claim helps to answer, for pages in that order."""
 
 from collections import Counter
 from typing import Annotated, Literal

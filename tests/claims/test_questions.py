@@ -34,7 +34,11 @@ def test_a_claim_under_two_questions_is_refused(folder) -> None:
 
 
 def test_a_name_that_is_no_claim_is_refused(folder) -> None:
-    refused(folder, lambda c: c["questions"][0]["claims"].append("FC-l"), "there is no claim 'FC-l'; add FC-l.yaml or take it out")
+    refused(
+        folder,
+        lambda c: c["questions"][0]["claims"].append("FC-l"),
+        "there is no claim 'FC-l'; add FC-l.yaml or take it out",
+    )
 
 
 def test_the_hypothesis_stands_under_a_question(folder) -> None:
