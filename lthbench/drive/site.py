@@ -82,16 +82,18 @@ def source_of(name: str, out: Path, place: int) -> Source:
 def write(registry: Registry, folder: Path, names: Sequence[str], out: Path, alone: bool = False) -> list[Page]:
     """Write the site into a folder and give its pages, the overview first.
 
-    `names` are a user's own runs, beside the committed ones, or `alone`. Raises UserError where a run is not there,
-    or the folder holds something else.
+    `names` are a user's own runs, beside the committed ones, or `alone`. Raises UserError where a run is not
+    there, or the folder holds something else.
     """
-    free(folder)
+    refuse(folder)
     with TemporaryDirectory() as work:
         own = named(names, out)
         sources = own if alone else [*committed(), *released(registry, Path(work)), *own]
         if not sources:
             raise UserError("no run to show; name one: a folder that holds verdicts.json")
         made = pages(registry, [source.shown for source in sources])
+        outside(folder, own)
+        shutil.rmtree(folder, ignore_errors=True)
         copy(sources, folder)
     for page in made:
         write_text(folder / page.path, standing_alone(page, registry.popular is not None))
@@ -99,15 +101,19 @@ def write(registry: Registry, folder: Path, names: Sequence[str], out: Path, alo
     return made
 
 
-def free(folder: Path) -> None:
-    """Refuse a folder that holds something else than a site; empty one that holds a site."""
+def refuse(folder: Path) -> None:
+    """Refuse a folder that holds something else than a site, which is replaced."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a new folder")
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    if not (folder / MADE).is_file():
+    if folder.exists() and any(folder.iterdir()) and not (folder / MADE).is_file():
         raise UserError(f"{folder}: holds something else than a site; name a new folder")
-    shutil.rmtree(folder)
+
+
+def outside(folder: Path, sources: Sequence[Source]) -> None:
+    """Refuse runs that lie in the folder that is going to be replaced."""
+    for source in sources:
+        if folder.resolve() in source.verdicts.resolve().parents:
+            raise UserError(f"{source.verdicts}: lies in the folder of the site; write the site elsewhere")
 
 
 def copy(sources: Iterable[Source], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The answer in plain words. Every sentence is made from verdicts and claim files; none knows how they came out."""
+"""The answer in plain words. Sentences are made from verdicts and claim files; none knows how they came out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from lthbench.report.site.columns import Column
 from lthbench.report.site.table import SCALES, Cell, Group, Row
 
 RULE = (
-    "“Yes”: every run at that scale gave PASS. “No”: every one gave FAIL. “It depends”: some gave PASS and some FAIL. "
-    "“Not decided”: anything else. The word is about these claims only: {claims}."
+    "“Yes”: every run at that scale gave PASS. “No”: every one gave FAIL. “It depends”: some gave PASS and some "
+    "FAIL. “Not decided”: anything else. The word is about these claims only: {claims}."
 )
 OPEN = ("FAIL", "BLOCKED", "INCONCLUSIVE", "NOT DECIDABLE")  # the verdicts one has to look for
 

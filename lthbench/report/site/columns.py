@@ -1,4 +1,4 @@
-"""The columns of the overview: a suite with its committed runs, a run of somebody's own, a suite that was not run."""
+"""The columns of the overview: a suite with its committed runs, somebody's own run, a suite not run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ UNKNOWN = 10**9  # a suite without trained experiments comes last
 
 @dataclass(frozen=True)
 class SiteRun:
-    """One run that the site shows. Addresses are relative to the site's root; empty where there is no such file."""
+    """One run that the site shows. Addresses are relative to the site's root; empty: there is no such file."""
 
     verdicts: Verdicts
     label: str = ""  # what its owner calls it; empty: a committed reference

@@ -12,8 +12,8 @@ from lthbench.stats.rule import Rule
 MARGINS = 3.0  # to either side of no difference
 WIDTH, HEIGHT = 120, 22
 KEY = (
-    "Dot and bar: mean and 95 % interval. Solid line: no difference. Dashed: the registered margin. Shaded: where the "
-    "mean has to lie for PASS. One unit is the claim's own margin; an arrow points to what lies beyond three."
+    "Dot and bar: mean and 95 % interval. Solid line: no difference. Dashed: the registered margin. Shaded: where "
+    "the mean has to lie for PASS. One unit is the claim's own margin; an arrow points to what lies beyond three."
 )
 
 
