@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lthbench.claims.load import Registry
 from lthbench.judging.verdict import SYMBOLS
-from lthbench.report.numbers import count
+from lthbench.report.numbers import count, rate
 from lthbench.report.sentences import listed
 from lthbench.report.site.columns import Column
 from lthbench.report.site.table import SCALES, Cell, Group, Row
@@ -45,6 +45,7 @@ class Summary:
 
     answers: tuple[Answer, ...]
     rule: str
+    sure: str
     questions: tuple[tuple[Group, str], ...]  # with how their claims stand, in words
     opened: tuple[tuple[Row, Cell], ...]  # what did not pass, FAIL first
     seeds: tuple[tuple[Row, Cell], ...]  # other master seeds that came out otherwise
@@ -62,6 +63,7 @@ def summary(registry: Registry, columns: Sequence[Column], groups: Sequence[Grou
     return Summary(
         answers=tuple(answers([row for row in rows if row.id in hypothesis])),
         rule=RULE.format(claims=named),
+        sure=sure(columns),
         questions=tuple((group, stand([cell for row in group.rows for cell in row.there])) for group in groups),
         opened=tuple((row, cell) for word in OPEN for row, cell in pairs if cell.verdict == word),
         seeds=tuple((row, cell) for row, cell in pairs if len(cell.verdicts) > 1),
@@ -104,6 +106,19 @@ def stand(cells: Sequence[Cell]) -> str:
     """`7 PASS, 1 FAIL`: how many cells have which verdict."""
     counts = [(sum(cell.verdict == word for cell in cells), word) for word in SYMBOLS]
     return ", ".join(f"{number} {word}" for number, word in counts if number)
+
+
+def sure(columns: Sequence[Column]) -> str:
+    """How often a verdict may be wrong, as the runs were judged."""
+    alphas = sorted(
+        {run.verdicts.alpha for column in columns for run in column.runs if run.verdicts.origin == "own"}
+    )
+    if not alphas:
+        return ""
+    return (
+        f"In each suite the chance of any false PASS among its primary claims is at most {rate(alphas[-1])}, where "
+        "the tests hold their level."
+    )
 
 
 def limiting(rows: Sequence[Row], hypothesis: Sequence[str]) -> Iterable[tuple[Row, tuple[Cell, ...]]]:
