@@ -57,9 +57,20 @@ def on_page_markdown(markdown: str, page: DocsPage, config: MkDocsConfig, files:
 
 
 def on_page_content(html: str, page: DocsPage, config: MkDocsConfig, files: Files) -> str:
-    """Put the body of a page of `lthbench site` below its title."""
+    """Put the body of a page of `lthbench site` below its title; an empty corner of a table is no heading."""
     body = made.get(page.file.src_uri)
+    html = html.replace("<th></th>", "<td></td>")
     return html if body is None else f'{html}<div class="lth">{body.body}</div>'
+
+
+def on_post_page(output: str, page: DocsPage, config: MkDocsConfig) -> str:
+    """Name the theme's search dialog, for those who cannot see it."""
+    return output.replace('role="dialog">', 'role="dialog" aria-label="Search">')
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Leave out the theme's page for addresses that do not exist: it only works at the root of a server."""
+    (Path(config.site_dir) / "404.html").unlink(missing_ok=True)
 
 
 def site_pages(files: Files, config: MkDocsConfig) -> None:

@@ -158,7 +158,7 @@ def decision(cell: Cell, word: str) -> str:
 
 def anchor(column: Column) -> str:
     """The id of a column's part of a page."""
-    return slug(column.name)
+    return f"in-{slug(column.name)}"
 
 
 @cache
