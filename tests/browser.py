@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to over a pipe: what it loads, what its console says, how a page lies."""
+"""A real browser without a window, spoken to over a pipe: what it loads, what it complains of, how a page lies."""
 
 import json
 import os
@@ -54,7 +54,9 @@ class Browser:
 
     def open(self, page: Path, width: int = 1440, height: int = 900, dark: bool = False, media: str = "") -> None:
         """Show a page from disk and wait until all of it is there."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=media, features=[theme])
         self.events.clear()
@@ -67,6 +69,11 @@ class Browser:
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def looks_wrong(self) -> list[str]:
+        """What cannot be read, or sticks out of the window (tests/browser.js)."""
+        script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+        return self.value(f"(() => {{ {script}; return [...page.weak(), ...page.stickingOut()]; }})()")
 
     def complaints(self) -> list[str]:
         """What the page was told off for: errors, warnings, failed loads."""
@@ -112,35 +119,3 @@ def browser() -> Iterator[Browser]:
             started.wait(timeout=30)
             os.close(to)
             os.close(answers)
-
-
-# For each piece of text: its contrast with what lies behind it, where that is less than WCAG asks for.
-CONTRAST = """(() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (colour) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    const d = canvas.getImageData(0, 0, 1, 1).data; return [d[0], d[1], d[2], d[3] / 255]; };
-  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
-  const light = (c) => { const [r, g, b] = c.map((v) => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-    return .2126 * r + .7152 * g + .0722 * b; };
-  const behind = (element) => { const layers = []; for (let e = element; e; e = e.parentElement) layers.push(rgba(getComputedStyle(e).backgroundColor));
-    return layers.reverse().reduce((under, top) => over(top, under), dark() ? [18, 18, 18] : [255, 255, 255]); };
-  const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-  const weak = [];
-  const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const element = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || ["SCRIPT", "STYLE"].includes(element.tagName) || !element.checkVisibility()) continue;
-    const style = getComputedStyle(element), ground = behind(element);
-    const [a, b] = [light(over(rgba(style.color), ground)), light(ground)].sort((x, y) => y - x);
-    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const contrast = (a + .05) / (b + .05);
-    if (contrast < (large ? 3 : 4.5)) weak.push(`${contrast.toFixed(2)} ${element.className} ${walk.currentNode.data.trim().slice(0, 40)}`);
-  }
-  return weak;
-})()"""
-# What sticks out of the window to the right, boxes that scroll by themselves left out.
-STICKING_OUT = """(() => {
-  const held = (e) => { for (let p = e.parentElement; p; p = p.parentElement) if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX) && p !== document.documentElement && p !== document.body) return true; return false; };
-  return [...document.querySelectorAll("main *")].filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 && !held(e))
-    .map((e) => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 40)}`);
-})()"""

@@ -76,7 +76,8 @@ def source_of(name: str, out: Path, place: int) -> Source:
     verdicts = diff.stored(name, out)
     written = out / "reports" / name
     beside = verdicts.parent if Path(name).exists() else written
-    return Source(verdicts, beside, f"runs/{place}-{slug(shown(name))}", shown(name))
+    label = shown("/".join(Path(name).parts[-2:]))
+    return Source(verdicts, beside, f"runs/{place}-{slug(label)}", label)
 
 
 def write(registry: Registry, folder: Path, names: Sequence[str], out: Path, alone: bool = False) -> list[Page]:

@@ -1,7 +1,7 @@
 """What mkdocs builds the site from. Every file keeps its place in the repository: its links hold.
 
-The front page, the claims and the committed runs come from `lthbench site`'s own code; the page of Python functions
-comes from docstrings. Whatever a page links to is taken along. Run by `mkdocs build` (mkdocs.yml).
+The front page, the claims and the committed runs come from the code of `lthbench site`; the page of Python
+functions comes from docstrings. Whatever a page links to is taken along. Run by `mkdocs build` (mkdocs.yml).
 """
 
 import posixpath
@@ -98,7 +98,7 @@ def generated(files: Files, config: MkDocsConfig, name: str, **where: str) -> No
 
 
 def take(files: Files, config: MkDocsConfig, name: str) -> None:
-    """Add a file of the repository in its place, once, with all it links to; a folder becomes a list of its files."""
+    """Add a file of the repository in its place, once, with all it links to; a folder becomes a list of files."""
     path = ROOT / name
     if path.is_dir():
         name = f"{name}/index.md"

@@ -79,13 +79,13 @@ def answers(rows: Sequence[Row]) -> Iterable[Answer]:
     for scale, where in SCALES.items():
         yield from answer(f"At {where}" if scale in ("reduced", "paper") else f"On {where}", rows,
                           [cell for cell in cells if cell.scale == scale and not cell.column.label])  # fmt: skip
-    for column in dict.fromkeys(cell.column for cell in cells if cell.column.label):
-        yield from answer(f"In {column.name}", rows, [cell for cell in cells if cell.column == column])
+    for column in {id(cell.column): cell.column for cell in cells if cell.column.label}.values():
+        yield from answer(f"In {column.name}", rows, [cell for cell in cells if cell.column is column])
 
 
 def answer(where: str, rows: Sequence[Row], cells: Sequence[Cell]) -> Iterable[Answer]:
     """One answer, where there is a cell."""
-    own = [(row, tuple(cell for cell in row.there if cell in cells)) for row in rows]
+    own = [(row, tuple(cell for cell in row.there if any(cell is other for other in cells))) for row in rows]
     if cells:
         yield Answer(where, word([cell.verdict for cell in cells]), tuple(pair for pair in own if pair[1]))
 
@@ -116,8 +116,8 @@ def sure(columns: Sequence[Column]) -> str:
     if not alphas:
         return ""
     return (
-        f"In each suite the chance of any false PASS among its primary claims is at most {rate(alphas[-1])}, where "
-        "the tests hold their level."
+        f"In each suite the chance of any false PASS among its primary claims is at most {rate(alphas[-1])}, "
+        "where the tests hold their level."
     )
 
 
@@ -139,7 +139,7 @@ def rests_on(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterable[str]:
     for column in columns:
         if column.run is None:
             continue
-        own = [cell for cell in decided if cell.column == column]
+        own = [cell for cell in decided if cell.column is column]
         yield f"{column.name} ({column.title}): {claims(len(own))}; {column.facts}{replicates(own)}."
 
 
@@ -161,6 +161,6 @@ def claims(number: int) -> str:
 def waiting(columns: Sequence[Column], cells: Sequence[Cell]) -> Iterable[Waiting]:
     """What is registered and was not run, suite by suite."""
     for column in columns:
-        own = tuple(cell for cell in cells if cell.column == column and cell.verdict == "NOT RUN")
+        own = tuple(cell for cell in cells if cell.column is column and cell.verdict == "NOT RUN")
         if own:
             yield Waiting(column, own)
