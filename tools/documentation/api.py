@@ -1,7 +1,9 @@
 """The page of Python functions, from signatures and docstrings: what docs/python.md shows at work."""
 
+import ast
 import importlib
 import inspect
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +52,17 @@ def members(item: type) -> Iterator[str]:
 
 def signature(name: str, item: Any) -> str:
     """As one would call it; types as they are written in the source."""
-    try:
-        return f"{name}{inspect.signature(item)}".replace("'", "").replace("(self, ", "(").replace("(self)", "()")
-    except (TypeError, ValueError):
-        return name
+    node = ast.parse(textwrap.dedent(inspect.getsource(item))).body[0]
+    if isinstance(node, ast.FunctionDef):
+        return called(name, node)
+    assert isinstance(node, ast.ClassDef)
+    made = [own for own in node.body if isinstance(own, ast.FunctionDef) and own.name == "__init__"]
+    fields = [ast.unparse(own) for own in node.body if isinstance(own, ast.AnnAssign)]
+    return called(name, made[0]) if made else f"{name}({', '.join(fields)})"
+
+
+def called(name: str, node: ast.FunctionDef) -> str:
+    """A function with its arguments, `self` left out, and what it gives."""
+    arguments = ast.unparse(node.args).removeprefix("self").removeprefix(", ")
+    gives = f" -> {ast.unparse(node.returns)}" if node.returns and node.name != "__init__" else ""
+    return f"{name}({arguments}){gives}"

@@ -6,14 +6,16 @@ One scale for all cells, three margins to either side: drawings can be compared.
 from markupsafe import Markup
 
 from lthbench.judging.verdict import LineResult
+from lthbench.judging.words import interval_at_level
 from lthbench.report.numbers import there
 from lthbench.stats.rule import Rule
 
 MARGINS = 3.0  # to either side of no difference
 WIDTH, HEIGHT = 120, 22
 KEY = (
-    "Dot and bar: mean and 95 % interval. Solid line: no difference. Dashed: the registered margin. Shaded: where "
-    "the mean has to lie for PASS. One unit is the claim's own margin; an arrow points to what lies beyond three."
+    "Dot and bar: mean and 95 % interval; thin line: the interval at the level that decides. Solid line: no "
+    "difference. Dashed: the registered margin. Shaded: where the mean has to lie for PASS. One unit is the claim's "
+    "own margin; an arrow points to what lies beyond three."
 )
 
 
@@ -30,7 +32,8 @@ def small(line: LineResult) -> Markup:
         f'<rect class="asks" x="{left:.1f}" y="1" width="{max(right - left, 0):.1f}" height="{HEIGHT - 2}"/>',
         f'<path class="zero" d="M{x(0):.1f} 1V{HEIGHT - 1}"/>',
         *(f'<path class="margin" d="M{x(edge / line.delta):.1f} 1V{HEIGHT - 1}"/>' for edge in margins),
-        *bar(low, high, line.delta),
+        *bar("level", *(interval_at_level(line) or (0, None, None))[1:], line.delta),
+        *bar("bar", low, high, line.delta),
         *dot(mean / line.delta),
     ]
     head = (
@@ -45,11 +48,11 @@ def x(margins: float) -> float:
     return WIDTH / 2 + inside / MARGINS * (WIDTH / 2 - 6)
 
 
-def bar(low: float | None, high: float | None, delta: float) -> list[str]:
-    """The interval, as far as it lies on the scale."""
+def bar(name: str, low: float | None, high: float | None, delta: float) -> list[str]:
+    """An interval, as far as it lies on the scale."""
     if low is None or high is None or not (there(low) and there(high)):
         return []
-    return [f'<path class="bar" d="M{x(low / delta):.1f} {HEIGHT / 2}H{x(high / delta):.1f}"/>']
+    return [f'<path class="{name}" d="M{x(low / delta):.1f} {HEIGHT / 2}H{x(high / delta):.1f}"/>']
 
 
 def dot(margins: float) -> list[str]:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from lthbench.claims.load import Registry
 from lthbench.claims.popular import Popular, Statement
 from lthbench.judging.verdict import SYMBOLS, verdict_word
+from lthbench.judging.words import level_interval
 from lthbench.recipe.engine import __version__
 from lthbench.report import sentences
 from lthbench.report.figures.style import slug
@@ -171,6 +172,7 @@ def templates() -> jinja2.Environment:
         decision=decision,
         exploratory=sentences.EXPLORATORY,
         key=KEY,
+        level_interval=level_interval,
         paper=paper,
         passes=passes,
         scales=SCALES,
