@@ -245,3 +245,17 @@ def test_a_claim_that_is_limited_says_by_which(asking, verdicts) -> None:
     assert "Claims that qualify it:\n“Title of A-2”" in front_page.body
     page = next(p for p in pages(registry, [SiteRun(verdicts)]) if p.path == "claims/A-1.html")
     assert "Qualified by" in page.body
+
+
+def test_the_interval_at_the_level_that_decides_is_drawn_beneath_the_other() -> None:
+    there = line("H1", "a - b", "superiority", 1.0, "PASS", True)
+    stricter = replace(there, pass_level=0.001)
+    wide, narrow = (place(small(drawn), "level") for drawn in (stricter, there))
+    assert wide[0] < narrow[0] < narrow[1] < wide[1]
+    assert place(small(there), "bar") == place(small(stricter), "bar")
+
+
+def place(drawing: str, name: str) -> tuple[float, float]:
+    """Where a bar begins and ends."""
+    start, _, end = drawing.partition(f'class="{name}" d="M')[2].partition('"')[0].partition(" 11.0H")
+    return float(start), float(end)

@@ -14,8 +14,8 @@ MARGINS = 3.0  # to either side of no difference
 WIDTH, HEIGHT = 120, 22
 KEY = (
     "Dot and bar: mean and 95 % interval; thin line: the interval at the level that decides. Solid line: no "
-    "difference. Dashed: the registered margin. Shaded: where the mean has to lie for PASS. One unit is the claim's "
-    "own margin; an arrow points to what lies beyond three."
+    "difference. Dashed: the registered margin. Shaded: where the mean has to lie for PASS. One unit is the "
+    "claim's own margin; an arrow points to what lies beyond three."
 )
 
 
@@ -25,6 +25,7 @@ def small(line: LineResult) -> Markup:
     mean, low, high = (evidence.get(name) for name in ("mean", "low", "high"))
     if mean is None or not there(mean):
         return Markup("")
+    at_level = interval_at_level(line)
     rule = Rule(line.test, line.delta)
     left, right = (x(edge / line.delta) for edge in rule.range)
     margins = dict.fromkeys(edge for edge, _ in rule.passes + rule.fails if edge)
@@ -32,7 +33,7 @@ def small(line: LineResult) -> Markup:
         f'<rect class="asks" x="{left:.1f}" y="1" width="{max(right - left, 0):.1f}" height="{HEIGHT - 2}"/>',
         f'<path class="zero" d="M{x(0):.1f} 1V{HEIGHT - 1}"/>',
         *(f'<path class="margin" d="M{x(edge / line.delta):.1f} 1V{HEIGHT - 1}"/>' for edge in margins),
-        *bar("level", *(interval_at_level(line) or (0, None, None))[1:], line.delta),
+        *(bar("level", at_level[1], at_level[2], line.delta) if at_level else ()),
         *bar("bar", low, high, line.delta),
         *dot(mean / line.delta),
     ]
