@@ -3,13 +3,15 @@
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote, urlsplit
 
 from lthbench.claims.load import Registry
 from lthbench.drive import rejudge, stages
 from lthbench.errors import UserError
-from lthbench.files import write_text
+from lthbench.files import read_text, write_text
 from lthbench.judging import diff
 from lthbench.judging.stored import read_verdicts
 from lthbench.plan.run import Run
@@ -19,7 +21,7 @@ from lthbench.report.site.pages import Page, pages, standing_alone
 from lthbench.words import shown
 
 COMMITTED = Path(__file__).parents[2] / "reports" / "reference"  # not in the wheel
-FILES = ("index.html", "report.md", "verdicts.json", "junit.xml", "tidy.csv.gz", "tidy.csv")
+LARGEST_PAGE = 50_000_000
 MADE = ".lthbench-site"  # in the folder of a site: it may be written again
 
 
@@ -39,12 +41,43 @@ class Source:
         return SiteRun(read_verdicts(self.verdicts), self.label, page, f"{self.place}/verdicts.json")
 
     def files(self) -> Iterator[tuple[Path, str]]:
-        """The files that are shown, with their addresses: links from the report's page lead to them."""
+        """The verdicts, the report's page and all it links to in its folder, with their addresses in the site."""
         yield self.verdicts, f"{self.place}/verdicts.json"
-        figures = sorted((self.report / "figures").glob("*"))
-        for file in (*(self.report / name for name in FILES), *figures):
-            if file.is_file() and file.name != "verdicts.json":
-                yield file, f"{self.place}/{file.relative_to(self.report).as_posix()}"
+        page = self.report / "index.html"
+        if not page.is_file():
+            return
+        yield page, f"{self.place}/index.html"
+        for name in linked(page):
+            if name not in ("index.html", "verdicts.json"):
+                yield self.report / name, f"{self.place}/{name}"
+
+
+class Links(HTMLParser):
+    """The addresses that a page leads to or loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember what an element names."""
+        self.addresses += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def linked(page: Path) -> list[str]:
+    """Files in the page's folder that it links to, by their names in there; nothing that lies outside."""
+    links = Links()
+    links.feed(read_text(page, LARGEST_PAGE, UserError, "write the report again"))
+    folder = page.parent.resolve()
+    paths = [(folder / unquote(urlsplit(address).path)).resolve() for address in links.addresses if local(address)]
+    inside = [path for path in paths if path.is_relative_to(folder) and path.is_file()]
+    return list(dict.fromkeys(path.relative_to(folder).as_posix() for path in inside))
+
+
+def local(address: str) -> bool:
+    """Whether an address is a file: no other server, no data inside the address, no anchor alone."""
+    parts = urlsplit(address)
+    return not parts.scheme and not parts.netloc and bool(parts.path)
 
 
 def committed(folder: Path = COMMITTED) -> list[Source]:

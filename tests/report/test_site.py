@@ -82,6 +82,12 @@ def test_what_did_not_pass_is_listed_fail_first(asking, verdicts) -> None:
     assert [cell.verdict for _, cell in opened] == ["FAIL", "BLOCKED", "INCONCLUSIVE"]
 
 
+def test_a_verdict_leads_to_its_claim_in_the_report_and_one_not_run_to_the_report(asking, verdicts) -> None:
+    shown = columns(asking, [SiteRun(verdicts, report="r.html")])
+    cells = {row.id: row.there[0] for group in groups(asking, shown) for row in group.rows}
+    assert (cells["A-2"].report, cells["A-5"].report) == ("r.html#A-2", "r.html")
+
+
 def test_a_blocked_claim_and_one_that_was_not_run_show_no_numbers(asking, verdicts) -> None:
     shown = columns(asking, [SiteRun(with_verdict(verdicts, A_2="NOT RUN"))])
     cells = {row.id: row.there[0] for group in groups(asking, shown) for row in group.rows}

@@ -8,6 +8,8 @@ from browser import browser, needs_browser
 from command_line import typed
 from links import Read, broken, outside
 
+from lthbench.drive.site import linked
+
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "reports/reference/quick/seed-0"
 
@@ -125,3 +127,28 @@ def test_without_the_script_every_claim_is_readable(site: Path) -> None:
         tab.open(site / "index.html", 390)
         assert not tab.value("document.querySelector('.filters').checkVisibility()")
         assert tab.value("[...document.querySelectorAll('tr.row')].every(row => row.checkVisibility())")
+
+
+def test_a_report_takes_along_what_it_links_to_in_its_folder_and_nothing_else(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "figures").mkdir(parents=True)
+    shutil.copy(RUN / "verdicts.json", run)
+    for name in ("secret.txt", "run/other.csv", "run/figures/a.svg", "run/a b.csv"):
+        (tmp_path / name).write_text("x")
+    (run / "figures/out.svg").symlink_to(tmp_path / "secret.txt")
+    links = [
+        "figures/a.svg",
+        "a%20b.csv#x",
+        "../secret.txt",
+        "figures/out.svg",
+        "/etc/passwd",
+        "//host/x",
+        "data:,x",
+        "#a",
+    ]
+    (run / "index.html").write_text("".join(f'<a href="{link}">x</a>' for link in links))
+    assert sorted(linked(run / "index.html")) == ["a b.csv", "figures/a.svg"]
+    assert typed(["site", tmp_path / "site", run, "--alone"]).returncode == 0
+    [copied] = (tmp_path / "site/runs").iterdir()
+    files = {path.relative_to(copied).as_posix() for path in copied.rglob("*") if path.is_file()}
+    assert files == {"index.html", "verdicts.json", "a b.csv", "figures/a.svg"}

@@ -83,8 +83,7 @@ def site_pages(files: Files, config: MkDocsConfig) -> None:
         generated(files, config, name, content=f"{WIDE}# {page.title}\n")
     for source in sources:
         for file, place in source.files():
-            if not place.endswith("report.md"):  # the same as index.html
-                generated(files, config, place, abs_src_path=str(file))
+            as_it_is(files, config, place, file)
     for name in ("site.css", "site.js"):
         generated(files, config, f"assets/{name}", content=asset(name))
 
@@ -95,6 +94,14 @@ def generated(files: Files, config: MkDocsConfig, name: str, **where: str) -> No
     if old is not None:
         files.remove(old)
     files.append(File.generated(config, name, **where))  # type: ignore[arg-type]
+
+
+def as_it_is(files: Files, config: MkDocsConfig, name: str, path: Path) -> None:
+    """Add a file that is not made into a page, though it may be Markdown."""
+    generated(files, config, f"{name}.txt", abs_src_path=str(path))
+    file = files.get_file_from_path(f"{name}.txt")
+    assert file is not None
+    file.dest_uri = name
 
 
 def take(files: Files, config: MkDocsConfig, name: str) -> None:

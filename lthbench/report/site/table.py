@@ -58,9 +58,11 @@ class Cell:
 
     @property
     def report(self) -> str:
-        """Address of the claim in the suite's report; empty where there is none."""
+        """Address of the claim in the suite's report, of the report where it was not run; empty: no report."""
         run = self.column.run
-        return f"{run.report}#{slug(self.claim)}" if run and run.report and self.result else ""
+        if not (run and run.report and self.result):
+            return ""
+        return run.report if self.verdict == "NOT RUN" else f"{run.report}#{slug(self.claim)}"
 
     @property
     def tally(self) -> str:
