@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from lthbench.claims import questions as asking
 from lthbench.claims.popular import FILE, Popular
+from lthbench.claims.questions import Questions
 from lthbench.claims.schema import MEASURED, Cell, Claim, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
@@ -28,7 +30,7 @@ try:
 except ImportError:  # a PyYAML that was built without it
     QUICK = ()
 
-T = TypeVar("T", Claim, Suite, Experiment, Popular)
+T = TypeVar("T", Claim, Suite, Experiment, Popular, Questions)
 LARGEST_FILE = 200_000
 DEEPEST = 40  # of lists and keys inside one another
 MOST_ALIASES = 100
@@ -55,6 +57,7 @@ class Registry:
     suites: dict[str, Suite]
     experiments: dict[str, Experiment]
     popular: Popular | None = None
+    questions: Questions | None = None
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
         """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
@@ -246,6 +249,7 @@ def load(folder: Path | None = None) -> Registry:
             for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
         },
         popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
+        questions=parse(folder / asking.FILE, Questions) if (folder / asking.FILE).exists() else None,
     )
     for experiment in registry.experiments.values():
         try:
@@ -274,6 +278,10 @@ def load(folder: Path | None = None) -> Registry:
             raise ClaimFileError(
                 f"{folder / FILE}: there is no claim '{named}'; add {named}.yaml, or a reason under not_registered"
             )
+    for named in registry.questions.named if registry.questions else ():
+        if named not in registry.claims:
+            where = f"{folder / asking.FILE}: questions"
+            raise ClaimFileError(f"{where}: there is no claim '{named}'; add {named}.yaml or take it out")
     for suite in registry.suites.values():
         check_suite(registry, suite, folder)
     return registry
@@ -312,8 +320,8 @@ def wrong_source(registry: Registry, experiment: Experiment) -> str:
 
 
 def claim_files(folder: Path) -> list[Path]:
-    """The files of claims, sorted: all on the top level but the one about popular accounts."""
-    return [path for path in sorted(folder.glob("*.yaml")) if path.name != FILE]
+    """The files of claims, sorted: all on the top level but those about popular accounts and questions."""
+    return [path for path in sorted(folder.glob("*.yaml")) if path.name not in (FILE, asking.FILE)]
 
 
 def check_claims(registry: Registry, suite: Suite, folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""The documentation site (mkdocs.yml): the repository's pages, the overview, runs, the Python functions."""
