@@ -75,7 +75,7 @@ def front(material: Material) -> Front:
     """Everything on the first screen but the table."""
     verdicts = material.verdicts
     suite = material.registry.suites[verdicts.suite]
-    words = [claim.verdict for claim in verdicts.claims]
+    words: list[str] = [claim.verdict for claim in verdicts.claims]
     return Front(
         answer=answer(verdicts),
         open=tuple(

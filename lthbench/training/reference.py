@@ -4,6 +4,8 @@ Slow and plain on purpose: batches image by image, pruned weights masked one by 
 `loop.train` must give the same numbers; the tests compare them.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -133,7 +135,7 @@ def train(task: Task, folds: Folds) -> Trained:
     runs = [train_one(task, folds, s) for s in range(len(task.states))]
     states: list[Arrays] = [run.states[0] for run in runs]
     kept = None if runs[0].kept is None else [run.kept[0] for run in runs if run.kept]
-    columns = {
+    columns: dict[str, Any] = {
         name: None if getattr(runs[0], name) is None else np.concatenate([getattr(r, name) for r in runs], axis=-1)
         for name in Trained.__dataclass_fields__
         if name not in ("states", "kept", "iterations")

@@ -24,7 +24,7 @@ class End:
 def label_ends(axes: Axes, ends: list[End]) -> None:
     """Write every label to the right of the axes, as high as its line ends. The scale of y must be set."""
     low, high = axes.get_ylim()
-    figure = axes.get_figure()
+    figure = axes.get_figure(root=True)
     assert figure is not None
     tall = 72 * axes.get_position().height * figure.get_figheight()
     falling = sorted(ends, key=lambda end: -end.y)

@@ -161,7 +161,11 @@ def label(axes: Axes, y: float, row: ForestRow, verdicts: Verdicts) -> None:
     """Which claim and what became of it on the left, the numbers on the right."""
     word = verdict_word(row.verdict, verdicts.exploratory)
     colour = VERDICTS.get(row.verdict, INK)
-    place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    place: dict[str, Any] = {
+        "xycoords": ("axes fraction", "data"),
+        "textcoords": "offset points",
+        "annotation_clip": False,
+    }
     axes.annotate(plain(f"{row.id} {SYMBOLS[row.verdict]} {word}"), (0, y), (-LEFT * 72 + 5, 0), va="center",
                   fontsize=8.5, weight="bold", color=colour, **place)  # fmt: skip
     axes.annotate(plain(f"{row.interval}, {row.margin}"), (1, y), (9, 0), va="center", fontsize=8, **place)

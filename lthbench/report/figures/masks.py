@@ -33,15 +33,16 @@ def layers_plot(tidy: pd.DataFrame, experiment: str) -> Picture | None:
 def layer_densities(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns layer, level, total and density (fractions) of the arm `ticket`, in the order of the layers."""
     counts = rows[rows["metric"].str.startswith(COUNT) & rows["arm"].isin(["dense", "ticket"])]
-    means = counts.groupby(["metric", "arm", "level"], sort=False)["value"].mean().reset_index()
-    whole = dict(means[means["arm"] == "dense"][["metric", "value"]].itertuples(index=False))
+    means = counts.groupby(["metric", "arm", "level"], sort=False)["value"].mean()
+    every: list[tuple[tuple[str, str, int], float]] = list(means.items())  # type: ignore[arg-type]
+    whole = {metric: value for (metric, arm, _), value in every if arm == "dense"}
     totals = density_of(rows)
     return pd.DataFrame(
         [
-            {"layer": row.metric.removeprefix(COUNT).removesuffix(".weight"), "level": row.level,
-             "total": totals["ticket", row.level], "density": row.value / whole[row.metric]}
-            for row in means.itertuples()
-            if row.arm == "ticket" and whole.get(row.metric) and ("ticket", row.level) in totals
+            {"layer": metric.removeprefix(COUNT).removesuffix(".weight"), "level": level,
+             "total": totals["ticket", level], "density": value / whole[metric]}
+            for (metric, arm, level), value in every
+            if arm == "ticket" and whole.get(metric) and ("ticket", level) in totals
         ],
         columns=["layer", "level", "total", "density"],
     )  # fmt: skip

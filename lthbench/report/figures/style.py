@@ -128,7 +128,8 @@ def legible(colour: str) -> str:
 def shade(colour: str, place: int, of: int) -> str:
     """The first of several is the colour itself, the others lighter and lighter."""
     light = 0.55 * place / max(of - 1, 1)
-    return to_hex(tuple(part + (1 - part) * light for part in to_rgb(colour)))
+    red, green, blue = (part + (1 - part) * light for part in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
 styled = mpl.rc_context(RC)  # decorates whatever draws; matplotlib reads its settings while drawing
