@@ -381,7 +381,7 @@ def check_registration(
         experiment = registry.experiments[cell.experiment]
         if cell.percent is not None:
             raise ValueError(f"'{cell.label}': networks are trained at a level; write arm@level")
-        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
+        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from, experiment.method)
         check_frozen(cell.arm, experiment.training.weight_decay, experiment.pruning.unit)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")

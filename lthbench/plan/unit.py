@@ -147,14 +147,16 @@ def plan_experiment(
     which are planned with it.
     """
     for arm, level in cells:
-        check_cell(arm, level, experiment.pruning.rewind, "" if source is None else source.id)
+        named = "" if source is None else source.id
+        check_cell(arm, level, experiment.pruning.rewind, named, experiment.method)
     tickets: dict[tuple[int, Cell], str] = {}  # by block
     worn = {("ticket", level) for arm, level in cells if ARMS[arm].of == "source"}
     if source is not None and worn:
         for unit in plan_experiment(source, worn, replicates, block_size, master):
             tickets[unit.block, (f"{source.id}:{unit.arm}", unit.level)] = unit.key
     units: list[Unit] = []
-    code, recipe = own_code(experiment), recipe_of(experiment)  # once: a plan may have thousands of units
+    recipe = recipe_of(experiment)  # once: a plan may have thousands of units
+    code = {arm: own_code(experiment, arm) for arm in dict.fromkeys(arm for arm, _ in closure(cells))}
     for number, block in enumerate(blocks(replicates, block_size)):
         keys: dict[Cell, str] = {}
         for arm, level in closure(cells):
@@ -163,7 +165,7 @@ def plan_experiment(
                 origin = mask_origin(arm, level, source.id)
                 above[origin] = tickets[number, origin]
             draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
-            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code, recipe)
+            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code[arm], recipe)
             keys[arm, level] = key
-            units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code))
+            units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code[arm]))
     return units

@@ -113,6 +113,8 @@ def ticket(
     own = store.tensors_of(root, unit)
     names = {other.key: other for other in units}
     above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
+    if ARMS[unit.arm].mask == "method":
+        above["method", unit.level] = own  # its record holds what the method gave
     s = index * unit.draws + draw
     mask = part(own, "mask", s) or masks.ones(model.prunable)
     worn, pruning = mask, unit.experiment.pruning

@@ -49,6 +49,8 @@ def mask_for(
         raise ModelError(f"{unit.arm}: learns masks of single weights; use pruning.unit weight")
     if arm.mask in ("ones", "learned"):  # a learned mask is not there yet
         return dense
+    if arm.mask == "method":
+        return part(above["method", unit.level], "mask", index)
     if arm.mask == "ticket":
         return worn_mask(unit, model, above, index)
     if arm.mask == "random":
@@ -135,6 +137,8 @@ def state_for(
     kind = ARMS[unit.arm].weights
     if kind == "trained":
         return masks.apply(mask, part(above_level(unit, above), "final", index))
+    if kind == "method":
+        return masks.apply(mask, part(above["method", unit.level], "start", index))
     if kind in ("fresh", "fresh-rescaled", "fresh-signed"):
         state = model.initial_state(named(unit, index, f"reinit/{draw}"))
     else:
