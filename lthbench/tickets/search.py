@@ -78,7 +78,7 @@ def ask(unit: Unit, model: Model, folds: Folds, index: int) -> Found:
     function, problem = method(name), Problem(unit, model, folds, index)
     with seeded(problem.seed):
         answer = function(problem)
-    return taken(answer, problem, model, f"{name} (its function is at{place_of_function(function)})")
+    return taken(answer, problem, model, f"{name}{place_of_function(function)}")
 
 
 def taken(answer: Any, problem: Problem, model: Model, name: str) -> Found:
