@@ -12,7 +12,7 @@ line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lthbench.drive.answer import Answer
+    from lthbench.tickets.method import Problem, Ticket
 
-__all__ = ["UserError", "__version__", "check", "judge", "load"]
+__all__ = ["Problem", "Ticket", "UserError", "__version__", "check", "judge", "load", "test"]
+
+
+def __getattr__(name: str) -> Any:
+    """Ticket and Problem, which need torch: it is imported when one of them is asked for."""
+    if name in ("Problem", "Ticket"):
+        from lthbench.tickets import method
+
+        return getattr(method, name)
+    raise AttributeError(f"module 'lthbench' has no attribute '{name}'")
 
 
 def load(run: str | Path, out: str | Path = ".", seed: int = 0, claims_dir: str | Path | None = None) -> Answer:

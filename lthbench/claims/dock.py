@@ -142,7 +142,11 @@ def entry(
 
 def hypothesis_of(line: Any, name: str, source: str, experiment: Experiment, rung: Rung) -> dict[str, Any]:
     """A hypothesis with its margin; where that was measured for this network, it says so."""
-    said = "nothing was measured for this network" if experiment.id == SUITE else f"for its tickets: {line.margin_from}"
+    said = (
+        "nothing was measured for this network"
+        if experiment.id == SUITE
+        else f"for its tickets: {line.margin_from}"
+    )
     return line_of(line, name, rung) | {
         "margin_from": f"taken over from suite {source}; {said}",
         "margin_rule": "none",
@@ -203,7 +207,10 @@ def as_good(
         "contrast": {"minuend": f"found@{rung.level}", "subtrahend": f"ticket@{rung.level}"},
         "test": "non-inferiority",
     }
-    area = hypothesis | {"id": "area", "says": "area under the validation-accuracy curve, found ticket minus ticket"}
+    area = hypothesis | {
+        "id": "area",
+        "says": "area under the validation-accuracy curve, found ticket minus ticket",
+    }
     area |= {"endpoint": "validation_curve_area"}
     beside = [{key: value for key, value in area.items() if not key.startswith("margin")}]
     title = "The method's tickets are as good as those of iterative magnitude pruning"

@@ -18,7 +18,9 @@ commands = typer.Typer()
 
 @commands.command()
 def test(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="package.module:function, find(problem) -> Ticket")],
+    method: Annotated[
+        str, typer.Argument(metavar="METHOD", help="package.module:function, find(problem) -> Ticket")
+    ],
     claim: Annotated[list[str] | None, typer.Option(help="a claim; may be given several times")] = None,
     network: Annotated[str, typer.Option(help="as for `lthbench new`; default: the suite's own")] = "",
     hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",

@@ -34,7 +34,9 @@ def tried(experiment: Experiment, level: int, master: int, cache: Path | None, d
         initial = model.initial_state(stream(master, experiment.streams, unit.replicates[0], "init"))
         check_start(said, first, initial)
     if not same(first.mask, again.mask) or not same(first.start, again.start):
-        raise UserError(f"{said} gives another ticket to the same question: draw all random numbers from problem.seed")
+        raise UserError(
+            f"{said} gives another ticket to the same question: draw all random numbers from problem.seed"
+        )
     if same(first.mask, other.mask):
         raise UserError(
             f"{said} gives one mask to two initialisations, so that replicates are not of their own; "

@@ -33,7 +33,15 @@ class Arm:
     says: str
     mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned", "method"]
     weights: Literal[
-        "init", "rewind-point", "trained", "fresh", "fresh-rescaled", "fresh-signed", "shuffled", "constant", "method"
+        "init",
+        "rewind-point",
+        "trained",
+        "fresh",
+        "fresh-rescaled",
+        "fresh-signed",
+        "shuffled",
+        "constant",
+        "method",
     ]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm

@@ -102,7 +102,11 @@ class Problem:
         return module_of(self._model, self._initial).to(self.device)
 
     def train(
-        self, module: nn.Module, mask: Mapping[str, Any] | None = None, iterations: int | None = None, start: int = 0
+        self,
+        module: nn.Module,
+        mask: Mapping[str, Any] | None = None,
+        iterations: int | None = None,
+        start: int = 0,
     ) -> nn.Module:
         """Train a module in place by the recipe, as all arms are trained, and return it.
 
@@ -128,6 +132,24 @@ class Problem:
         copy_all(own, theirs)
         self.iterations += last - start
         return module
+
+    def keep_largest(
+        self,
+        scores: Mapping[str, Any],
+        keep: int | Mapping[str, int] | None = None,
+        mask: Mapping[str, Any] | None = None,
+    ) -> Mask:
+        """The mask of the largest scores among the weights of a `mask` (default: all of them).
+
+        `scores` has an array or tensor per weight of `shapes`. `keep` is how many weights stay of each, or of all
+        together; default: as many as the reference keeps. Ties stay where they come last.
+        """
+        wanted = self.counts(self.level) if keep is None else keep
+        remaining = {"all": wanted} if isinstance(wanted, int) else dict(wanted)
+        worn = {name: np.ones(shape, dtype=bool) for name, shape in self.shapes.items()}
+        worn |= checked_masks(mask or {}, self.shapes, "problem.keep_largest: mask", whole=False)
+        whole = [name for name in worn if counts.kept(name, self.pruning)]
+        return masks.prune({name: as_array(scores[name]) for name in worn}, worn, remaining, whole)
 
     @torch.no_grad()
     def _trained(self, state: Arrays, mask: Mask, start: int, last: int) -> Arrays:

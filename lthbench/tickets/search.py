@@ -109,7 +109,9 @@ def start_of(weights: Mapping[str, Any], problem: Problem, name: str) -> Arrays:
     for key, value in weights.items():
         array = as_array(value)
         if key not in own:
-            raise UserError(f"{name}: weights has {key}, which the network does not; {did_you_mean(key, own)}".rstrip("; "))
+            raise UserError(
+                f"{name}: weights has {key}, which the network does not; {did_you_mean(key, own)}".rstrip("; ")
+            )
         if array.shape != tuple(own[key].shape) or array.dtype.kind not in "fiub":
             raise UserError(
                 f"{name}: weights has {key} as {array.dtype} {array.shape}; give numbers {tuple(own[key].shape)}"
@@ -122,14 +124,14 @@ def start_of(weights: Mapping[str, Any], problem: Problem, name: str) -> Arrays:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Global random numbers that follow from a seed, for code that draws from them; afterwards they are as before."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002 - others' code uses it
+    before = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         random.seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
+        np.random.seed(seed)
         torch.manual_seed(seed)
         try:
             yield
         finally:
             random.setstate(before[0])
-            np.random.set_state(before[1])  # noqa: NPY002
+            np.random.set_state(before[1])

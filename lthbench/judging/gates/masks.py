@@ -17,6 +17,7 @@ from lthbench.recipe.experiment import Experiment, Pruning
 
 AS_DENSE = 0.01  # how far from the reference's number of weights a method may be
 
+
 def weights_gate(cells: Cells) -> list[GateResult]:
     """The dense network has as many prunable weights as were counted by hand."""
     if cells.experiment.weights is None:
