@@ -1,7 +1,7 @@
 """Registered claims put to a user's method that finds tickets: the same contrasts, `found` in the ticket's place.
 
-The suite is exploratory. Contrasts, tests and margins are a registered suite's; one claim is added, that the method
-is as good as iterative pruning. The claims' files are written out, to be read and to be run again.
+The suite is exploratory. Contrasts, tests and margins are a registered suite's; one claim is added, that the
+method is as good as iterative pruning. The claims' files are written out, to be read and to be run again.
 """
 
 import re
@@ -209,7 +209,7 @@ def as_good(
     }
     area = hypothesis | {
         "id": "area",
-        "says": "area under the validation-accuracy curve, found ticket minus ticket",
+        "says": "area under the validation-accuracy curve, found ticket minus ticket's",
     }
     area |= {"endpoint": "validation_curve_area"}
     beside = [{key: value for key, value in area.items() if not key.startswith("margin")}]
@@ -226,9 +226,9 @@ AS_GOOD_CLAIM = {
     "kind": "secondary",
     "sources": [
         {
-            "paper": "Frankle, Dziugaite, Roy & Carbin, Pruning Neural Networks at Initialization, arXiv 2009.08576",
+            "paper": "Frankle et al. 2021, Pruning Neural Networks at Initialization, arXiv 2009.08576",
             "where": "abstract and section 4",
-            "says": "Methods that prune early are held against magnitude pruning after training, which they do not reach.",
+            "says": "Methods that prune early are held against magnitude pruning, which they do not reach.",
             "verified": "memory",
         }
     ],

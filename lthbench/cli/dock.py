@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 
-@commands.command()
-def test(
+@commands.command("test")
+def in_the_dock(
     method: Annotated[
         str, typer.Argument(metavar="METHOD", help="package.module:function, find(problem) -> Ticket")
     ],
@@ -40,7 +40,7 @@ def test(
     cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
     device: Device = "auto",
 ) -> None:
-    """Put a pruning method of your own through the claims. Exit code: 0 pass, 1 fail, 3 inconclusive, 4 blocked."""
+    """Put a pruning method of your own through the claims. Exit code: that of `run`."""
     started = time.monotonic()
     from lthbench.cli import show
     from lthbench.drive import dock, method_cost

@@ -17,6 +17,7 @@ from lthbench.drive.trial import tried
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.pruning.counts import density
+from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import FUNCTION, Experiment, Network
@@ -88,7 +89,7 @@ def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[E
     data = registered.data if question.data is None else own.data_of(question.data)[0]
     experiment = Experiment(
         id=dock.SUITE,
-        title=f"{network.kind} on {Path(question.data or data.name).name}",
+        title=f"{given.plain(network.kind)} on {Path(question.data or data.name).name}",
         network=network,
         data=data,
         training=replace(registered.training, **changes),
@@ -147,12 +148,12 @@ def says(run: Run, question: Question) -> Iterator[str]:
     level = next(unit.level for unit in units if ARMS[unit.arm].of_method)
     left = density(sizes_of(experiment), experiment.pruning, level)
     yield (
-        f"{question.method} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of the "
-        f"weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
+        f"{given.plain(question.method)} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
+        f"the weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
     )
     yield (
         "Network, data and recipe are the user's own: nothing was tuned or registered for them."
         if experiment.id == dock.SUITE
-        else f"Network, data and recipe are those of suite {question.suite} ({experiment.id}): its margins and its "
-        "accuracy band were measured here. Of the method nothing was registered, so verdicts are exploratory."
+        else f"Network, data and recipe are those of suite {question.suite} ({experiment.id}): its margins and "
+        "its accuracy band were measured here. Of the method nothing was registered, so verdicts are exploratory."
     )

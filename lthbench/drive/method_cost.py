@@ -19,6 +19,6 @@ def lines(run: Run) -> Iterator[str]:
         dense = units[0].experiment.training.iterations
         found, reference = steps.mean(), level * dense
         yield (
-            f"Finding a ticket took {found:,.0f} optimizer steps, {found / dense:.3g} trainings of the dense network; "
-            f"iterative pruning to the same density takes {reference:,} ({level} trainings)."
+            f"Finding a ticket took {found:,.0f} optimizer steps, {found / dense:.3g} trainings of the dense "
+            f"network; iterative pruning to the same density takes {reference:,} ({level} trainings)."
         )

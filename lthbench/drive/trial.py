@@ -1,4 +1,4 @@
-"""A method is tried before anything is trained: three times on a tiny problem, in which every mistake costs seconds."""
+"""A method is tried before anything is trained: on a tiny problem, where a mistake costs seconds."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from lthbench.errors import UserError, place_of_function
 from lthbench.models import registry
 from lthbench.models.mlp import Arrays
 from lthbench.plan.unit import Unit, plan_experiment
+from lthbench.recipe import given
 from lthbench.recipe.experiment import Experiment
 from lthbench.recipe.streams import stream
 from lthbench.tickets.search import Found, ask, method
@@ -24,7 +25,7 @@ def tried(experiment: Experiment, level: int, master: int, cache: Path | None, d
     Raises UserError where an answer cannot be used, or is not the same to the same question.
     """
     name = experiment.method
-    said = f"method {name}{place_of_function(method(name))}"
+    said = f"method {given.plain(name)}{place_of_function(method(name))}"
     unit = tiny(experiment, level, master)
     folds = few(folds_of(unit, cache, device))
     model = registry.model(experiment.network, folds.shape, folds.classes)
@@ -71,8 +72,8 @@ def check_start(said: str, found: Found, initial: Arrays) -> None:
     ]
     if moved:
         raise UserError(
-            f"{said}: the ticket starts elsewhere than at the initialisation ({', '.join(moved[:3])}): was it reset? "
-            "state_dict() is no copy.\nLeave weights out, or add --own-start where another start is meant"
+            f"{said}: the ticket starts elsewhere than at the initialisation ({', '.join(moved[:3])}): was it "
+            "reset? state_dict() is no copy.\nLeave weights out, or add --own-start where another start is meant"
         )
 
 

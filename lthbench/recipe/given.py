@@ -17,10 +17,15 @@ identities: dict[str, str] = {}
 def give(function: Callable[..., Any]) -> str:
     """The name by which recipes call a function from now on."""
     called = re.sub(r"\W", "_", getattr(function, "__name__", type(function).__name__)).strip("_") or "function"
-    name = f"{called}_{len(identities) + 1}"
+    name = called if called not in globals() else f"{called}_{len(identities) + 1}"
     identities[name] = f"given {uuid4().hex}"
     globals()[name] = function
     return f"{__name__}:{name}"
+
+
+def plain(name: str) -> str:
+    """A function's name for people: without this module's, which is no place to look for it."""
+    return name.removeprefix(f"{__name__}:")
 
 
 def identity(name: str) -> str:

@@ -16,7 +16,7 @@ from lthbench.pruning import counts, masks
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.experiment import Pruning, Training
 from lthbench.recipe.streams import stream
-from lthbench.tickets.plain import as_engine, as_torch, plain_masks, plain_tensors
+from lthbench.tickets.plain import as_engine, as_torch, plain_masks, plain_tensors, without_wrappers
 from lthbench.training import loop
 from lthbench.training.reference import load, module_of, state_of
 from lthbench.training.run import Folds, Model, Task
@@ -32,8 +32,8 @@ class Ticket:
 
     `mask`: for every prunable weight by name (`problem.shapes` has them) a bool array or tensor in the weight's
     shape as torch keeps it, (out, in, ...kernel). True stays.
-    `weights`: where the ticket starts, under the names of the module's `state_dict`, buffers too; what is not named
-    starts at the initialisation. None: all of it does.
+    `weights`: where the ticket starts, under the names of the module's `state_dict`, buffers too; what is not
+    named starts at the initialisation. None: all of it does.
     `iterations`: optimizer steps that finding it took, beside those of `problem.train`, which are counted.
     """
 
@@ -46,8 +46,8 @@ class Problem:
     """What a method is asked: find a ticket of `keep` weights in this network, on these data, by this recipe.
 
     `recipe` says how networks are trained and `pruning` how the reference is pruned; `level` is the number of
-    rounds that the reference takes to the same density. `seed` is the replicate's: draw all random numbers from it,
-    or from the global generators of torch, numpy and `random`, which are seeded with it. The test set is not here.
+    rounds that the reference takes to the same density. `seed` is the replicate's: draw random numbers from
+    it, or from the global generators of torch, numpy and `random`, which are seeded with it. There is no test set.
     """
 
     recipe: Training
@@ -99,7 +99,8 @@ class Problem:
 
     def module(self) -> nn.Module:
         """A new module at the replicate's initialisation, on the device; change it as you like."""
-        return module_of(self._model, self._initial).to(self.device)
+        with torch.random.fork_rng(devices=[]):  # a module draws its own start, which is not used
+            return module_of(self._model, self._initial).to(self.device)
 
     def train(
         self,
@@ -126,7 +127,7 @@ class Problem:
             odd = ", ".join(sorted(own.keys() ^ theirs.keys())[:3])
             raise UserError(f"problem.train: not the network of problem.module() (not in both: {odd})")
         copy_all(theirs, own)
-        given = plain_masks(module) | dict(mask or {})
+        given = plain_masks(module) | without_wrappers(mask or {})
         worn = as_engine(self._model, checked_masks(given, self.shapes, "problem.train: mask", whole=False))
         load(plain, self._trained(state_of(plain), worn, start, last))
         copy_all(own, theirs)
@@ -221,7 +222,8 @@ def checked_masks(
             raise UserError(f"{said} of {name} is {array.dtype}; give booleans, True for a weight that stays")
         if array.shape != shapes[name]:
             raise UserError(
-                f"{said} of {name} has shape {array.shape}, not {shapes[name]}; weights lie (out, in, ...) as in torch"
+                f"{said} of {name} has shape {array.shape}, not {shapes[name]}; "
+                "weights lie as in torch, (out, in, ...)"
             )
         checked[name] = array
     return checked

@@ -1,4 +1,4 @@
-"""A module as people have it, seen as the plain one: without wrappers' prefixes and the masks of torch's pruning."""
+"""A module as people have it, seen as the plain one: without wrappers' prefixes and torch's pruning masks."""
 
 from collections.abc import Mapping
 from itertools import chain

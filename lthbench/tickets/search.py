@@ -15,6 +15,7 @@ from lthbench.models.errors import told
 from lthbench.models.mlp import Arrays
 from lthbench.plan.unit import Unit
 from lthbench.pruning.masks import Mask, counts
+from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS, Cell
 from lthbench.tickets.method import Method, Problem, Ticket, as_array, checked_masks
 from lthbench.tickets.plain import as_engine, plain_tensors, without_wrappers
@@ -42,7 +43,7 @@ def method(name: str) -> Method:
         own = getattr(importlib.import_module(module), function, None)
     except (Exception, SystemExit) as error:  # the user's code may fail in any way
         raise UserError(
-            f"method {name}: cannot import {module} ({told(error)}); it must be installed here or lie on PYTHONPATH"
+            f"method {name}: cannot import {module} ({told(error)}); install it here, or add it to PYTHONPATH"
         ) from None
     if not callable(own):
         raise UserError(f"method {name}: {module} has no function {function}")
@@ -78,7 +79,7 @@ def ask(unit: Unit, model: Model, folds: Folds, index: int) -> Found:
     function, problem = method(name), Problem(unit, model, folds, index)
     with seeded(problem.seed):
         answer = function(problem)
-    return taken(answer, problem, model, f"{name}{place_of_function(function)}")
+    return taken(answer, problem, model, f"method {given.plain(name)}{place_of_function(function)}")
 
 
 def taken(answer: Any, problem: Problem, model: Model, name: str) -> Found:
@@ -88,8 +89,7 @@ def taken(answer: Any, problem: Problem, model: Model, name: str) -> Found:
     for field, value in (("mask", answer.mask), ("weights", answer.weights)):
         if not isinstance(value, Mapping) and not (field == "weights" and value is None):
             raise UserError(f"{name}: {field} is a {type(value).__name__}; give a dict by the names of weights")
-    given = without_wrappers(answer.mask)
-    mask = checked_masks(given, problem.shapes, f"{name}: the mask")
+    mask = checked_masks(without_wrappers(answer.mask), problem.shapes, f"{name}: the mask")
     kept = sum(counts(mask).values())
     if abs(kept - problem.keep) > TOLERANCE * problem.keep:
         raise UserError(
@@ -110,7 +110,7 @@ def start_of(weights: Mapping[str, Any], problem: Problem, name: str) -> Arrays:
         array = as_array(value)
         if key not in own:
             raise UserError(
-                f"{name}: weights has {key}, which the network does not; {did_you_mean(key, own)}".rstrip("; ")
+                f"{name}: weights has {key}, which the network has not; {did_you_mean(key, own)}".rstrip("; ")
             )
         if array.shape != tuple(own[key].shape) or array.dtype.kind not in "fiub":
             raise UserError(
@@ -123,7 +123,7 @@ def start_of(weights: Mapping[str, Any], problem: Problem, name: str) -> Arrays:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Global random numbers that follow from a seed, for code that draws from them; afterwards they are as before."""
+    """Global random numbers that follow from a seed, for code that draws from them; then they are as before."""
     before = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):

@@ -65,7 +65,7 @@ def test_its_controls_are_the_tickets_controls_bit_for_bit(ran, arm) -> None:
 
 def test_its_ticket_trains_as_the_ticket_does_bit_for_bit(ran) -> None:
     facts = {"start_moved:weights", "start_moved:others"}
-    found = [row for row in measured(ran, "found", 2, 0)]
+    found = measured(ran, "found", 2, 0)
     own = [row for row in measured(ran, "ticket", 2, 0) if not row[3].startswith("start_rms:")]
     assert found == own
     assert {row[3] for row in found} >= facts | {"final_test_accuracy", "validation_loss"}

@@ -75,7 +75,7 @@ def method_gate(cells: Cells) -> list[GateResult]:
     ok = {}
     for cell in found:
         wanted = sum(count(sizes, cells.experiment.pruning, cell.level, {}).values())
-        totals = np.sum(list(cells.counts(cell).values()) or [[]], axis=0)
+        totals = np.sum([*cells.counts(cell).values()], axis=0)
         ok[cell.label] = np.abs(totals - wanted) <= AS_DENSE * wanted
     good, bad = "have the reference's number of weights", "have more or fewer weights than the reference"
     return [cells.titled(every_value("weights of what the method found", ok, good, bad))]
