@@ -125,8 +125,9 @@ def test(
     from lthbench.drive import tested
 
     return tested.tested(
-        method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite, density=density,
-        iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates, own_start=own_start,
+        method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite,
+        density=density, iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates,
+        own_start=own_start,
     )  # fmt: skip
 
 

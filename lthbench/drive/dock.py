@@ -147,8 +147,9 @@ def says(run: Run, question: Question) -> Iterator[str]:
     experiment = units[0].experiment
     level = next(unit.level for unit in units if ARMS[unit.arm].of_method)
     left = density(sizes_of(experiment), experiment.pruning, level)
+    name = given.plain(question.method)
     yield (
-        f"{given.plain(question.method)} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
+        f"{name} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
         f"the weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
     )
     yield (
