@@ -1,4 +1,4 @@
-"""For pytest: a fixture `lthbench`, with which a repository checks claims in its own tests. Idle unless it is used.
+"""For pytest: a fixture `lthbench`, with which a repository checks claims in its own tests. Else it does nothing.
 
     def test_my_method_matches_dense(lthbench):
         lthbench.check_claim("FC-1", find)

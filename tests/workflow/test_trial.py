@@ -84,8 +84,14 @@ def test_an_exception_is_told_with_its_file_and_line() -> None:
     assert f"{Path(__file__).name}, line {line}" in said(find)
 
 
-@pytest.mark.parametrize("draw", [lambda: torch.rand(12, 64), lambda: np.random.rand(12, 64),  # noqa: NPY002
-                                  lambda: np.reshape([random.random() for _ in range(768)], (12, 64))])  # fmt: skip
+DRAWS = (
+    lambda: torch.rand(12, 64),
+    lambda: np.random.rand(12, 64),
+    lambda: np.reshape([random.random() for _ in range(768)], (12, 64)),
+)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
 def test_the_global_generators_of_the_host_follow_the_replicates_seed(draw) -> None:
     before = random.getstate(), torch.get_rng_state()
 
