@@ -19,6 +19,11 @@ def lines(run: Run) -> Iterator[str]:
         dense = units[0].experiment.training.iterations
         found, reference = steps.mean(), level * dense
         yield (
-            f"Finding a ticket took {found:,.0f} optimizer steps, {found / dense:.3g} trainings of the dense "
-            f"network; iterative pruning to the same density takes {reference:,} ({level} trainings)."
+            f"Finding a ticket took {found:,.0f} optimizer steps, {trainings(found / dense)} of the dense "
+            f"network; iterative pruning to the same density takes {reference:,} ({trainings(level)})."
         )
+
+
+def trainings(count: float) -> str:
+    """So many trainings."""
+    return "1 training" if count == 1 else f"{count:.3g} trainings"
