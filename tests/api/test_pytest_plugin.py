@@ -1,4 +1,4 @@
-"""The fixture for pytest, in a repository of its own: claims as tests, marked, in JUnit; nothing until it is used."""
+"""The fixture for pytest, in a repository of its own: claims as tests, marked, in JUnit."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parents[2]
-METHOD = '''
+METHOD = """
 import lthbench
 
 
 def find(problem):
     size = {name: weight.detach().abs() for name, weight in problem.train(problem.module()).named_parameters()}
     return lthbench.Ticket(problem.keep_largest(size))
-'''
-TESTS = '''
+"""
+TESTS = """
 import pytest
 
 from mine import find
@@ -32,7 +32,7 @@ def test_nothing():
 @pytest.mark.parametrize("claim", ["IMP-1", "FC-6"])
 def test_claim(lthbench, claim):
     lthbench.check_claim(claim, find, **SMALL)
-'''
+"""
 
 
 @pytest.fixture
