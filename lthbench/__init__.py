@@ -112,7 +112,7 @@ def test(
     """A method of yours that finds tickets, put through claims as `lthbench test` does (docs/dock.md).
 
     `method` is a function of a `Problem` that returns a `Ticket`, or its name package.module:function. `network`
-    is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) that makes a new module; `data`
+    is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) of a new module; `data`
     a data set's name, an .npz file, or four arrays or tensors x_train, y_train, x_test, y_test. Without both,
     those of the `suite` are taken, whose recipe, contrasts and margins decide. `density` is a fraction of the
     weights. All of it is trained.

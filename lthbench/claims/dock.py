@@ -25,6 +25,7 @@ IN_PLACE_OF = {
     "shuffled": "found-shuffled",
     "random-mask": "found-random-mask",
 }
+AT_SCALE = re.compile(r" of [0-9]+-[0-9]+ % of the weights")  # the paper's, not the method's
 TICKET = re.compile(r"\b([Ii]terative )?[Tt]ickets?\b")
 
 
@@ -128,9 +129,10 @@ def entry(
     beside: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """A claim's entry for the suite."""
+    of = f"tickets of {called(experiment)}, {100 * rung.density:.3g} % of the weights"
     starts = ["that a ticket trains from its initialisation: these start from weights of the method's own"]
     return {
-        "title": f"{title} (tickets of {called(experiment)}, {100 * rung.density:.3g} % of the weights)",
+        "title": f"{AT_SCALE.sub('', title)} ({of})",
         "experiment": experiment.id,
         "reduced_scale": True,
         "replicates": replicates,
