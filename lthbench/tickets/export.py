@@ -20,6 +20,7 @@ from lthbench.results import store
 from lthbench.tickets import folds as block_data
 from lthbench.tickets.networks import part, start_of_all, state_for
 from lthbench.tickets.ticket_file import FORMAT, Ticket
+from lthbench.tickets.weights_file import TORCH
 from lthbench.training.reference import module_of
 from lthbench.training.run import Folds, Model
 from lthbench.words import did_you_mean
@@ -155,10 +156,11 @@ def state_dict(prefix: str, model: Model, state: Arrays) -> dict[str, torch.Tens
     return {f"{prefix}/{name}": tensor.clone() for name, tensor in module_of(model, state).state_dict().items()}
 
 
-def file_for(unit: Unit, replicate: int, draw: int, to: Path | None) -> Path:
+def file_for(unit: Unit, replicate: int, draw: int, to: Path | None, form: str = "lthbench") -> Path:
     """Where to write: what was asked for, in a folder or without one under a name that tells the ticket."""
     drawn = f"-draw-{draw}" if unit.draws > 1 else ""
     name = f"{unit.experiment.id}-{unit.arm}-{unit.level}-seed-{unit.master}-replicate-{replicate}{drawn}"
+    suffixes = (".safetensors",) if form == "lthbench" else (".pt", *TORCH, ".safetensors")
     if to is None or to.is_dir():
-        return (to or Path(".")) / f"{name}.safetensors"
-    return to if to.suffix == ".safetensors" else to.with_name(f"{to.name}.safetensors")
+        return (to or Path(".")) / f"{name}{suffixes[0]}"
+    return to if to.suffix in suffixes else to.with_name(f"{to.name}{suffixes[0]}")

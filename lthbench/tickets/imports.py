@@ -62,25 +62,25 @@ def import_ticket(file: Path, weights: Role = "", start: Path | None = None) -> 
         )
     if weights and not pruned.weights:
         raise UserError(f"{file}: holds masks and no weights; leave --weights out, or give --start FILE")
-    tensors = {f"mask/{name}": kept for name, kept in pruned.mask.items()}
-    facts: dict[str, Any] = {"imported": {"as": pruned.says, "file": file.name, "sha256": sha256_of(file)}}
-    said = [f"{file}: {pruned.says}", *density_lines(pruned.mask)]
+    facts: dict[str, Any] = {"as": pruned.says, "file": file.name, "sha256": sha256_of(file)}
+    tensors: Tensors = {}
     if weights == "trained":
         tensors |= named("final", masked(pruned.weights, pruned.mask, file))
     if start is not None:
         tensors |= start_tensors(weights_in(start), pruned.mask, start)
-        facts["imported"]["start"] = {"file": start.name, "sha256": sha256_of(start)}
+        facts["start"] = {"file": start.name, "sha256": sha256_of(start)}
     elif weights == "start":
         tensors |= start_tensors(pruned.weights, pruned.mask, file)
-    return imported(tensors, facts, said)
+    return imported(file, pruned.mask, tensors, {"imported": facts}, pruned.says)
 
 
-def imported(tensors: Tensors, facts: dict[str, Any], said: list[str]) -> Imported:
-    """A ticket of tensors, its counts among the facts, and what it starts from among what is said."""
-    kept, total = counts({name: mask for name, mask in tensors.items() if name.startswith("mask/")})
-    counted = {"format": FORMAT, "weights_remaining": kept, "density": float(f"{kept / total:.10g}")}
-    ticket = Ticket(tensors, facts | counted)
-    return Imported(ticket, (*said, start_line(ticket)))
+def imported(file: Path, mask: Tensors, tensors: Tensors, facts: dict[str, Any], says: str) -> Imported:
+    """A ticket of a mask and other tensors, with its counts among the facts, and what to say about it."""
+    mask = completed(mask, Ticket(tensors, {}).part("start"))
+    kept, total = counts(mask)
+    numbers = {"format": FORMAT, "weights_remaining": kept, "density": float(f"{kept / total:.10g}")}
+    ticket = Ticket({f"mask/{name}": left.clone() for name, left in mask.items()} | tensors, facts | numbers)
+    return Imported(ticket, (f"{file}: {says}", *density_lines(mask), start_line(ticket)))
 
 
 def start_line(ticket: Ticket) -> str:
@@ -157,14 +157,14 @@ def from_torch_prune(tensors: Tensors, file: Path) -> Pruned:
             f"{file}: {shown(alone[0], 80)}_orig has no such _mask beside it (spectral_norm leaves such names); "
             "take the parametrization off before saving"
         )
-    others = {name: t for name, t in tensors.items() if not name.endswith(("_mask", "_orig"))}
-    if not originals and not others:
+    weights = {name.removesuffix("_orig"): t for name, t in tensors.items() if not name.endswith("_mask")}
+    if not weights:
         return Pruned(zeros_and_ones(masks, file), {}, "masks by name")
-    missing = sorted(masks.keys() - originals.keys() - others.keys())
+    missing = sorted(masks.keys() - weights.keys())
     if missing:
         raise UserError(f"{file}: {shown(missing[0], 80)}_mask has no weight beside it; save both, or masks alone")
     says = "pruned by torch.nn.utils.prune" if originals else "masks beside weights"
-    return Pruned(zeros_and_ones(masks, file), others | originals, says)
+    return Pruned(zeros_and_ones(masks, file), weights, says)
 
 
 def looks_like_masks(tensors: Tensors) -> bool:
@@ -207,8 +207,8 @@ def from_zeros(tensors: Tensors, file: Path) -> Pruned:
 
 
 def checked(pruned: Pruned, file: Path) -> Pruned:
-    """Refuse masks that prune nothing or all, or do not fit the weights; without those of biases that keep all."""
-    mask = {name: kept for name, kept in pruned.mask.items() if counted(kept) or not bool(kept.all())}
+    """The same, its mask complete. Refuses masks that prune nothing or all, or do not fit the weights."""
+    mask = completed(pruned.mask, pruned.weights)
     kept, total = counts(mask)
     for name, left in mask.items():
         weight = pruned.weights.get(name)
@@ -221,6 +221,12 @@ def checked(pruned: Pruned, file: Path) -> Pruned:
         what = "no weight" if kept == 0 else "every weight"
         raise UserError(f"{file}: its masks keep {what}; True (or 1) is where a weight remains")
     return Pruned(mask, pruned.weights, pruned.says)
+
+
+def completed(mask: Tensors, weights: Tensors) -> Tensors:
+    """Masks of all matrices: what no mask prunes is kept and counts. A bias has one where it loses something."""
+    whole = {n: torch.ones(t.shape, dtype=torch.bool) for n, t in weights.items() if prunable(n, tuple(t.shape))}
+    return {name: kept for name, kept in (whole | mask).items() if counted(kept) or not bool(kept.all())}
 
 
 # Where it starts
@@ -293,15 +299,14 @@ def import_own(file: Path, content: WeightsFile, weights: Role, start: Path | No
     mask = zeros_and_ones(ticket.part("mask"), file)
     for beside in ({}, *(ticket.part(part) for part in PARTS[1:])):
         checked(Pruned(mask, beside, ""), file)
-    tensors = {f"mask/{name}": kept for name, kept in mask.items()}
-    tensors |= named("final", ticket.part("final"))
+    tensors = named("final", ticket.part("final"))
     if start is not None:
         tensors |= start_tensors(weights_in(start), mask, start)
         facts |= {"start": {"file": start.name, "sha256": sha256_of(start)}}
     else:
         for part in ("start", "dense"):
             tensors |= named(part, {name: as_float32(name, t, file) for name, t in ticket.part(part).items()})
-    return imported(tensors, facts, [f"{file}: a ticket in lthbench's format", *density_lines(mask)])
+    return imported(file, mask, tensors, facts, "a ticket in lthbench's format")
 
 
 def own_facts(content: WeightsFile, file: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ def pruned_state(ticket: Ticket, part: str = "start") -> Tensors:
     """The state dict of the module, pruned: it loads after `prune.identity(layer, "weight")` or another method.
 
     `part` is `start` or `final`. Pruned weights have their values before pruning where the ticket knows them,
-    else zero. Masks are float32, as PyTorch's own. Raises UserError where the ticket has no such weights.
+    else zero. Masks are float32, as PyTorch's own; weights that keep everything have none.
+    Raises UserError where the ticket has no such weights.
     """
     weights = ticket.part(part)
     if not weights:
@@ -25,7 +26,7 @@ def pruned_state(ticket: Ticket, part: str = "start") -> Tensors:
     state: Tensors = {}
     for name, tensor in weights.items():
         mask = ticket.part("mask").get(name)
-        if mask is None:
+        if mask is None or bool(mask.all()):
             state[name] = tensor
         else:
             state |= {f"{name}_orig": tensor, f"{name}_mask": mask.to(tensor.dtype)}
