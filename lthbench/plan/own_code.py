@@ -13,7 +13,10 @@ from functools import cache
 from importlib import invalidate_caches
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from lthbench.errors import UserError
+from lthbench.plan.digests import path_digest
 from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.engine import code_of
@@ -25,16 +28,29 @@ read: dict[tuple[str, Path], str] = {}  # by module and file: before anybody imp
 
 
 def own_code(experiment: Experiment, arm: str = "dense") -> Mapping[str, str]:
-    """What each function of the user's behind an arm is now; empty where a recipe names none.
+    """What each function of the user's behind an arm is now, and what its ticket file holds; empty without any.
 
-    A method counts for the arm whose masks it finds; what is made from that arm is named by it.
+    A method counts for the arm whose masks it finds; what is made from that arm is named by it. A ticket file
+    counts for all arms where they all start from its weights.
 
     Raises UserError where one cannot be found, or is not what this process imported.
     """
     names = {"network.kind": experiment.network.kind, "pruning.criterion": experiment.pruning.criterion}
     if ARMS[arm].mask == "method":
         names["method"] = experiment.method
-    return {name: code_behind(name, key) for key, name in names.items() if FUNCTION.match(name)}
+    code = {name: code_behind(name, key) for key, name in names.items() if FUNCTION.match(name)}
+    if experiment.ticket and (ARMS[arm].mask == "method" or brings_initial_weights(experiment.ticket)):
+        code["ticket"] = path_digest(experiment.ticket)
+    return code
+
+
+def brings_initial_weights(ticket: str) -> bool:
+    """Whether every arm starts from a ticket file's weights: it holds those of its pruned weights too."""
+    try:
+        with safe_open(ticket, "np") as file:
+            return any(name.startswith("dense/") for name in file.keys())  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{ticket}: cannot be read as a ticket ({' '.join(str(error).split())})") from None
 
 
 def code_behind(function: str, key: str) -> str:

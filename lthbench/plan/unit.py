@@ -5,14 +5,11 @@ a stack is part of the plan, never of the circumstances, so bits do not depend o
 A unit's key is the hash of all that its numbers depend on, its parents' keys included.
 """
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from lthbench.plan.digests import path_digest
 from lthbench.plan.own_code import own_code
 from lthbench.recipe.arms import ARMS, Cell, check_cell, closure, mask_origin, parents
 from lthbench.recipe.engine import engine
@@ -94,33 +91,6 @@ def unit_key(
         "parents": list(above),
     }
     return digest(content | ({"code": dict(code)} if code else {}))  # without code of one's own, as it ever was
-
-
-def path_digest(path: str) -> str:
-    """The sha256 of a file; of a folder, that of its files' names and sizes; of nothing there yet, its name."""
-    file = Path(path).expanduser()
-    if file.is_dir():
-        return _folder_digest(str(file))
-    if not file.is_file():
-        return path
-    status = file.stat()
-    return _file_digest(str(file), status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _file_digest(path: str, size: int, modified: int) -> str:
-    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-@cache
-def _folder_digest(path: str) -> str:
-    """Read once per process: a folder of images has a million files, too many to look into."""
-    digest, root = hashlib.sha256(), Path(path)
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for file in (Path(folder, name) for name in sorted(files)):
-            digest.update(f"{file.relative_to(root).as_posix()}\n{file.stat().st_size}\n".encode())
-    return "names-and-sizes:" + digest.hexdigest()
 
 
 def with_sources(cells: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> dict[str, set[Cell]]:

@@ -19,7 +19,7 @@ from lthbench.recipe.families import FAMILIES, family_of
 
 FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")  # package.module:function
 LIBRARY = re.compile(r"^(torchvision|timm)/[\w.\-/]+$")
-NOT_OF_THE_NUMBERS = ("title", "draws", "weights", "mask_from", "method", "own_start")
+NOT_OF_THE_NUMBERS = ("title", "draws", "weights", "mask_from", "method", "own_start", "ticket")
 CRITERIA = (
     "magnitude", "random", "snip", "small-final", "large-init", "small-init", "large-init-large-final",
     "small-init-small-final", "magnitude-increase", "movement",
@@ -175,6 +175,8 @@ class Experiment:
     and streams, so that those tickets start from the same initial weights.
     `method`: a function `package.module:function` of the user's that finds tickets, for the arm `found`. With
     `own_start` its tickets may start from weights of its own choosing; else they start from the initial weights.
+    `ticket`: a ticket file that the method hands over in every replicate. Where it holds what its pruned weights
+    were before, all arms start from its weights, which are then the initial weights of every replicate.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -192,6 +194,7 @@ class Experiment:
     mask_from: str = later("")
     method: str = later("")
     own_start: bool = later(False)
+    ticket: str = later("")
 
     def __post_init__(self) -> None:
         drawn = [name for name, arm in ARMS.items() if arm.stream]
@@ -215,7 +218,8 @@ class Experiment:
         """Everything that can change a number; what came later is left out while it does nothing.
 
         `mask_from` and `method` count where they matter: the transferred arms are named by the source's tickets,
-        their parents, and the arm `found` by the method's code. So one reference serves many methods.
+        their parents, and the arm `found` by the method's code. So one reference serves many methods. A `ticket`
+        is named by what the file holds, among the code.
         """
         return {k: v for k, v in content(self).items() if k not in NOT_OF_THE_NUMBERS}
 

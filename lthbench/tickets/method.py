@@ -16,6 +16,7 @@ from lthbench.pruning import counts, masks
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.experiment import Pruning, Training
 from lthbench.recipe.streams import stream
+from lthbench.tickets.fitted import initial_state
 from lthbench.tickets.plain import as_engine, as_torch, plain_masks, plain_tensors, without_wrappers
 from lthbench.training import loop
 from lthbench.training.reference import load, module_of, state_of
@@ -48,11 +49,13 @@ class Problem:
     `recipe` says how networks are trained and `pruning` how the reference is pruned; `level` is the number of
     rounds that the reference takes to the same density. `seed` is the replicate's: draw random numbers from
     it, or from the global generators of torch, numpy and `random`, which are seeded with it. There is no test set.
+    `file` is the ticket file that the experiment names, if it does.
     """
 
     recipe: Training
     pruning: Pruning
     level: int
+    file: str
     seed: int
     device: torch.device
 
@@ -62,9 +65,10 @@ class Problem:
         self.recipe, self.pruning, self.level = experiment.training, experiment.pruning, unit.level
         self.device = folds.device
         self.iterations = 0  # optimizer steps that `train` made so far
+        self.file = experiment.ticket
         self._unit, self._model, self._index = unit, model, index
         self._folds = replace(folds, held_out=folds.examples, test=folds.validation)
-        self._initial = model.initial_state(self._stream("init"))
+        self._initial = initial_state(unit, model, index)
         self.seed = int(self._stream(f"method/{unit.level}").integers(2**32))
 
     @cached_property

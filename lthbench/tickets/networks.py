@@ -16,6 +16,7 @@ from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.arms import ARMS, Cell, level_above, mask_origin
 from lthbench.recipe.streams import stream
+from lthbench.tickets.fitted import initial_state
 from lthbench.training.loop import engine_for
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names
@@ -127,7 +128,7 @@ def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index:
     """Where the arm starts at every level: the rewind point, or the initial weights."""
     if ARMS[unit.arm].weights == "rewind-point":
         return part(above["dense", 0], "rewind", index)
-    return model.initial_state(named(unit, index, "init"))
+    return initial_state(unit, model, index)
 
 
 def state_for(
@@ -151,6 +152,8 @@ def state_for(
     if kind == "constant":
         state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":
+        if ARMS[unit.arm].of == "found":
+            state = part(above["found", unit.level], "start", index)  # the method's own
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):
             state[name][mask[name]] = generator.permutation(state[name][mask[name]])
