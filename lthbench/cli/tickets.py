@@ -21,6 +21,9 @@ def import_(
     out: Annotated[Path, typer.Option(help="the ticket, .safetensors")],
     weights: Annotated[str, typer.Option(help="what the weights in FILE are: start or trained")] = "",
     start: Annotated[Path | None, typer.Option(help="a file of the weights that training starts from")] = None,
+    whole_biases: Annotated[
+        bool, typer.Option("--whole-biases", help="leave out masks of biases and norms: they stay whole")
+    ] = False,
 ) -> None:
     """Turn somebody's pruned network or masks into a ticket file (docs/tickets.md says which are understood)."""
     from lthbench.cli import show
@@ -30,7 +33,7 @@ def import_(
         raise UserError(f"--weights {weights}: say start or trained")
     if out.suffix != ".safetensors":
         raise UserError(f"--out {out}: a ticket is a .safetensors file")
-    read = import_ticket(file, weights, start)  # type: ignore[arg-type]
+    read = import_ticket(file, weights, start, whole_biases)  # type: ignore[arg-type]
     read.ticket.write(out)
     show.lines(*read.lines, f"{out}: written; is it a winning ticket? lthbench test --ticket {out} ...")
 

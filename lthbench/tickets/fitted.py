@@ -80,8 +80,10 @@ def fitted(file: Path, module: nn.Module) -> Fitted:
             "import it with --whole-biases, which keeps biases and norms whole"
         )
     mask = {name: parts["mask"].get(name, torch.ones(shape, dtype=torch.bool)) for name, shape in weights.items()}
-    check_complete(parts["start"], own, file)
-    return Fitted(mask, parts["start"], parts["start"] | parts["dense"] if parts["dense"] else {})
+    start, dense = parts["start"], parts["dense"]
+    check_complete(start, own, file)
+    known = start and all(name in dense for name, kept in mask.items() if not bool(kept.all()))
+    return Fitted(mask, start, start | dense if known else {})
 
 
 @lru_cache(maxsize=2)

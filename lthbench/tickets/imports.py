@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,12 +44,17 @@ class Pruned:
     says: str
 
 
-def import_ticket(file: Path, weights: Role = "", start: Path | None = None) -> Imported:
+def import_ticket(
+    file: Path, weights: Role = "", start: Path | None = None, whole_biases: bool = False
+) -> Imported:
     """The ticket in a file. `weights` says what weights beside the mask are; `start` is a file of where it starts.
 
+    `whole_biases` leaves out masks of anything but matrices and kernels.
     Raises UserError, in one or two lines that name the file and the way out.
     """
     content = weights_file.read(file)
+    if whole_biases:
+        content = without_masks_of_biases(content)
     if is_ours(content):
         return import_own(file, content, weights, start)
     pruned = pruned_in(content, file)
@@ -229,6 +234,19 @@ def completed(mask: Tensors, weights: Tensors) -> Tensors:
     return {name: kept for name, kept in (whole | mask).items() if counted(kept) or not bool(kept.all())}
 
 
+def without_masks_of_biases(content: WeightsFile) -> WeightsFile:
+    """The same file without masks of one dimension, whatever it calls them."""
+
+    def is_one(name: str, tensor: torch.Tensor) -> bool:
+        return not counted(tensor) and (name.startswith("mask/") or name.endswith("_mask"))
+
+    beside = {name: kept for name, kept in content.masks.items() if counted(kept)}
+    gone = {name.removesuffix("_mask") for name, tensor in content.tensors.items() if is_one(name, tensor)}
+    originals = {f"{name}_orig": name for name in gone}
+    tensors = {originals.get(n, n): t for n, t in content.tensors.items() if not is_one(n, t)}
+    return replace(content, tensors=tensors, masks=beside)
+
+
 # Where it starts
 
 
@@ -304,8 +322,10 @@ def import_own(file: Path, content: WeightsFile, weights: Role, start: Path | No
         tensors |= start_tensors(weights_in(start), mask, start)
         facts |= {"start": {"file": start.name, "sha256": sha256_of(start)}}
     else:
-        for part in ("start", "dense"):
-            tensors |= named(part, {name: as_float32(name, t, file) for name, t in ticket.part(part).items()})
+        parts = {p: {n: as_float32(n, t, file) for n, t in ticket.part(p).items()} for p in ("start", "dense")}
+        unmasked = parts["dense"].keys() - mask.keys()  # by now: nothing of them is pruned any more
+        parts["start"] |= {name: parts["dense"].pop(name) for name in unmasked if name in parts["start"]}
+        tensors |= named("start", parts["start"]) | named("dense", parts["dense"])
     return imported(file, mask, tensors, facts, "a ticket in lthbench's format")
 
 

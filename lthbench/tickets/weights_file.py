@@ -1,5 +1,6 @@
 """Named tensors out of somebody's file: safetensors, .npz, or what torch.save wrote. No code in it ever runs."""
 
+import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ LONGEST_NAME = 200
 # Where checkpoints keep what this needs, the likeliest first.
 WEIGHTS = ("state_dict", "model_state_dict", "model", "net", "weights", "params")
 MASKS = ("masks", "mask")
+
+ASKED = re.compile(r"GLOBAL ([\w.]+)")  # in torch's own words: what a file wants made or called
 
 Tensors = dict[str, torch.Tensor]
 
@@ -84,8 +87,12 @@ def from_torch(file: Path) -> WeightsFile:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a stranger's bytes: the unpickler may raise anything
-        needs_code = "weights_only" in str(error) or "Unsupported" in str(error)
-        why = "holds more than weights, which is never loaded" if needs_code else "not what torch.save writes"
+        asked = ASKED.search(str(error))
+        why = (
+            f"holds a {shown(asked[1], 60)}, and only weights are loaded"
+            if asked
+            else "not what torch.save writes"
+        )
         raise UserError(f"{file}: {why}; save the state dict alone: torch.save(model.state_dict(), ...)") from None
     if isinstance(content, list | tuple):
         raise UserError(f"{file}: holds a list without names; save a dict, {{parameter name: mask}}")

@@ -121,7 +121,8 @@ def test_our_own_file_is_read_as_it_is(tmp_path_factory, given, parts) -> None:
     folder = tmp_path_factory.mktemp("ours")
     tensors = {f"mask/{name}": kept for name, kept in mask.items()}
     for part in parts:
-        tensors |= {f"{part}/{name}": tensor.clone() for name, tensor in masked(state, mask).items()}
+        names = mask if part == "dense" else state
+        tensors |= {f"{part}/{name}": masked(state, mask)[name].clone() for name in names}
     Ticket(tensors, {"format": 1, "cell": "ticket@2", "density": 0.5}).write(folder / "a.safetensors")
     read = import_ticket(folder / "a.safetensors").ticket
     same(read.tensors, tensors)
@@ -176,6 +177,12 @@ def test_a_pruned_bias_is_in_the_mask_and_not_in_the_density(tmp_path) -> None:
     assert int(read.ticket.part("mask")["fc1.bias"].sum()) == 5
     assert read.ticket.facts["weights_remaining"] == 60
     assert any("fc1.bias" in line and "not counted" in line for line in read.lines)
+    whole = import_ticket(tmp_path / "theirs.pt", "start", whole_biases=True).ticket
+    assert "fc1.bias" not in whole.part("mask")
+    assert torch.equal(whole.part("start")["fc1.bias"], module.fc1.bias_orig)
+    read.ticket.write(tmp_path / "t.safetensors")
+    again = import_ticket(tmp_path / "t.safetensors", whole_biases=True).ticket
+    same(again.tensors, whole.tensors)
 
 
 def test_masks_beside_weights_under_keys_of_their_own(tmp_path) -> None:
@@ -262,7 +269,7 @@ def wrong_files(folder) -> dict[str, tuple[object, str, str]]:
         "masks that keep nothing": ({"fc1.weight": torch.zeros(8, 12)}, "", "keep no weight; True"),
         "masks by number": ([torch.eye(3), torch.eye(4)], "", "a list without names"),
         "a tensor": (torch.eye(3), "", "holds one Tensor, not named tensors"),
-        "a network itself": (small(0), "start", "holds more than weights, which is never loaded"),
+        "a network itself": (small(0), "start", "holds a ticket_files.Small, and only weights are loaded"),
         "no tensors": ({"epoch": 3, "args": {"lr": 0.1}}, "", r"no named tensors \(found: epoch, args\)"),
         "biases alone": ({"fc1.bias": torch.rand(8) - 0.5}, "start", "no weights of two or more dimensions"),
         "a mask of another shape": (
