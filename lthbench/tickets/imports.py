@@ -24,6 +24,7 @@ from lthbench.words import shown
 
 CHANCE_ZEROS = 0.01  # up to this share of zeros a weight is not pruned: draws that underflow, a padding row
 WRAPPED = re.compile(r"^(module\.)+|(?<![^.])_orig_mod\.")  # DataParallel in front, torch.compile anywhere
+NOTHING = torch.empty(0)
 Role = Literal["", "start", "trained"]
 
 
@@ -68,20 +69,21 @@ def import_ticket(
     if weights and not pruned.weights:
         raise UserError(f"{file}: holds masks and no weights; leave --weights out, or give --start FILE")
     facts: dict[str, Any] = {"as": pruned.says, "file": file.name, "sha256": sha256_of(file)}
-    tensors: Tensors = {}
+    tensors, mask = Tensors(), pruned.mask
     if weights == "trained":
-        tensors |= named("final", masked(pruned.weights, pruned.mask, file))
+        tensors |= named("final", masked(pruned.weights, mask, file))
     if start is not None:
-        tensors |= start_tensors(weights_in(start), pruned.mask, start)
+        beginning = weights_in(start)
+        mask = completed(mask, beginning)
+        tensors |= start_tensors(beginning, mask, start)
         facts["start"] = {"file": start.name, "sha256": sha256_of(start)}
     elif weights == "start":
-        tensors |= start_tensors(pruned.weights, pruned.mask, file)
-    return imported(file, pruned.mask, tensors, {"imported": facts}, pruned.says)
+        tensors |= start_tensors(pruned.weights, mask, file)
+    return imported(file, mask, tensors, {"imported": facts}, pruned.says)
 
 
 def imported(file: Path, mask: Tensors, tensors: Tensors, facts: dict[str, Any], says: str) -> Imported:
     """A ticket of a mask and other tensors, with its counts among the facts, and what to say about it."""
-    mask = completed(mask, Ticket(tensors, {}).part("start"))
     kept, total = counts(mask)
     numbers = {"format": FORMAT, "weights_remaining": kept, "density": float(f"{kept / total:.10g}")}
     ticket = Ticket({f"mask/{name}": left.clone() for name, left in mask.items()} | tensors, facts | numbers)
@@ -168,8 +170,10 @@ def from_torch_prune(tensors: Tensors, file: Path) -> Pruned:
     missing = sorted(masks.keys() - weights.keys())
     if missing:
         raise UserError(f"{file}: {shown(missing[0], 80)}_mask has no weight beside it; save both, or masks alone")
-    says = "pruned by torch.nn.utils.prune" if originals else "masks beside weights"
-    return Pruned(zeros_and_ones(masks, file), weights, says)
+    if not originals:
+        return Pruned(zeros_and_ones(masks, file), weights, "masks beside weights")
+    whole = {n: torch.ones_like(t) for n, t in weights.items() if n not in masks and prunable(n, tuple(t.shape))}
+    return Pruned(zeros_and_ones(whole | masks, file), weights, "pruned by torch.nn.utils.prune")
 
 
 def looks_like_masks(tensors: Tensors) -> bool:
@@ -229,8 +233,16 @@ def checked(pruned: Pruned, file: Path) -> Pruned:
 
 
 def completed(mask: Tensors, weights: Tensors) -> Tensors:
-    """Masks of all matrices: what no mask prunes is kept and counts. A bias has one where it loses something."""
-    whole = {n: torch.ones(t.shape, dtype=torch.bool) for n, t in weights.items() if prunable(n, tuple(t.shape))}
+    """Masks of all matrices, in the order of the weights: what no mask prunes is kept and counts.
+
+    The same weights under another name (shared in the module) wear the same mask. Masks of biases that keep
+    everything are left out.
+    """
+    whole: Tensors = {}
+    for name, tensor in weights.items():
+        if name in mask or prunable(name, tuple(tensor.shape)):
+            twin = next((other for other in mask if torch.equal(weights.get(other, NOTHING), tensor)), name)
+            whole[name] = mask.get(name, mask.get(twin, torch.ones(tensor.shape, dtype=torch.bool)))
     return {name: kept for name, kept in (whole | mask).items() if counted(kept) or not bool(kept.all())}
 
 
@@ -315,11 +327,14 @@ def import_own(file: Path, content: WeightsFile, weights: Role, start: Path | No
         raise UserError(f"{file}: a ticket of ours says itself where it starts; leave --weights out")
     ticket, facts = Ticket(content.tensors, {}), own_facts(content, file)
     mask = zeros_and_ones(ticket.part("mask"), file)
+    mask = completed(mask, ticket.part("start") | ticket.part("dense"))
     for beside in ({}, *(ticket.part(part) for part in PARTS[1:])):
         checked(Pruned(mask, beside, ""), file)
     tensors = named("final", ticket.part("final"))
     if start is not None:
-        tensors |= start_tensors(weights_in(start), mask, start)
+        beginning = weights_in(start)
+        mask = completed(mask, beginning)
+        tensors |= start_tensors(beginning, mask, start)
         facts |= {"start": {"file": start.name, "sha256": sha256_of(start)}}
     else:
         parts = {p: {n: as_float32(n, t, file) for n, t in ticket.part(p).items()} for p in ("start", "dense")}

@@ -79,6 +79,12 @@ def test_shared_weights_have_one_mask_whichever_name_it_comes_by(tmp_path) -> No
         file = ticket_of({"masks": masks, "state_dict": state}, tmp_path)
         assert torch.equal(fitted(file, Tied()).mask["a.weight"], eye.bool())
         assert fitted(file, Tied()).mask.keys() == {"a.weight"}
+    pruned_once = Tied()
+    prune.l1_unstructured(
+        pruned_once.a, "weight", 0.5
+    )  # PyTorch's own b is dense then, which no mask of ours says
+    with pytest.raises(UserError, match="is shared in the network, but differs in the file"):
+        fitted(ticket_of(pruned_once.state_dict(), tmp_path), Tied())
     apart = {"masks": {"a.weight": eye, "b.weight": eye.flip(0)}, "state_dict": state}
     with pytest.raises(UserError, match=r"b.weight is shared in the network, but differs in the file"):
         fitted(ticket_of(apart, tmp_path), Tied())
