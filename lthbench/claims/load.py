@@ -280,10 +280,12 @@ def load(folder: Path | None = None) -> Registry:
 
 
 def located(experiment: Experiment, folder: Path) -> Experiment:
-    """The experiment with the place of its data: a path in a claim file is relative to the folder of the files.
+    """The experiment with the place of its data and ticket: paths in claim files are relative to their folder.
 
     So a folder of claims and its data can be put anywhere together, and a run started anywhere.
     """
+    if experiment.ticket and not Path(experiment.ticket).expanduser().is_absolute():
+        experiment = replace(experiment, ticket=str((folder / experiment.ticket).resolve()))
     path = experiment.data.path
     if path is None or Path(path).expanduser().is_absolute():
         return experiment

@@ -8,6 +8,7 @@ import typer
 
 from lthbench.cli.options import CORES, Device, Seed
 from lthbench.cli.run import took
+from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
@@ -19,8 +20,11 @@ commands = typer.Typer()
 @commands.command("test")
 def in_the_dock(
     method: Annotated[
-        str, typer.Argument(metavar="METHOD", help="package.module:function, find(problem) -> Ticket")
-    ],
+        str, typer.Argument(metavar="[METHOD]", help="package.module:function, find(problem) -> Ticket")
+    ] = "",
+    ticket: Annotated[
+        str | None, typer.Option(help="a ticket that is there already: a file (`lthbench import`)")
+    ] = None,
     claim: Annotated[list[str] | None, typer.Option(help="a claim; may be given several times")] = None,
     network: Annotated[str, typer.Option(help="as for `lthbench new`; default: the suite's own")] = "",
     hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
@@ -44,6 +48,7 @@ def in_the_dock(
     started = time.monotonic()
     from lthbench.cli import show
     from lthbench.drive import dock, method_cost
+    from lthbench.drive import ticket as ticket_dock
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.progress import Watch, shown
@@ -51,11 +56,13 @@ def in_the_dock(
 
     question = dock.Question(
         method, tuple(claim or ()), suite, network_of(network, hidden, option or []), data, density, iterations,
-        learning_rate, batch, replicates, own_start,
+        learning_rate, batch, replicates, own_start, ticket,
     )  # fmt: skip
+    check_one(method, ticket, own_start, density)
+    door = ticket_dock if ticket else dock
     with exclusive(out):
-        run = dock.prepared(question, seed, out, device)
-        show.lines(f"lthbench {__version__}: {run.registry.suites[run.suite].title}", *dock.says(run, question))
+        run = door.prepared(question, seed, out, device)
+        show.lines(f"lthbench {__version__}: {run.registry.suites[run.suite].title}", *door.says(run, question))
         watch = Watch(run, show.console, cores)
         with shown(watch) as tick:
             run_here(run, cores, tick)
@@ -67,10 +74,20 @@ def in_the_dock(
     raise typer.Exit(verdicts.exit_code)
 
 
+def check_one(method: str, ticket: str | None, own_start: bool, density: float | None) -> None:
+    """Refuse what leaves open what is tested."""
+    if bool(method) == bool(ticket):
+        raise UserError("say what is tested: METHOD (package.module:function), or --ticket FILE")
+    if ticket and (own_start or density is not None):
+        raise UserError(
+            f"--ticket {ticket}: its file says its density and where it starts; leave --density and "
+            "--own-start out"
+        )
+
+
 def network_of(kind: str, hidden: str, option: list[str]) -> "Network | None":
     """The network that was asked for; None for the suite's own."""
     from lthbench.claims.own import options
-    from lthbench.errors import UserError
     from lthbench.recipe.experiment import Network
 
     if not kind:

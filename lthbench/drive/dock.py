@@ -33,7 +33,7 @@ class Question:
 
     `method` and `network` are named as recipes name them, `data` a data set by name or an .npz file; None is what
     the suite registers. `density` is a fraction of the weights; None is the registered level. `iterations`,
-    `learning_rate` and `batch` change the registered recipe.
+    `learning_rate` and `batch` change the registered recipe. `ticket` is a file, in a method's place (ticket.py).
     """
 
     method: str
@@ -47,6 +47,7 @@ class Question:
     batch: int | None = None
     replicates: int = FEWEST
     own_start: bool = False
+    ticket: str | None = None
 
 
 def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> Run:

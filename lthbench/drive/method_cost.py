@@ -15,6 +15,8 @@ def lines(run: Run) -> Iterator[str]:
     table = read(run.scope_folder / "tidy.csv")
     for experiment, steps in table[table["metric"] == METRIC].groupby("experiment")["value"]:
         units = [unit for unit in run.units() if unit.experiment.id == experiment]
+        if units[0].experiment.ticket:
+            continue
         level = next(unit.level for unit in units if unit.arm == FOUND)
         dense = units[0].experiment.training.iterations
         found, reference = steps.mean(), level * dense

@@ -13,14 +13,13 @@ from functools import cache
 from importlib import invalidate_caches
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from lthbench.errors import UserError
 from lthbench.plan.digests import path_digest
 from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.engine import code_of
 from lthbench.recipe.experiment import FUNCTION, Experiment
+from lthbench.recipe.ticket import starts_of
 
 VERSION = "LTHBENCH_VERSION"
 LIBRARIES = ("site-packages", "dist-packages")
@@ -39,18 +38,9 @@ def own_code(experiment: Experiment, arm: str = "dense") -> Mapping[str, str]:
     if ARMS[arm].mask == "method":
         names["method"] = experiment.method
     code = {name: code_behind(name, key) for key, name in names.items() if FUNCTION.match(name)}
-    if experiment.ticket and (ARMS[arm].mask == "method" or brings_initial_weights(experiment.ticket)):
+    if experiment.ticket and (ARMS[arm].mask == "method" or starts_of(experiment.ticket) == "all"):
         code["ticket"] = path_digest(experiment.ticket)
     return code
-
-
-def brings_initial_weights(ticket: str) -> bool:
-    """Whether every arm starts from a ticket file's weights: it holds those of its pruned weights too."""
-    try:
-        with safe_open(ticket, "np") as file:
-            return any(name.startswith("dense/") for name in file.keys())  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{ticket}: cannot be read as a ticket ({' '.join(str(error).split())})") from None
 
 
 def code_behind(function: str, key: str) -> str:

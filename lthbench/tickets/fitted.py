@@ -14,6 +14,7 @@ from lthbench.models.module import prunable
 from lthbench.plan.digests import path_digest
 from lthbench.plan.unit import Unit
 from lthbench.recipe.streams import stream
+from lthbench.recipe.ticket import starts_of
 from lthbench.tickets.imports import import_ticket
 from lthbench.tickets.plain import plain_tensors, without_wrappers
 from lthbench.tickets.ticket_file import Ticket
@@ -82,8 +83,7 @@ def fitted(file: Path, module: nn.Module) -> Fitted:
     mask = {name: parts["mask"].get(name, torch.ones(shape, dtype=torch.bool)) for name, shape in weights.items()}
     start, dense = parts["start"], parts["dense"]
     check_complete(start, own, file)
-    known = start and all(name in dense for name, kept in mask.items() if not bool(kept.all()))
-    return Fitted(mask, start, start | dense if known else {})
+    return Fitted(mask, start, start | dense if starts_of(str(file)) == "all" else {})
 
 
 @lru_cache(maxsize=2)

@@ -113,7 +113,7 @@ class Wider(Small):
     [
         (Wider(), r"mask of fc1.weight is \(8, 12\), in the network \(9, 12\)"),
         (nn.Sequential(nn.Linear(12, 8)), "a mask of fc1.weight, which the network does not have; .*0.weight"),
-        (nn.ModuleDict({"fc1": nn.Linear(12, 8), "out": nn.Linear(8, 3)}), "holds norm.weight, which the network"),
+        (nn.ModuleDict({"fc1": nn.Linear(12, 8), "out": nn.Linear(8, 3)}), "holds norm.bias, which the network"),
     ],
 )
 def test_another_network_is_refused(tmp_path, module, words) -> None:
