@@ -93,7 +93,7 @@ def check(
 
 
 def test(
-    method: str | Callable[[Problem], Ticket],
+    method: str | Callable[[Problem], Ticket] | None = None,
     network: str | Network | Callable[..., Any] | None = None,
     data: str | Path | Sequence[Any] | None = None,
     claims: str | Sequence[str] = (),
@@ -108,14 +108,15 @@ def test(
     out: str | Path | None = None,
     cores: int = 1,
     quiet: bool = False,
+    ticket: str | Path | None = None,
 ) -> Answer:
-    """A method of yours that finds tickets, put through claims as `lthbench test` does (docs/dock.md).
+    """A method of yours that finds tickets, or a ticket, put through claims as `lthbench test` does.
 
     `method` is a function of a `Problem` that returns a `Ticket`, or its name package.module:function. `network`
     is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) of a new module; `data`
     a data set's name, an .npz file, or four arrays or tensors x_train, y_train, x_test, y_test. Without both,
     those of the `suite` are taken, whose recipe, contrasts and margins decide. `density` is a fraction of the
-    weights. All of it is trained.
+    weights. `ticket` is a file (docs/tickets.md) in the method's place. All of it is trained.
 
     Functions of a notebook run in this process; those of a module that can be imported may run on several `cores`.
     Without `out` nothing stays on disk.
@@ -127,7 +128,7 @@ def test(
     return tested.tested(
         method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite,
         density=density, iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates,
-        own_start=own_start,
+        own_start=own_start, ticket=str(ticket) if ticket else None,
     )  # fmt: skip
 
 

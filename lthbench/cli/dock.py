@@ -8,7 +8,6 @@ import typer
 
 from lthbench.cli.options import CORES, Device, Seed
 from lthbench.cli.run import took
-from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def in_the_dock(
     cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
     device: Device = "auto",
 ) -> None:
-    """Put a pruning method of your own through the claims. Exit code: that of `run`."""
+    """Put a pruning method of your own, or a ticket, through the claims. Exit code: that of `run`."""
     started = time.monotonic()
     from lthbench.cli import show
     from lthbench.drive import dock, method_cost
@@ -58,7 +57,6 @@ def in_the_dock(
         method, tuple(claim or ()), suite, network_of(network, hidden, option or []), data, density, iterations,
         learning_rate, batch, replicates, own_start, ticket,
     )  # fmt: skip
-    check_one(method, ticket, own_start, density)
     door = ticket_dock if ticket else dock
     with exclusive(out):
         run = door.prepared(question, seed, out, device)
@@ -68,26 +66,16 @@ def in_the_dock(
             run_here(run, cores, tick)
     verdicts = verdicts_of_run(run)
     show.verdicts(verdicts)
-    show.lines(*method_cost.lines(run))
+    show.lines(*method_cost.lines(run), *(ticket_dock.speaks_of(run) if ticket else ()))
     show.report_of(run)
     show.lines(f"{took(started)} Exit code {verdicts.exit_code}.")
     raise typer.Exit(verdicts.exit_code)
 
 
-def check_one(method: str, ticket: str | None, own_start: bool, density: float | None) -> None:
-    """Refuse what leaves open what is tested."""
-    if bool(method) == bool(ticket):
-        raise UserError("say what is tested: METHOD (package.module:function), or --ticket FILE")
-    if ticket and (own_start or density is not None):
-        raise UserError(
-            f"--ticket {ticket}: its file says its density and where it starts; leave --density and "
-            "--own-start out"
-        )
-
-
 def network_of(kind: str, hidden: str, option: list[str]) -> "Network | None":
     """The network that was asked for; None for the suite's own."""
     from lthbench.claims.own import options
+    from lthbench.errors import UserError
     from lthbench.recipe.experiment import Network
 
     if not kind:

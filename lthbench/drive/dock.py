@@ -49,6 +49,14 @@ class Question:
     own_start: bool = False
     ticket: str | None = None
 
+    def __post_init__(self) -> None:
+        if bool(self.method) == bool(self.ticket):
+            raise UserError("say what is tested: a method (package.module:function), or a ticket (--ticket FILE)")
+        if self.ticket and (self.own_start or self.density is not None):
+            raise UserError(
+                f"{self.ticket}: a ticket's file says its density and start; leave density and own start out"
+            )
+
 
 def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> Run:
     """The run that answers a question: its claim files are written below `out`, and the method is tried once."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from lthbench.drive import dock, method_cost, stages
+from lthbench.drive import dock, method_cost, stages, ticket
 from lthbench.drive.answer import Answer
 from lthbench.drive.answers import material_beside
 from lthbench.drive.here import train_here
@@ -29,7 +29,7 @@ FIELDS = ("x_train", "y_train", "x_test", "y_test")
 
 
 def tested(
-    method: str | Callable[..., Any],
+    method: str | Callable[..., Any] | None,
     network: str | Network | Callable[..., Any] | None,
     data: str | Path | Sequence[Any] | None,
     claims: str | Sequence[str],
@@ -39,23 +39,27 @@ def tested(
     quiet: bool,
     **more: Any,
 ) -> Answer:
-    """The verdicts on a method; without `out` nothing stays on disk. `more` is a `dock.Question`'s."""
+    """The verdicts on a method, or on a ticket; without `out` nothing stays on disk.
+
+    `more` is a `dock.Question`'s, the ticket's file among it.
+    """
     names = claims.split(",") if isinstance(claims, str) else claims
     with mendable(), place(out) as folder, threads_as_before():
         question = dock.Question(
-            named(method),
+            named(method or ""),
             tuple(name.strip() for name in names if name.strip()),
             network=network_of(network),
             data=data_in(folder, data),
             **more,
         )
+        door = ticket if question.ticket else dock
         with exclusive(folder):
-            run = dock.prepared(question, seed, folder)
+            run = door.prepared(question, seed, folder)
             here = any(given.__name__ in name for unit in run.units() for name in unit.code)
             train(run, 1 if here else cores, quiet)
         verdicts = stages.judged(run)
         material = material_beside(run.scope_folder, verdicts, run.registry)
-        notes = (*dock.says(run, question), *method_cost.lines(run))
+        notes = (*door.says(run, question), *method_cost.lines(run))
     return Answer(verdicts, lambda: material, notes)
 
 

@@ -126,12 +126,17 @@ def says(run: Run, question: Question) -> Iterator[str]:
     experiment = units[0].experiment
     yield from import_ticket(Path(experiment.ticket)).lines[1:]
     yield from scales(experiment)
-    yield one_ticket.SPEAKS_OF[starts_of(experiment.ticket)]
+    yield from speaks_of(run)
     yield (
         f"{sum(unit.networks for unit in units)} networks are trained; the reference is pruned iteratively to the "
         f"same density, in {max(unit.level for unit in units)} rounds. Margins are those of suite "
         f"{question.suite}; nothing was registered for this ticket, so verdicts are exploratory."
     )
+
+
+def speaks_of(run: Run) -> Iterator[str]:
+    """What the verdicts of a run speak of."""
+    yield one_ticket.SPEAKS_OF[starts_of(run.units()[0].experiment.ticket)]
 
 
 def scales(experiment: Experiment) -> Iterator[str]:
@@ -147,8 +152,8 @@ def scales(experiment: Experiment) -> Iterator[str]:
         ratio = float(weight.square().mean().sqrt() / weights[name].square().mean().sqrt())
         if not 1 / ALIKE < ratio < ALIKE:
             yield (
-                f"{name}: the file starts it {ratio:.3g} times as large as this network draws it, so that reinit is "
-                "another kind of initialisation, not only another draw"
+                f"{name}: the file starts it {ratio:.3g} times as large as this network draws it, so that reinit "
+                "is another kind of initialisation, not only another draw"
             )
     iteration = import_ticket(file).ticket.facts.get("start_iteration", 0)
     if iteration:
