@@ -153,7 +153,8 @@ def state_for(
         state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":
         if ARMS[unit.arm].of == "found":
-            state = part(above["found", unit.level], "start", index)  # the method's own
+            own = part(above["found", unit.level], "start", index)  # where the method's ticket starts
+            state = {name: array.copy() for name, array in own.items()}
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):
             state[name][mask[name]] = generator.permutation(state[name][mask[name]])
