@@ -19,13 +19,13 @@ NEED_START = (
     IN_PLACE_OF["shuffled"],
 )  # they differ from the ticket in its start weights alone
 REPLICATES = "Replicates differ in the order of the data, and in split and draw where those are random."
+OWN = "The verdicts speak of this ticket only, conditional on its initialisation"
 SPEAKS_OF = {
-    "all": "This ticket only, conditional on its initialisation: dense, random masks and iterative pruning start "
-    "from the file's weights as well. " + REPLICATES,
-    "ticket": "This ticket only, conditional on its initialisation. Its pruned start weights are gone, so dense, "
-    "random masks and iterative pruning start from new initialisations, one per replicate. " + REPLICATES,
-    "mask": "This mask only: its file holds no start weights, so every replicate has a new initialisation, which "
-    "the mask, dense, random masks and iterative pruning share.",
+    "all": f"{OWN}: dense, random masks and iterative pruning start from the file's weights as well. {REPLICATES}",
+    "ticket": f"{OWN}. Its pruned start weights are gone, so dense, random masks and iterative pruning start from "
+    f"new initialisations, one per replicate. {REPLICATES}",
+    "mask": "The verdicts speak of this mask only: its file holds no start weights, so every replicate has a new "
+    "initialisation, which the mask, dense, random masks and iterative pruning share.",
 }
 OTHERS = "other initialisations: whether this mask, or the way it was found, would do as well there"
 NOT_TESTED = {

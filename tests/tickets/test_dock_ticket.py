@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ticket_files import as_pt
 
+import lthbench
 from lthbench.claims.load import load
 from lthbench.drive import dock
 from lthbench.drive import ticket as ticket_dock
@@ -102,19 +103,19 @@ def test_a_ticket_with_a_start_is_put_to_four_claims_which_speak_of_it_alone(fil
     claims = claims_in(tmp_path)
     assert claims.keys() == {"FC-1", "FC-6", "FC-7", "IMP-1"}
     for claim in claims.values():
-        assert claim["conditions"][0].startswith("This ticket only, conditional on its initialisation")
+        assert claim["conditions"][0].startswith("The verdicts speak of this ticket only, conditional")
         entry = claim["suites"]["dock"]
         assert "other initialisations" in entry["not_tested"][0]
         assert f"({kind}.safetensors, " in entry["title"]
         assert all("this ticket" in line["says"] for line in entry["hypotheses"] if "ticket" in line["says"])
         assert not any("found ticket" in line["says"] for line in (*entry["hypotheses"], *entry["beside"]))
-    assert "This ticket only" in run.registry.suites["dock"].says
+    assert "speak of this ticket only" in run.registry.suites["dock"].says
     experiment = run.units()[0].experiment
     assert experiment.own_start == (kind == "gone")
     assert ("newly initialised" in claims["FC-1"]["suites"]["dock"]["hypotheses"][0]["says"]) == (kind == "gone")
     assert Path(experiment.ticket) == tmp_path / "tickets" / f"{kind}.safetensors"
     said = "\n".join(ticket_dock.says(run, question(files[kind])))
-    assert "This ticket only, conditional on its initialisation" in said
+    assert "speak of this ticket only, conditional on its initialisation" in said
     assert "pruned: " in said
 
 
@@ -122,7 +123,7 @@ def test_a_mask_alone_is_asked_only_what_a_mask_can_answer(files, tmp_path) -> N
     run = ticket_dock.prepared(question(files["mask"]), 0, tmp_path)
     assert claims_in(tmp_path).keys() == {"FC-1", "FC-7", "IMP-1"}
     assert not {"found-reinit", "found-shuffled"} & {unit.arm for unit in run.units()}
-    assert "This mask only" in "\n".join(ticket_dock.says(run, question(files["mask"])))
+    assert "speak of this mask only" in "\n".join(ticket_dock.says(run, question(files["mask"])))
     for claim in claims_in(tmp_path).values():
         assert "winning ticket" in claim["suites"]["dock"]["not_tested"][0]
     with pytest.raises(UserError, match=r"FC-6: is about a ticket's start weights, and mask.safetensors has none"):
@@ -187,7 +188,7 @@ def test_a_ticket_of_ours_beats_random_masks_and_a_random_mask_does_not(files, t
     verdicts = {}
     for kind in ("whole", "random"):
         done = typed(["test", "--ticket", files[kind], *TYPED, "--claim", "FC-7", "--out", tmp_path / kind])
-        assert "This ticket only, conditional on its initialisation" in done.stdout, done.stderr
+        assert "speak of this ticket only, conditional on its initialisation" in done.stdout, done.stderr
         assert "BLOCKED" not in done.stdout
         verdicts[kind] = "SUPPORTED HERE FC-7" in done.stdout and "NOT SUPPORTED HERE FC-7" not in done.stdout
     assert verdicts == {"whole": True, "random": False}
@@ -207,4 +208,12 @@ def test_every_claim_on_every_kind_of_ticket(files, tmp_path, kind) -> None:
     if kind in ("whole", "gone"):
         assert {"FC-6", "FC-7"} <= supported
     page = (tmp_path / "reports/dock/report.md").read_text()
-    assert ("This mask only" if kind == "mask" else "This ticket only") in page
+    assert ("speak of this mask only" if kind == "mask" else "speak of this ticket only") in page
+
+
+@pytest.mark.slow
+def test_from_python_the_verdicts_are_the_commands(files, tmp_path) -> None:
+    more = {"claims": "FC-7", "quiet": True, "out": tmp_path} | ON
+    answer = lthbench.test(ticket=files["whole"], **more)
+    assert [claim.verdict for claim in answer.verdicts.claims] == ["PASS"]
+    assert any("speak of this ticket only" in line for line in answer.notes)
