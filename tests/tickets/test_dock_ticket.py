@@ -208,6 +208,7 @@ def test_every_claim_on_every_kind_of_ticket(files, tmp_path, kind) -> None:
     if kind in ("whole", "gone"):
         assert {"FC-6", "FC-7"} <= supported
     page = (tmp_path / "reports/dock/report.md").read_text()
+    assert "dock: found@" not in page.partition("What a ticket costs")[2]  # nothing was searched
     assert ("speak of this mask only" if kind == "mask" else "speak of this ticket only") in page
 
 

@@ -76,12 +76,17 @@ def searches(registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame) -> list
         for verdict in verdicts.claims
         for line in registry.claims[verdict.id].suites[verdicts.suite].hypotheses
         for cell in line.contrast.cells(registry.claims[verdict.id].suites[verdicts.suite].experiment)
-        if ARMS[cell.arm].mask in SEARCHED
+        if ARMS[cell.arm].mask in SEARCHED and not is_there(registry.experiments[cell.experiment], cell.arm)
     }
     return [
         search(registry.experiments[cell.experiment], cell.arm, cell.level, of_experiment(tidy, cell.experiment))
         for cell in sorted(wanted)
     ]
+
+
+def is_there(experiment: Experiment, arm: str) -> bool:
+    """Whether an arm's ticket was not searched for: it came in a file."""
+    return bool(experiment.ticket) and ARMS[arm].mask == "method"
 
 
 def search(experiment: Experiment, arm: str, level: int, rows: pd.DataFrame) -> Search:
