@@ -80,7 +80,7 @@ def about_one(claim: dict[str, Any], title: str, name: str, starts: Starts, rung
         claim |= {"sentence": f"{thing.capitalize()} {str(dock.AS_GOOD_CLAIM['sentence']).partition('finds ')[2]}"}
     of = f"{name}, {100 * rung.density:.3g} % of the weights"
     entry |= {
-        "title": f"{title or claim['title']} ({of})",
+        "title": f"{dock.AT_SCALE.sub('', title or claim['title'])} ({of})",
         "hypotheses": deciding,
         "beside": [line for line in entry["beside"] if line in lines],
         "not_tested": list(NOT_TESTED[starts]),
