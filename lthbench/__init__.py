@@ -1,10 +1,11 @@
 """lthbench turns sentences of the lottery-ticket literature into pre-registered statistical decisions.
 
-From Python, without training anything (docs/python.md):
+From Python (docs/python.md), where the first three train nothing:
 
     lthbench.load("quick")                  verdicts as they are stored
     lthbench.judge("reports/reference/quick/seed-0")   the same, judged again from the table
     lthbench.check("results.csv")           your results, or a pandas table of them, judged
+    lthbench.test(find)                     a method of yours that finds tickets, through the claims (docs/dock.md)
 
 Each gives a `lthbench.drive.answer.Answer`. What goes wrong is a `lthbench.UserError`, in the words of the command
 line.
@@ -12,20 +13,31 @@ line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pandas as pd
 
     from lthbench.drive.answer import Answer
+    from lthbench.recipe.experiment import Network
+    from lthbench.tickets.method import Problem, Ticket
 
-__all__ = ["UserError", "__version__", "check", "judge", "load"]
+__all__ = ["Problem", "Ticket", "UserError", "__version__", "check", "judge", "load", "test"]
+
+
+def __getattr__(name: str) -> Any:
+    """Ticket and Problem, which need torch: it is imported when one of them is asked for."""
+    if name in ("Problem", "Ticket"):
+        from lthbench.tickets import method
+
+        return getattr(method, name)
+    raise AttributeError(f"module 'lthbench' has no attribute '{name}'")
 
 
 def load(run: str | Path, out: str | Path = ".", seed: int = 0, claims_dir: str | Path | None = None) -> Answer:
@@ -78,3 +90,46 @@ def check(
     from lthbench.drive import answers
 
     return answers.checked(table, claims, suite, as_, unit, Path(claims_dir) if claims_dir else None)
+
+
+def test(
+    method: str | Callable[[Problem], Ticket] | None = None,
+    network: str | Network | Callable[..., Any] | None = None,
+    data: str | Path | Sequence[Any] | None = None,
+    claims: str | Sequence[str] = (),
+    suite: str = "quick",
+    density: float | None = None,
+    iterations: int | None = None,
+    learning_rate: float | None = None,
+    batch: int | None = None,
+    own_start: bool = False,
+    replicates: int = 8,
+    seed: int = 0,
+    out: str | Path | None = None,
+    cores: int = 1,
+    quiet: bool = False,
+    ticket: str | Path | None = None,
+) -> Answer:
+    """A method of yours that finds tickets, or a ticket, put through claims as `lthbench test` does.
+
+    `method` is a function of a `Problem` that returns a `Ticket`, or its name package.module:function. `network`
+    is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) of a new module; `data`
+    a data set's name, an .npz file, or four arrays or tensors x_train, y_train, x_test, y_test. Without both,
+    those of the `suite` are taken, whose recipe, contrasts and margins decide. `density` is a fraction of the
+    weights. `ticket` is a file (docs/tickets.md) in the method's place. All of it is trained.
+
+    Functions of a notebook run in this process; those of a module that can be imported may run on several `cores`.
+    Without `out` nothing stays on disk.
+    """
+    from pathlib import Path
+
+    from lthbench.drive import tested
+
+    return tested.tested(
+        method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite,
+        density=density, iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates,
+        own_start=own_start, ticket=str(ticket) if ticket else None,
+    )  # fmt: skip
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # pytest takes a function of this name for a test of theirs

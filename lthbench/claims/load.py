@@ -288,10 +288,12 @@ def load(folder: Path | None = None) -> Registry:
 
 
 def located(experiment: Experiment, folder: Path) -> Experiment:
-    """The experiment with the place of its data: a path in a claim file is relative to the folder of the files.
+    """The experiment with the place of its data and ticket: paths in claim files are relative to their folder.
 
     So a folder of claims and its data can be put anywhere together, and a run started anywhere.
     """
+    if experiment.ticket and not Path(experiment.ticket).expanduser().is_absolute():
+        experiment = replace(experiment, ticket=str((folder / experiment.ticket).resolve()))
     path = experiment.data.path
     if path is None or Path(path).expanduser().is_absolute():
         return experiment
@@ -389,7 +391,7 @@ def check_registration(
         experiment = registry.experiments[cell.experiment]
         if cell.percent is not None:
             raise ValueError(f"'{cell.label}': networks are trained at a level; write arm@level")
-        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from)
+        check_cell(cell.arm, cell.level, experiment.pruning.rewind, experiment.mask_from, experiment.method)
         check_frozen(cell.arm, experiment.training.weight_decay, experiment.pruning.unit)
         if registry.experiments[cell.experiment].weights is None:
             raise ValueError(f"experiment '{cell.experiment}' has no weights; count the prunable ones and add it")

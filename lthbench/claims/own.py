@@ -206,7 +206,9 @@ def check_rewinding(name: str, claim: dict[str, Any], rewind: int) -> None:
         raise UserError(f"{name} is about the arm {rewound[0]}; add --rewind K, the iteration it returns to")
 
 
-def write_usable(folder: Path, files: dict[str, Any], accept: Callable[[Registry], None]) -> None:
+def write_usable(
+    folder: Path, files: dict[str, Any], accept: Callable[[Registry], None] = lambda registry: None
+) -> None:
     """Write files into an empty folder; where they cannot be loaded, or a write fails, it is as it was."""
     there = folder.exists()
     try:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli.options import DEVELOP, HERE, LOOK, TRAIN, ClaimsDir, Data, Out, Replicates, Seed, SuiteName
+from lthbench.cli.options import DEVELOP, HERE, LOOK, TRAIN, ClaimsDir, Data, Out, Replicates, Seed
 from lthbench.errors import UserError
 
 commands = typer.Typer()
@@ -90,12 +90,14 @@ def hidden_sizes(network: str, hidden: str) -> tuple[int, ...]:
 
 @commands.command(rich_help_panel=LOOK)
 def export(
-    suite: SuiteName,
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")],
-    replicate: Annotated[int, typer.Option(min=0, help="which replicate")],
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="a suite, or a ticket file and no CELL")],
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="arm@level, for example ticket@9")] = "",
+    replicate: Annotated[int | None, typer.Option(min=0, help="which replicate")] = None,
     draw: Annotated[int, typer.Option(min=0, help="which draw of a control arm")] = 0,
     experiment: Annotated[str, typer.Option(help="of the cell, where several have it")] = "",
     final: Annotated[bool, typer.Option("--final", help="the trained weights too, where they are stored")] = False,
+    dense: Annotated[bool, typer.Option("--dense", help="where the pruned weights started, too")] = False,
+    form: Annotated[str, typer.Option("--format", help="lthbench or torch-prune")] = "lthbench",
     to: Annotated[Path | None, typer.Option(help="the file, or a folder for it")] = None,
     seed: Seed = 0,
     out: Out = HERE,
@@ -103,18 +105,25 @@ def export(
     replicates: Replicates = 0,
     claims_dir: ClaimsDir = None,
 ) -> None:
-    """Write a ticket (mask, starting weights, recipe) as safetensors; docs/tickets.md shows how to load it."""
+    """Write a ticket (mask, starting weights, recipe) as a file; docs/tickets.md shows how to load it."""
     from lthbench.cli import show
+    from lthbench.cli import tickets as files
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask
     from lthbench.tickets import export as tickets
 
+    if form not in files.FORMATS:
+        raise UserError(f"--format {form}: use {' or '.join(files.FORMATS)}")
+    if not cell and Path(suite).suffix:
+        return show.lines(files.from_file(Path(suite), form, final, to))
+    if not cell or replicate is None:
+        raise UserError(f"export {suite}: say which network: a CELL, such as ticket@9, and --replicate")
     ask.surroundings(data)
     run = ask.run_of(suite, seed, "all", out, "cpu", replicates, claims_dir)
     unit = tickets.find(run, cell, experiment, replicate)
-    ticket = tickets.ticket(unit, run.units(), run.results, cache_root(), replicate, draw, final)
-    file = tickets.file_for(unit, replicate, draw, to)
-    ticket.write(file)
+    ticket = tickets.ticket(unit, run.units(), run.results, cache_root(), replicate, draw, final, dense)
+    file = tickets.file_for(unit, replicate, draw, to, form)
+    files.write(ticket, file, form, final)
     show.lines(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights")
 
 

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli.options import HERE, ClaimsDir
+from lthbench.cli.options import HERE, LOOK, ClaimsDir
 from lthbench.cli.options import Out as RunsIn
 
 commands = typer.Typer()
 
 
-@commands.command()
+@commands.command(rich_help_panel=LOOK)
 def site(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="a new folder, or one that holds a site")],
     runs: Annotated[

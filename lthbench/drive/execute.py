@@ -99,7 +99,7 @@ def run_chunk(
 
 def check_code(unit: Unit) -> None:
     """Raise UserError where the user's code is not what the unit was planned, and is named, by."""
-    if unit.code and own_code(unit.experiment) != unit.code:
+    if unit.code and own_code(unit.experiment, unit.arm) != unit.code:
         raise UserError(
             f"{' and '.join(unit.code)}: edited since the run was planned; the same command starts again"
         )

@@ -14,26 +14,40 @@ from importlib import invalidate_caches
 from pathlib import Path
 
 from lthbench.errors import UserError
+from lthbench.plan.digests import path_digest
+from lthbench.recipe import given
+from lthbench.recipe.arms import ARMS
 from lthbench.recipe.engine import code_of
 from lthbench.recipe.experiment import FUNCTION, Experiment
+from lthbench.recipe.ticket import starts_of
 
 VERSION = "LTHBENCH_VERSION"
 LIBRARIES = ("site-packages", "dist-packages")
 read: dict[tuple[str, Path], str] = {}  # by module and file: before anybody imported it
 
 
-def own_code(experiment: Experiment) -> Mapping[str, str]:
-    """What each function of the user's is now; empty where a recipe names none.
+def own_code(experiment: Experiment, arm: str = "dense") -> Mapping[str, str]:
+    """What each function of the user's behind an arm is now, and what its ticket file holds; empty without any.
+
+    A method counts for the arm whose masks it finds; what is made from that arm is named by it. A ticket file
+    counts for all arms where they all start from its weights.
 
     Raises UserError where one cannot be found, or is not what this process imported.
     """
     names = {"network.kind": experiment.network.kind, "pruning.criterion": experiment.pruning.criterion}
-    return {name: code_behind(name, key) for key, name in names.items() if FUNCTION.match(name)}
+    if ARMS[arm].mask == "method":
+        names["method"] = experiment.method
+    code = {name: code_behind(name, key) for key, name in names.items() if FUNCTION.match(name)}
+    if experiment.ticket and (ARMS[arm].mask == "method" or starts_of(experiment.ticket) == "all"):
+        code["ticket"] = path_digest(experiment.ticket)
+    return code
 
 
 def code_behind(function: str, key: str) -> str:
     """The declared version of a function's module, or a hash of the source it is made from."""
-    module = function.partition(":")[0]
+    module, _, name = function.partition(":")
+    if module == given.__name__:
+        return given.identity(name)
     file = found(module)
     if file is None:
         raise UserError(

@@ -5,14 +5,11 @@ a stack is part of the plan, never of the circumstances, so bits do not depend o
 A unit's key is the hash of all that its numbers depend on, its parents' keys included.
 """
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from lthbench.plan.digests import path_digest
 from lthbench.plan.own_code import own_code
 from lthbench.recipe.arms import ARMS, Cell, check_cell, closure, mask_origin, parents
 from lthbench.recipe.engine import engine
@@ -96,36 +93,6 @@ def unit_key(
     return digest(content | ({"code": dict(code)} if code else {}))  # without code of one's own, as it ever was
 
 
-def path_digest(path: str) -> str:
-    """The sha256 of a file; of a folder, that of its files' names and sizes; of nothing there yet, its name."""
-    file = Path(path).expanduser()
-    if file.is_dir():
-        return _folder_digest(str(file))
-    if not file.is_file():
-        return file.name
-    status = file.stat()
-    return _file_digest(str(file), status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _file_digest(path: str, size: int, modified: int) -> str:
-    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-@cache
-def _folder_digest(path: str) -> str:
-    """Read once per process: a folder of images has a million files, too many to look into.
-
-    Folders that are links count by what they hold, since images are read through them.
-    """
-    digest, root = hashlib.sha256(), Path(path)
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders.sort()
-        for file in (Path(folder, name) for name in sorted(files)):
-            digest.update(f"{file.relative_to(root).as_posix()}\n{file.stat().st_size}\n".encode())
-    return "names-and-sizes:" + digest.hexdigest()
-
-
 def with_sources(cells: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> dict[str, set[Cell]]:
     """Cells by experiment, and the tickets of other experiments whose masks some of them wear."""
     everything = {name: set(own) for name, own in cells.items()}
@@ -150,14 +117,16 @@ def plan_experiment(
     which are planned with it.
     """
     for arm, level in cells:
-        check_cell(arm, level, experiment.pruning.rewind, "" if source is None else source.id)
+        named = "" if source is None else source.id
+        check_cell(arm, level, experiment.pruning.rewind, named, experiment.method)
     tickets: dict[tuple[int, Cell], str] = {}  # by block
     worn = {("ticket", level) for arm, level in cells if ARMS[arm].of == "source"}
     if source is not None and worn:
         for unit in plan_experiment(source, worn, replicates, block_size, master):
             tickets[unit.block, (f"{source.id}:{unit.arm}", unit.level)] = unit.key
     units: list[Unit] = []
-    code, recipe = own_code(experiment), recipe_of(experiment)  # once: a plan may have thousands of units
+    recipe = recipe_of(experiment)  # once: a plan may have thousands of units
+    code = {arm: own_code(experiment, arm) for arm in dict.fromkeys(arm for arm, _ in closure(cells))}
     for number, block in enumerate(blocks(replicates, block_size)):
         keys: dict[Cell, str] = {}
         for arm, level in closure(cells):
@@ -166,7 +135,7 @@ def plan_experiment(
                 origin = mask_origin(arm, level, source.id)
                 above[origin] = tickets[number, origin]
             draws = experiment.draws.get(arm, 1) if ARMS[arm].stream else 1
-            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code, recipe)
+            key = unit_key(experiment, arm, level, block, draws, master, above.values(), code[arm], recipe)
             keys[arm, level] = key
-            units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code))
+            units.append(Unit(experiment, arm, level, number, block, draws, master, key, above, code[arm]))
     return units

@@ -17,22 +17,31 @@ class Arm:
     mask: `ones` (dense), `iterative` (pruned from the previous level of the arm, or of the arm it `follows`),
     `one-shot` (pruned once from the trained dense network), `at-init` (pruned once from the initial weights),
     `ticket` (worn from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere),
-    `learned`. `of` names another arm in the ticket's place, or `source`: the ticket of the experiment that
-    `mask_from` names.
+    `learned`, `method` (found by the user's method that the experiment names). `of` names another arm in the
+    ticket's place, or `source`: the ticket of the experiment that `mask_from` names.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
     `fresh-signed` (its magnitudes with the initial weights' signs),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
-    times the standard deviation of each matrix).
+    times the standard deviation of each matrix), `method` (those that the method gives with its mask; `init` where
+    it gives none).
     pruned: pruned weights are `zero`, or `frozen` where they start.
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
     but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     """
 
     says: str
-    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned"]
+    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned", "method"]
     weights: Literal[
-        "init", "rewind-point", "trained", "fresh", "fresh-rescaled", "fresh-signed", "shuffled", "constant"
+        "init",
+        "rewind-point",
+        "trained",
+        "fresh",
+        "fresh-rescaled",
+        "fresh-signed",
+        "shuffled",
+        "constant",
+        "method",
     ]
     own_order: bool = False
     stream: str | None = None  # of the draws of a control arm
@@ -40,12 +49,17 @@ class Arm:
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
     follows: str | None = None  # the arm whose levels its masks are found along
-    of: Literal["ticket", "pruned-at-init", "source"] = "ticket"
+    of: Literal["ticket", "pruned-at-init", "found", "source"] = "ticket"
 
     @property
     def counted(self) -> bool:
         """Whether its number of weights is a setting, a rung of the ladder, and not an outcome."""
         return self.learns != "bernoulli"
+
+    @property
+    def of_method(self) -> bool:
+        """Whether its mask is one that a method of the user's found."""
+        return self.mask == "method" or self.of == "found"
 
 
 ARMS: dict[str, Arm] = {
@@ -108,6 +122,18 @@ ARMS: dict[str, Arm] = {
     ),
     "transferred-reinit": Arm(
         "the mask of another experiment's ticket, fresh weights", "ticket", "fresh", stream="reinit", of="source"
+    ),
+    "found": Arm("the ticket that the method found: its mask, on its start weights", "method", "method"),
+    "found-reinit": Arm("the method's mask, fresh weights", "ticket", "fresh", stream="reinit", of="found"),
+    "found-shuffled": Arm(
+        "the method's mask, the initial weights shuffled within each layer",
+        "ticket",
+        "shuffled",
+        stream="shuffle",
+        of="found",
+    ),
+    "found-random-mask": Arm(
+        "a random mask with the layer densities of the method's", "random", "init", stream="mask", of="found"
     ),
     "untrained": Arm("the ticket's mask on its initial weights, not trained", "ticket", "init", learns="nothing"),
     "untrained-constant": Arm(
@@ -175,7 +201,7 @@ def check_frozen(arm: str, weight_decay: float, unit: str) -> None:
         raise ValueError(f"arm '{arm}' needs an experiment without weight_decay that prunes single weights")
 
 
-def check_cell(arm: str, level: int, rewind: int, source: str = "") -> None:
+def check_cell(arm: str, level: int, rewind: int, source: str = "", method: str = "") -> None:
     """Refuse a cell that cannot exist, with a message a claim's author can act on."""
     if arm not in ARMS:
         raise ValueError(f"unknown arm '{arm}'; the arms are {', '.join(ARMS)}")
@@ -187,3 +213,5 @@ def check_cell(arm: str, level: int, rewind: int, source: str = "") -> None:
         raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")
     if ARMS[arm].of == "source" and not source:
         raise ValueError(f"arm '{arm}' needs an experiment with mask_from, which names where its ticket is found")
+    if ARMS[arm].of_method and not method:
+        raise ValueError(f"arm '{arm}' needs an experiment with method, the function that finds its tickets")

@@ -19,6 +19,7 @@ from lthbench.recipe.families import FAMILIES, family_of
 
 FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")  # package.module:function
 LIBRARY = re.compile(r"^(torchvision|timm)/[\w.\-/]+$")
+NOT_OF_THE_NUMBERS = ("title", "draws", "weights", "mask_from", "method", "own_start", "ticket")
 CRITERIA = (
     "magnitude", "random", "snip", "small-final", "large-init", "small-init", "large-init-large-final",
     "small-init-small-final", "magnitude-increase", "movement",
@@ -172,6 +173,10 @@ class Experiment:
     by replicate (same initialisation, split and batch order); empty: streams of its own.
     `mask_from`: the experiment whose tickets the transferred arms wear. It has the same network, pruning recipe
     and streams, so that those tickets start from the same initial weights.
+    `method`: a function `package.module:function` of the user's that finds tickets, for the arm `found`. With
+    `own_start` its tickets may start from weights of its own choosing; else they start from the initial weights.
+    `ticket`: a ticket file that the method hands over in every replicate. Where it holds what its pruned weights
+    were before, all arms start from its weights, which are then the initial weights of every replicate.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -187,6 +192,9 @@ class Experiment:
     weights: int | None = None
     paired_with: str = later("")
     mask_from: str = later("")
+    method: str = later("")
+    own_start: bool = later(False)
+    ticket: str = later("")
 
     def __post_init__(self) -> None:
         drawn = [name for name, arm in ARMS.items() if arm.stream]
@@ -196,6 +204,8 @@ class Experiment:
         if self.network.kind == "mlp":  # other networks are looked at when they are built
             layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
             check_patterns(self.pruning, layers)
+        if self.method and not FUNCTION.match(self.method):
+            raise ValueError(f"method '{self.method}' is no function; write package.module:function")
         if not 0 <= self.pruning.rewind < self.training.iterations:
             raise ValueError(f"pruning.rewind must be 0 or more and below {self.training.iterations} iterations")
 
@@ -207,9 +217,11 @@ class Experiment:
     def recipe(self) -> dict[str, Any]:
         """Everything that can change a number; what came later is left out while it does nothing.
 
-        `mask_from` counts where it matters: the transferred arms are named by the source's tickets, their parents.
+        `mask_from` and `method` count where they matter: the transferred arms are named by the source's tickets,
+        their parents, and the arm `found` by the method's code. So one reference serves many methods. A `ticket`
+        is named by what the file holds, among the code.
         """
-        return {k: v for k, v in content(self).items() if k not in ("title", "draws", "weights", "mask_from")}
+        return {k: v for k, v in content(self).items() if k not in NOT_OF_THE_NUMBERS}
 
 
 def check_patterns(pruning: Pruning, weights: list[str]) -> None:

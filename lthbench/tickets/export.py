@@ -1,21 +1,14 @@
-"""A ticket in one file: its mask, the state it starts from and its recipe, for any program that has torch.
-
-Names and layout are those of an ordinary module's `state_dict`, a perceptron's weights are out x in. The file is
-safetensors and the same bytes every time; its metadata is one JSON text under the key `lthbench`.
-"""
+"""A network of a finished run as a ticket: its mask, the state it started from and its recipe."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 
 from lthbench.claims.schema import parse_cell
 from lthbench.errors import UserError
-from lthbench.files import write_bytes
 from lthbench.models import registry
 from lthbench.models.mlp import Arrays, Mlp
 from lthbench.plan.run import Run
@@ -23,28 +16,16 @@ from lthbench.plan.unit import Unit, recipe_of
 from lthbench.pruning import filters, masks
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.arms import ARMS
-from lthbench.recipe.experiment import canonical
 from lthbench.results import store
 from lthbench.tickets import folds as block_data
-from lthbench.tickets.networks import part, state_for
+from lthbench.tickets.networks import part, start_of_all, state_for
+from lthbench.tickets.ticket_file import FORMAT, Ticket
+from lthbench.tickets.weights_file import TORCH
 from lthbench.training.reference import module_of
 from lthbench.training.run import Folds, Model
 from lthbench.words import did_you_mean
 
 CPU = torch.device("cpu")
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """What a file holds: `mask/<name>` (bool), `start/<name>`, perhaps `final/<name>`; facts in plain JSON."""
-
-    tensors: dict[str, torch.Tensor]
-    facts: dict[str, Any]
-
-    def write(self, file: Path) -> None:
-        """Write the file in one step."""
-        write_bytes(file, save(self.tensors, {"lthbench": canonical(self.facts)}))
 
 
 def find(run: Run, cell: str, experiment: str, replicate: int) -> Unit:
@@ -96,11 +77,13 @@ def ticket(
     replicate: int,
     draw: int = 0,
     final: bool = False,
+    dense: bool = False,
 ) -> Ticket:
     """One network of a finished unit. `units` are those of its plan, `root` is where their records lie.
 
     The start is what training started from, bit for bit: the stored rewind point or trained weights, or drawn
     again from the unit's streams. Arms that learn a mask get the initial weights under the mask they learned.
+    `dense` adds the masked weights as they were before any was pruned, `final` where training ended.
     """
     if not 0 <= draw < unit.draws:
         raise UserError(f"--draw {draw}: {unit.arm}@{unit.level} has draws 0 to {unit.draws - 1}")
@@ -113,6 +96,8 @@ def ticket(
     own = store.tensors_of(root, unit)
     names = {other.key: other for other in units}
     above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
+    if ARMS[unit.arm].mask == "method":
+        above["method", unit.level] = own  # its record holds what the method gave
     s = index * unit.draws + draw
     mask = part(own, "mask", s) or masks.ones(model.prunable)
     worn, pruning = mask, unit.experiment.pruning
@@ -122,6 +107,11 @@ def ticket(
     start = state_for(unit, model, mask, above, index, draw)
     frozen = ARMS[unit.arm].pruned == "frozen"
     content |= state_dict("start", model, start if frozen else masks.apply(worn, start))
+    if dense:
+        if ARMS[unit.arm].weights not in ("init", "rewind-point"):
+            raise UserError(f"--dense: the arm '{unit.arm}' starts from other weights than a dense network")
+        whole = state_dict("dense", model, start_of_all(unit, model, above, index))
+        content |= {name: whole[name] for name in (f"dense/{masked}" for masked in worn)}
     if final:
         trained = part(own, "final", s)
         if not trained:
@@ -166,10 +156,11 @@ def state_dict(prefix: str, model: Model, state: Arrays) -> dict[str, torch.Tens
     return {f"{prefix}/{name}": tensor.clone() for name, tensor in module_of(model, state).state_dict().items()}
 
 
-def file_for(unit: Unit, replicate: int, draw: int, to: Path | None) -> Path:
+def file_for(unit: Unit, replicate: int, draw: int, to: Path | None, form: str = "lthbench") -> Path:
     """Where to write: what was asked for, in a folder or without one under a name that tells the ticket."""
     drawn = f"-draw-{draw}" if unit.draws > 1 else ""
     name = f"{unit.experiment.id}-{unit.arm}-{unit.level}-seed-{unit.master}-replicate-{replicate}{drawn}"
+    suffixes = (".safetensors",) if form == "lthbench" else (".pt", *TORCH, ".safetensors")
     if to is None or to.is_dir():
-        return (to or Path(".")) / f"{name}.safetensors"
-    return to if to.suffix == ".safetensors" else to.with_name(f"{to.name}.safetensors")
+        return (to or Path(".")) / f"{name}{suffixes[0]}"
+    return to if to.suffix in suffixes else to.with_name(f"{to.name}{suffixes[0]}")

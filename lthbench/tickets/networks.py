@@ -16,6 +16,7 @@ from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.arms import ARMS, Cell, level_above, mask_origin
 from lthbench.recipe.streams import stream
+from lthbench.tickets.fitted import initial_state
 from lthbench.training.loop import engine_for
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names
@@ -49,6 +50,8 @@ def mask_for(
         raise ModelError(f"{unit.arm}: learns masks of single weights; use pruning.unit weight")
     if arm.mask in ("ones", "learned"):  # a learned mask is not there yet
         return dense
+    if arm.mask == "method":
+        return part(above["method", unit.level], "mask", index)
     if arm.mask == "ticket":
         return worn_mask(unit, model, above, index)
     if arm.mask == "random":
@@ -125,7 +128,7 @@ def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index:
     """Where the arm starts at every level: the rewind point, or the initial weights."""
     if ARMS[unit.arm].weights == "rewind-point":
         return part(above["dense", 0], "rewind", index)
-    return model.initial_state(named(unit, index, "init"))
+    return initial_state(unit, model, index)
 
 
 def state_for(
@@ -135,6 +138,8 @@ def state_for(
     kind = ARMS[unit.arm].weights
     if kind == "trained":
         return masks.apply(mask, part(above_level(unit, above), "final", index))
+    if kind == "method":
+        return masks.apply(mask, part(above["method", unit.level], "start", index))
     if kind in ("fresh", "fresh-rescaled", "fresh-signed"):
         state = model.initial_state(named(unit, index, f"reinit/{draw}"))
     else:
@@ -147,6 +152,9 @@ def state_for(
     if kind == "constant":
         state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":
+        if ARMS[unit.arm].of == "found":
+            own = part(above["found", unit.level], "start", index)  # where the method's ticket starts
+            state = {name: array.copy() for name, array in own.items()}
         generator = named(unit, index, f"shuffle/{draw}")
         for name in sorted(mask):
             state[name][mask[name]] = generator.permutation(state[name][mask[name]])

@@ -1,7 +1,7 @@
 """What a network was given before its first step, beside what its arm says: facts for the gates.
 
 Nothing here calls the code that makes masks and states (networks.py, lthbench/pruning): where a network should
-start is drawn anew, or read from its parents' records, and compared number by number.
+start is drawn anew, or read from its ticket's file or its parents' records, and compared number by number.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ import numpy as np
 from lthbench.models.mlp import Arrays
 from lthbench.plan.unit import Unit
 from lthbench.recipe.arms import ARMS, Cell
-from lthbench.recipe.streams import stream
+from lthbench.tickets.fitted import initial_state
 from lthbench.training.loop import engine_for, tally
 from lthbench.training.run import Folds, Model, Task
 from lthbench.training.stack import stack
@@ -33,8 +33,7 @@ def start_facts(unit: Unit, task: Task, above: Records) -> Iterator[Fact]:
     whole = {name: np.ones(shape, dtype=bool) for name, shape in task.model.prunable.items()}
     looked = unit.experiment.pruning.criterion == "magnitude" and unit.experiment.pruning.unit == "weight"
     for s, owner in enumerate(task.owners):
-        place = stream(unit.master, unit.experiment.streams, unit.replicates[owner], "init")
-        initial = task.model.initial_state(place)
+        initial = initial_state(unit, task.model, owner)
         said = where_from(unit, above, owner, initial)
         state, mask = task.states[s], task.masks[s]
         moved = {name: int(differ(state[name], said[name])[mask.get(name, ...)].sum()) for name in said}
@@ -57,6 +56,8 @@ def where_from(unit: Unit, above: Records, owner: int, initial: Arrays) -> Array
     kind = ARMS[unit.arm].weights
     if kind == "rewind-point":
         return stored(above["dense", 0], "rewind", owner)
+    if kind == "shuffled" and ARMS[unit.arm].of == "found":
+        return stored(above["found", unit.level], "start", owner)
     return stored(above[pruned_from(unit)], "final", owner) if kind == "trained" else initial
 
 
@@ -102,8 +103,7 @@ def wrongly_pruned(unit: Unit, trained: Arrays, worn: Arrays, mask: Arrays) -> i
 def frozen_facts(unit: Unit, task: Task, ended: list[Arrays]) -> Iterator[Fact]:
     """`pruned_moved`: pruned weights that at the end of training are not the replicate's initial ones."""
     for s, owner in enumerate(task.owners):
-        place = stream(unit.master, unit.experiment.streams, unit.replicates[owner], "init")
-        initial = task.model.initial_state(place)
+        initial = initial_state(unit, task.model, owner)
         moved = (differ(ended[s][name], initial[name]) & ~mask for name, mask in task.masks[s].items())
         yield s, "pruned_moved", sum(int(entries.sum()) for entries in moved)
 

@@ -22,6 +22,7 @@ from lthbench.results.store import Row
 from lthbench.tickets import supermasks
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
+from lthbench.tickets.search import METRIC, as_parent, search
 from lthbench.tickets.starts import Fact, frozen_facts, rewind_facts, start_facts
 from lthbench.training import loop
 from lthbench.training.checkpoint import Checkpoint
@@ -198,8 +199,11 @@ def run_unit(
     check_names(unit, model)
     check_images(unit, folds)
     whole = filters.find(model, folds.shape, pruning) if pruning.unit == "filter" else None
+    found = search(unit, model, folds)
+    above = {**above, **as_parent(unit, found)}
     task = make_task(unit, model, folds, above, whole)
     facts = fact_rows(unit, start_facts(unit, task, above))
+    facts += fact_rows(unit, ((s, METRIC, ticket.iterations) for s, ticket in enumerate(found)))
     path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")
     checkpoint = Checkpoint(path, deadline)
     if ARMS[unit.arm].mask == "learned":
@@ -218,5 +222,6 @@ def run_unit(
         rows += filter_rows(unit, whole)
     seconds = checkpoint.seconds_before + time.perf_counter() - started
     measured_by = provenance(unit, folds, seconds)
-    store.write(root, unit, rows, tensors_of(unit, task, trained), measured_by)
+    tensors = tensors_of(unit, task, trained) | as_parent(unit, found).get(("method", unit.level), {})
+    store.write(root, unit, rows, tensors, measured_by)
     checkpoint.remove()

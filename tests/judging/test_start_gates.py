@@ -281,3 +281,62 @@ def test_every_band_names_the_recipe_that_it_was_registered_with(suite: str) -> 
     found = load()
     for name, band in found.suites[suite].dense_bands.items():
         assert band.recipe == digest(found.experiments[name].recipe()), name
+
+
+# Tickets of a user's method
+
+AS_GOOD = lab.line("found@2", "ticket@2", "non-inferiority")
+NEEDS_ITS_START = lab.line("found@2", "found-reinit@2")
+
+
+def of_method(line, change=None, **recipe):
+    """The verdict on a line about a method, whose masks are not the ticket's."""
+    claimed = lab.registry(lab.claim("P-1", line))
+    toy = replace(claimed.experiments["toy"], method="mine:find", **recipe)
+    claimed = replace(claimed, experiments={"toy": toy})
+
+    def changed(frame):
+        of_it = frame["arm"].str.startswith("found") & frame["metric"].eq("mask_crc32")
+        frame.loc[of_it, "value"] += 500_000
+        frame.loc[lab.where(frame, "found@2", "start_moved:weights"), "value"] = 0
+        return change(frame) if change else frame
+
+    # Two weights of the one matrix may lie in the other: layers are the method's choice.
+    return judge(claimed, "toys", 0, lab.table(claimed, {"found@2": 64 + lab.spread()}, changed)).claims[0]
+
+
+def moved(cell, to=2.0):
+    """So many weights more in the one matrix, as many fewer in the other."""
+
+    def change(frame):
+        frame.loc[lab.where(frame, cell, "nonzero:fc1.weight"), "value"] += to
+        frame.loc[lab.where(frame, cell, "nonzero:out.weight"), "value"] -= 2.0
+        return frame
+
+    return change
+
+
+def test_a_method_divides_its_weights_among_layers_as_it_likes() -> None:
+    sound = of_method(AS_GOOD, moved("found@2"))
+    assert sound.verdict == "PASS", sound.why
+    assert "toy: weights of what the method found" in [gate.name for gate in sound.gates]
+
+
+@pytest.mark.parametrize(("line", "change", "words"), [
+    (AS_GOOD, moved("found@2", 4.0), "weights of what the method found"),
+    (AS_GOOD, lab.setting("found@2", "start_moved:weights", 1, replicate=2), "1 of 10 of found@2 (weights)"),
+    (AS_GOOD, lab.setting("found@2", "start_moved:others", 1, replicate=2), "1 of 10 of found@2 (biases"),
+    (AS_GOOD, lab.setting("found@2", "mask_crc32", 7.0), "10 replicates have 1 different masks"),
+    (NEEDS_ITS_START, lab.setting("found-reinit@2", "mask_crc32", 7.0), "mask of found-reinit@2"),
+    (lab.line("found@2", "found-random-mask@2"), moved("found-random-mask@2"), "is not as dense as the ticket's"),
+])  # fmt: skip
+def test_a_method_that_is_not_what_it_says_is_blocked(line, change, words) -> None:
+    result = of_method(line, change)
+    assert result.verdict == "BLOCKED"
+    assert words in result.why
+
+
+def test_a_start_of_its_own_has_to_be_declared() -> None:
+    change = lab.setting("found@2", "start_moved:weights", 9)
+    assert of_method(AS_GOOD, change).verdict == "BLOCKED"
+    assert of_method(AS_GOOD, change, own_start=True).verdict == "PASS"

@@ -25,7 +25,7 @@ from lthbench.report.section import Material
 from lthbench.report.sections.differences import differences_part
 from lthbench.report.sections.popular import popular_part, row_of
 from lthbench.report.sections.published import published_part
-from lthbench.report.sections.ticket_cost import ticket_cost
+from lthbench.report.sections.ticket_cost import search, ticket_cost
 from lthbench.report.write import write_report
 from lthbench.results.foreign import foreign_kinds, read_foreign
 from tools.mutants import table as mutants
@@ -175,6 +175,16 @@ def test_the_search_is_counted_from_the_recipe(registry, verdicts, tidy) -> None
     # ticket@2 of 100 iterations: dense and ticket@1 are trained before it.
     assert (row.to_find, row.own, row.trainings, row.with_own) == ("200", "100", "2", "3")
     assert row.density == "64.0 %"
+
+
+def test_a_methods_search_is_what_it_took(registry, tidy) -> None:
+    """Not what the recipe would take: the mean of what its replicates counted."""
+    experiment = next(iter(registry.experiments.values()))
+    rows = [(experiment.id, "found", 2, r, 0, None, "search_iterations", 70.0 + 20 * r) for r in (0, 1)]
+    keys = ["experiment", "arm", "level", "replicate", "draw", "iteration", "metric", "value"]
+    counted = pd.concat([tidy, pd.DataFrame(rows, columns=keys)], ignore_index=True)
+    row = search(experiment, "found", 2, counted[counted["experiment"] == experiment.id])
+    assert (row.to_find, row.own, row.trainings, row.with_own) == ("80", "100", "0.8", "1.8")
 
 
 # Known bugs

@@ -120,12 +120,75 @@ def record(**content: object) -> bytes:
     return json.dumps({"sha256": content_hash(inside), "content": inside, "provenance": {}}).encode()
 
 
+def saved(content: Callable[[], object], options: str = "", old: bool = False) -> Case:
+    """What torch.save writes of something, to be imported as a ticket."""
+
+    def make(folder: Path) -> str:
+        import torch
+
+        torch.save(content(), folder / "theirs.pt", _use_new_zipfile_serialization=not old)
+        return f"{IMPORT.replace('FILE', 'theirs.pt')} {options}".strip()
+
+    return make
+
+
+def arrays(**named: object) -> bytes:
+    """An .npz file."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.savez(stream, **{name.replace("_", "."): np.asarray(value) for name, value in named.items()})
+    return stream.getvalue()
+
+
+def tensors(**facts: object) -> bytes:
+    """A safetensors file of one mask, with facts as its metadata."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    return save({"mask/fc1.weight": np.eye(3) == 1}, {name: str(value) for name, value in facts.items()})
+
+
+class Command:
+    """An object that would run a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch it-ran",)
+
+
+def many_numbers() -> object:
+    """A tensor of 10^15 numbers that all lie in the same four bytes."""
+    import torch
+
+    return {"fc1.weight": torch.zeros(1).expand(10**8, 10**7)}
+
+
+def without_end() -> object:
+    """A dict that holds itself."""
+    content: dict[str, object] = {"epoch": 1}
+    content["state_dict"] = content
+    return content
+
+
+def masks(*numbers: float, name: str = "fc1.weight") -> Callable[[], object]:
+    """One mask of a column of numbers."""
+
+    def make() -> object:
+        import torch
+
+        return {name: torch.tensor([numbers])}
+
+    return make
+
+
 def command(text: str) -> Case:
     """A command alone."""
     return lambda folder: text
 
 
 FC = "FC-7.yaml"
+IMPORT = "lthbench import FILE --out ticket.safetensors"
+NPZ, SAFE = IMPORT.replace("FILE", "t.npz"), IMPORT.replace("FILE", "t.safetensors")
 UNIT = "quick/seed-0/units/e/b0-dense-0-k.json"
 DEEP = "[" * 100_000
 CASES: dict[str, dict[str, Case]] = {
@@ -220,6 +283,31 @@ CASES: dict[str, dict[str, Case]] = {
         "a suite called '$(id)'": slice_(UNIT.replace("quick", "$(id)"), record()),
         "100,000 lists inside one another": slice_(UNIT, DEEP.encode()),
         "gzip that is none": slice_(UNIT + ".gz", b"record"),
+    },
+    "Tickets": {
+        "no such file": command(IMPORT.replace("FILE", "none.pt")),
+        "a kind of file nobody knows": raw("t.h5", b"x", IMPORT.replace("FILE", "t.h5")),
+        "an object that runs a command": saved(lambda: {"fc1.weight": Command()}),
+        "an object that runs a command, in the older format": saved(lambda: {"fc1.weight": Command()}, old=True),
+        "a plain pickle": raw("t.pt", b"cos\nsystem\n(S'touch it-ran'\ntR.", IMPORT.replace("FILE", "t.pt")),
+        "bytes": raw("t.pt", b"\x80\x02" + b"\xff" * 99, IMPORT.replace("FILE", "t.pt")),
+        "10^15 numbers in four bytes": saved(many_numbers),
+        "a dict inside itself": saved(without_end),
+        "a name with an escape sequence": saved(masks(1, 0, name="fc1\x1b[31m.weight")),
+        "a name of 10,000 letters": saved(masks(1, 0, name="w" * 10_000)),
+        "a mask of floats": saved(masks(1, 0.5)),
+        "a mask of nan": saved(masks(1, float("nan"))),
+        "a mask that keeps everything": saved(masks(1, 1)),
+        "a dense network": saved(masks(-1, 0.5), "--weights start"),
+        "masks said to be weights": saved(masks(1, 0), "--weights start"),
+        "a role that is none": saved(masks(1, 0), "--weights final"),
+        "Python objects in an .npz": raw("t.npz", arrays(fc1_weight=[Command()]), NPZ),
+        "an .npz that ends early": raw("t.npz", arrays(fc1_weight=[[1, 0]])[:-30], NPZ),
+        "text in an .npz": raw("t.npz", arrays(fc1_weight=[["a", "b"]]), NPZ),
+        "a safetensors header without end": raw("t.safetensors", b"\xff" * 16, SAFE),
+        "facts that are no JSON": raw("t.safetensors", tensors(lthbench=DEEP), SAFE),
+        "facts with a number that is none": raw("t.safetensors", tensors(lthbench='{"density": NaN}'), SAFE),
+        "a ticket over a file of another kind": saved(masks(1, 0), "--out theirs.pt"),
     },
     "Names on the command line": {
         "a suite with a path in it": command("lthbench run ../../etc"),

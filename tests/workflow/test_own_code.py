@@ -14,7 +14,7 @@ from tiny_suite import PLAIN
 from lthbench.claims.load import load
 from lthbench.drive.execute import run_chunk
 from lthbench.errors import UserError
-from lthbench.plan import own_code, unit
+from lthbench.plan import digests, own_code, unit
 from lthbench.plan.suite import plan_suite
 from lthbench.plan.unit import Unit, plan_experiment
 from lthbench.recipe.data import DataSpec
@@ -183,7 +183,7 @@ def test_data_are_what_the_file_or_the_folder_holds(tmp_path: Path) -> None:
     assert first == [keys(recipe("mlp", path=path)) for path in (file, folder)]
     np.savez(file, x_train=np.ones(3))
     write(folder, "train/a/2.png", "two")
-    unit._folder_digest.cache_clear()  # as another process
+    digests._folder_digest.cache_clear()  # as another process
     for before, path in zip(first, (file, folder), strict=True):
         assert not {*before} & {*keys(recipe("mlp", path=path))}
 

@@ -25,7 +25,7 @@ from lthbench.judging.gates.accuracy import (
 from lthbench.judging.gates.cells import COUNTS, Cells, cells_and_parents, titled
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.gates.endpoints import STOP, early_stop_gates, stops_of, threshold_gates
-from lthbench.judging.gates.masks import ladder_gate, mask_gates, twin_gates, weights_gate
+from lthbench.judging.gates.masks import ladder_gate, mask_gates, method_gate, twin_gates, weights_gate
 from lthbench.judging.gates.own_runs import own_runs_gate
 from lthbench.judging.gates.starts import NOT_LOOKED_AT, start_gates, without_starts
 from lthbench.judging.table import Table, per_run
@@ -36,6 +36,7 @@ ON_VALUES: tuple[Callable[[Values], list[GateResult]], ...] = (finite_gate, chan
 ON_CELLS: tuple[Callable[[Cells], list[GateResult]], ...] = (
     weights_gate,
     ladder_gate,
+    method_gate,
     mask_gates,
     twin_gates,
     start_gates,

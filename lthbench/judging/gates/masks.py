@@ -11,9 +11,11 @@ import numpy as np
 
 from lthbench.claims.schema import Cell
 from lthbench.judging.gates.cells import Cells
-from lthbench.judging.gates.checks import GateResult, exact_counts, identical_masks
+from lthbench.judging.gates.checks import GateResult, every_value, exact_counts, identical_masks
 from lthbench.recipe.arms import ARMS, mask_origin
 from lthbench.recipe.experiment import Experiment, Pruning
+
+AS_DENSE = 0.01  # how far from the reference's number of weights a method may be
 
 
 def weights_gate(cells: Cells) -> list[GateResult]:
@@ -40,7 +42,7 @@ def ladder_gate(cells: Cells) -> list[GateResult]:
     if not sizes:
         return [GateResult(title, False, "There are no counts of the dense network's weights.")]
     for cell in cells.every:
-        if not ARMS[cell.arm].counted:
+        if not ARMS[cell.arm].counted or ARMS[cell.arm].of_method:
             continue
         wanted_of = count(sizes, cells.experiment.pruning, cell.level, filters)
         counts = cells.counts(cell)
@@ -59,6 +61,24 @@ def ladder_gate(cells: Cells) -> list[GateResult]:
             observed[f"{cell.label} {name}"] = int(farthest)
             expected[f"{cell.label} {name}"] = wanted
     return [exact_counts(title, observed, expected)]
+
+
+def method_gate(cells: Cells) -> list[GateResult]:
+    """What a user's method found has the level's count of weights, in whichever layers: in every run, but for 1 %.
+
+    Its controls are as dense per layer as it is, which `mask_gates` looks at.
+    """
+    found = [cell for cell in cells.every if ARMS[cell.arm].of_method]
+    sizes = dense_counts(cells, "nonzero:")
+    if not found or not sizes:
+        return []
+    ok = {}
+    for cell in found:
+        wanted = sum(count(sizes, cells.experiment.pruning, cell.level, {}).values())
+        totals = np.sum([*cells.counts(cell).values()], axis=0)
+        ok[cell.label] = np.abs(totals - wanted) <= AS_DENSE * wanted
+    good, bad = "have the reference's number of weights", "have more or fewer weights than the reference"
+    return [cells.titled(every_value("weights of what the method found", ok, good, bad))]
 
 
 def dense_counts(cells: Cells, prefix: str) -> dict[str, int]:
@@ -128,7 +148,8 @@ def twin_gates(cells: Cells) -> list[GateResult]:
     gates = []
     for cell in cells.every:
         masks = cells.per_run(cell, "mask_crc32")
-        if ARMS[cell.arm].mask not in ("iterative", "one-shot") or len(np.unique(masks)) == len(masks):
+        own = ("iterative", "one-shot") if cells.experiment.ticket else ("iterative", "one-shot", "method")
+        if ARMS[cell.arm].mask not in own or len(np.unique(masks)) == len(masks):  # a ticket file has one mask
             continue
         text = f"{len(masks)} replicates have {len(np.unique(masks))} different masks: as if seeds had no effect."
         gates.append(cells.titled(GateResult(f"replicates of {cell.label} differ", False, text)))

@@ -49,7 +49,9 @@ def where_gate(cells: Cells) -> list[GateResult]:
     for cell in cells.every:
         kind = ARMS[cell.arm].weights
         weights = cells.per_run(cell, METRIC)
-        if kind in ("init", "rewind-point", "trained"):
+        if kind == "method" and cells.experiment.own_start:
+            continue
+        if kind in ("init", "rewind-point", "trained", "method"):
             ok[f"{cell.label} (weights)"] = weights == 0
         elif kind == "fresh" and gaussian(cells.experiment):
             ok[f"{cell.label} (weights, all new)"] = weights >= ALL_NEW * sum(cells.counts(cell).values())

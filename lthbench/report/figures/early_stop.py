@@ -84,7 +84,7 @@ def crossing(curves: pd.DataFrame, censored: int, runs: int) -> Speed | None:
     lost = {(arm, level) for arm, level, *_ in never}
     first = reached.rename("value").reset_index()
     first = first[[cell not in lost for cell in zip(first["arm"], first["level"], strict=True)]]
-    if first.empty:
+    if first["arm"].eq("dense").all():  # or nothing: no pruned network to draw
         return None
     says = (
         f"first evaluation at which validation accuracy reached {short(threshold)} % (the largest half percentage "

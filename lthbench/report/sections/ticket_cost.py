@@ -17,7 +17,7 @@ from lthbench.report.section import Material, Part
 from lthbench.report.sections.popular import ids
 from lthbench.report.sections.provenance import iterations
 
-SEARCHED = ("iterative", "one-shot", "at-init")
+SEARCHED = ("iterative", "one-shot", "at-init", "method")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def searches(registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame) -> list
         for verdict in verdicts.claims
         for line in registry.claims[verdict.id].suites[verdicts.suite].hypotheses
         for cell in line.contrast.cells(registry.claims[verdict.id].suites[verdicts.suite].experiment)
-        if ARMS[cell.arm].mask in SEARCHED
+        if ARMS[cell.arm].mask in SEARCHED and not is_there(registry.experiments[cell.experiment], cell.arm)
     }
     return [
         search(registry.experiments[cell.experiment], cell.arm, cell.level, of_experiment(tidy, cell.experiment))
@@ -84,11 +84,22 @@ def searches(registry: Registry, verdicts: Verdicts, tidy: pd.DataFrame) -> list
     ]
 
 
+def is_there(experiment: Experiment, arm: str) -> bool:
+    """Whether an arm's ticket was not searched for: it came in a file."""
+    return bool(experiment.ticket) and ARMS[arm].mask == "method"
+
+
 def search(experiment: Experiment, arm: str, level: int, rows: pd.DataFrame) -> Search:
-    """All networks a ticket is made from are trained in turn: what that takes, from the recipe alone."""
+    """All networks a ticket is made from are trained in turn: what that takes, from the recipe alone.
+
+    What a user's method took was counted: the mean of the replicates.
+    """
     before = [cell for cell in closure({(arm, level)}) if cell != (arm, level)]
     dense, own = experiment.training.iterations, iterations(experiment, arm)
     to_find = sum(iterations(experiment, name) for name, _ in before) if ARMS[arm].mask != "at-init" else 0
+    if ARMS[arm].mask == "method":
+        counted = rows[rows["arm"].eq(arm) & rows["level"].eq(level) & rows["metric"].eq("search_iterations")]
+        to_find = round(counted["value"].mean())
     density = density_of(rows).get((arm, level))
     return Search(
         cell=f"{experiment.id}: {arm}@{level}",

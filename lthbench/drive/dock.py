@@ -1,0 +1,169 @@
+"""A user's method in the dock: from what is asked to a run of its suite, tried before anything is trained."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from lthbench.claims import dock, own
+from lthbench.claims.dock import Rung
+from lthbench.claims.load import Registry, load
+from lthbench.data.arrays import Arrays
+from lthbench.data.cache import cache_root
+from lthbench.data.registry import load as read_data
+from lthbench.drive.trial import tried
+from lthbench.errors import UserError
+from lthbench.plan.run import Run
+from lthbench.pruning.counts import density
+from lthbench.recipe import given
+from lthbench.recipe.arms import ARMS
+from lthbench.recipe.data import DataSpec
+from lthbench.recipe.experiment import FUNCTION, Experiment, Network
+from lthbench.words import choices
+
+FEWEST = 8
+DEEPEST = 60  # rounds
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a method is asked to stand: registered claims, on a registered network and data or on the user's own.
+
+    `method` and `network` are named as recipes name them, `data` a data set by name or an .npz file; None is what
+    the suite registers. `density` is a fraction of the weights; None is the registered level. `iterations`,
+    `learning_rate` and `batch` change the registered recipe. `ticket` is a file, in a method's place (ticket.py).
+    """
+
+    method: str
+    claims: Sequence[str] = ()
+    suite: str = "quick"
+    network: Network | None = None
+    data: str | None = None
+    density: float | None = None
+    iterations: int | None = None
+    learning_rate: float | None = None
+    batch: int | None = None
+    replicates: int = FEWEST
+    own_start: bool = False
+    ticket: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.method) == bool(self.ticket):
+            raise UserError("say what is tested: a method (package.module:function), or a ticket (--ticket FILE)")
+        if self.ticket and (self.own_start or self.density is not None):
+            raise UserError(
+                f"{self.ticket}: a ticket's file says its density and start; leave density and own start out"
+            )
+
+
+def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> Run:
+    """The run that answers a question: its claim files are written below `out`, and the method is tried once."""
+    if not FUNCTION.match(question.method):
+        raise UserError(f"method '{question.method}' is no function; write package.module:function")
+    registry = load()
+    if question.suite not in registry.suites:
+        raise UserError(f"unknown suite '{question.suite}'; {choices(question.suite, registry.suites)}")
+    claims = question.claims or [name for name in dock.DEFAULT if registers(registry, name, question.suite)]
+    experiment, chance = experiment_of(registry, question, claims[0])
+    rung = rung_of(experiment, question.density, dock.registered_level(registry, question.suite, claims[0]))
+    files = dock.files(registry, question.suite, claims, experiment, chance, rung, question.replicates)
+    tried(experiment, rung.level, seed, cache_root(), "cpu")
+    return Run(load(written(out / "claims", files)), dock.SUITE, seed, out=out, device=device)
+
+
+def registers(registry: Registry, name: str, suite: str) -> bool:
+    """Whether a suite has a claim, or what it is made from."""
+    return name == dock.AS_GOOD or suite in registry.claims[name].suites
+
+
+def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[Experiment, float]:
+    """What is trained, and the accuracy of guessing in percent: as registered as the question leaves it."""
+    source = dock.registration_of(registry, question.suite, claim).experiment
+    registered = registry.experiments[source]
+    changes: dict[str, Any] = {
+        name: value
+        for name in ("iterations", "learning_rate", "batch")
+        if (value := getattr(question, name)) is not None
+    }
+    method: dict[str, Any] = {"method": question.method, "own_start": question.own_start}
+    if question.network is None and question.data is None and not changes:
+        return replace(registered, **method), registry.suites[question.suite].chance
+    if question.iterations is not None:
+        changes |= {"evaluate_every": cadence(question.iterations), "milestones": (), "warmup": 0}
+    network, pruning = question.network or registered.network, replace(registered.pruning, rewind=0)
+    if question.network is not None:
+        pruning = replace(pruning, layer_rates={}, keep=())  # they name layers of another network
+    data = registered.data if question.data is None else own.data_of(question.data)[0]
+    experiment = Experiment(
+        id=dock.SUITE,
+        title=f"{given.plain(network.kind)} on {Path(question.data or data.name).name}",
+        network=network,
+        data=data,
+        training=replace(registered.training, **changes),
+        pruning=pruning,
+        draws=registered.draws,
+        **method,
+    )
+    arrays = arrays_of(data)
+    return replace(experiment, weights=sum(sizes_of(experiment).values())), 100 / arrays.classes
+
+
+def arrays_of(data: DataSpec) -> Arrays:
+    """The data set, as one replicate sees it."""
+    return read_data(data, 0, cache_root())
+
+
+def sizes_of(experiment: Experiment) -> dict[str, int]:
+    """How many weights each prunable one has."""
+    from lthbench.models.registry import model  # here: torch
+
+    arrays = arrays_of(experiment.data)
+    prunable = model(experiment.network, arrays.x_train.shape[1:], arrays.classes).prunable
+    return {name: prod(shape) for name, shape in prunable.items()}
+
+
+def cadence(iterations: int) -> int:
+    """How often to look at the validation set: about thirty times, a divisor of the iterations."""
+    return next(every for every in range(max(1, iterations // 30), 0, -1) if iterations % every == 0)
+
+
+def rung_of(experiment: Experiment, wanted: float | None, registered: int) -> Rung:
+    """The level of the reference that leaves the wanted fraction of the weights, as nearly as a round can."""
+    sizes = sizes_of(experiment)
+    if wanted is None:
+        return Rung(registered, density(sizes, experiment.pruning, registered))
+    if not 0 < wanted < 1:
+        raise UserError(f"--density {wanted:g}: a fraction of the weights, for example 0.1")
+    rungs = [Rung(level, density(sizes, experiment.pruning, level)) for level in range(1, DEEPEST)]
+    return min(rungs, key=lambda rung: abs(rung.density - wanted))
+
+
+def written(folder: Path, files: dict[str, Any]) -> Path:
+    """The files in a folder of their own; UserError where it holds claim files that are not ours."""
+    if folder.exists():
+        if not (folder / "suites" / f"{dock.SUITE}.yaml").is_file():
+            raise UserError(f"{folder}: not made by `lthbench test`; choose another folder with --out")
+        shutil.rmtree(folder)
+    own.write_usable(folder, files)
+    return folder
+
+
+def says(run: Run, question: Question) -> Iterator[str]:
+    """What a run will do, and whether its network, data and recipe are ones that a suite registered."""
+    units = run.units()
+    experiment = units[0].experiment
+    level = next(unit.level for unit in units if ARMS[unit.arm].of_method)
+    left = density(sizes_of(experiment), experiment.pruning, level)
+    name = given.plain(question.method)
+    yield (
+        f"{name} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
+        f"the weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
+    )
+    yield (
+        "Network, data and recipe are the user's own: nothing was tuned or registered for them."
+        if experiment.id == dock.SUITE
+        else f"Network, data and recipe are those of suite {question.suite} ({experiment.id}): its margins and "
+        "its accuracy band were measured here. Of the method nothing was registered, so verdicts are exploratory."
+    )
