@@ -56,8 +56,8 @@ def in_the_dock(
     from lthbench.words import listed
 
     question = dock.Question(
-        method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density, iterations,
-        learning_rate, batch, replicates, own_start, ticket,
+        method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
+        iterations, learning_rate, batch, replicates, own_start, ticket,
     )  # fmt: skip
     door = ticket_dock if ticket else dock
     with exclusive(out):
