@@ -33,7 +33,8 @@ def outcome(
         tidy = only(read(Path(table)), chunks) if table else trained(chunks, root)
         verdicts = judge(small, suite, master, tidy, claims)
     except Exception as error:  # a fault that stops the line is noticed: by whom is the answer
-        return {"stopped": f"{type(error).__name__}: {error}".splitlines()[0], "claims": {}}
+        text = f"{type(error).__name__}: {error}".splitlines()[0].replace(f"{Path.cwd()}/", "")
+        return {"stopped": text, "claims": {}}
     seconds = time.perf_counter() - started
     return {"stopped": None, "claims": {c.id: summary(c) for c in verdicts.claims}, "seconds": seconds}
 
