@@ -8,6 +8,7 @@ import typer
 
 from lthbench.cli.options import CORES, TRAIN, Claim, Device, Seed
 from lthbench.cli.run import took
+from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ def in_the_dock(
     ] = "",
     ticket: Annotated[
         str | None, typer.Option(help="a ticket that is there already: a file (`lthbench import`)")
+    ] = None,
+    implementation: Annotated[
+        str | None,
+        typer.Option(help="package.module:function, run(problem, arm) -> result, which trains every arm"),
+    ] = None,
+    command: Annotated[
+        str | None, typer.Option(help="the same as a command: 'python train.py --arm {arm} ... --out {out}'")
     ] = None,
     claim: Claim = None,
     network: Annotated[str, typer.Option(help="as for `lthbench new`; default: the suite's own")] = "",
@@ -43,8 +51,9 @@ def in_the_dock(
     cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
     device: Device = "auto",
 ) -> None:
-    """Put a pruning method of your own, or a ticket, through the claims. Exit code: that of `run`."""
+    """Put a pruning method, an implementation or a ticket of yours through the claims. Exit code: that of `run`."""
     started = time.monotonic()
+    check_one(method, implementation, command)
     from lthbench.cli import show
     from lthbench.drive import dock, method_cost
     from lthbench.drive import ticket as ticket_dock
@@ -59,6 +68,12 @@ def in_the_dock(
         method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
         iterations, learning_rate, batch, replicates, own_start, ticket,
     )  # fmt: skip
+    if implementation or command:
+        from lthbench.cli import implementation as implementations
+        from lthbench.drive.implementation import Asked
+
+        asked = Asked(implementation or command or "", suite, question.claims, replicates, seed, out, cores=cores)
+        raise typer.Exit(implementations.run(asked, question))
     door = ticket_dock if ticket else dock
     with exclusive(out):
         run = door.prepared(question, seed, out, device)
@@ -78,10 +93,15 @@ def in_the_dock(
     raise typer.Exit(verdicts.exit_code)
 
 
+def check_one(*doors: str | None) -> None:
+    """Refuse what leaves open what is tested."""
+    if sum(map(bool, doors)) != 1:
+        raise UserError("say what is tested, once: METHOD, --implementation or --command")
+
+
 def network_of(kind: str, hidden: str, option: list[str]) -> "Network | None":
     """The network that was asked for; None for the suite's own."""
     from lthbench.claims.own import options
-    from lthbench.errors import UserError
     from lthbench.recipe.experiment import Network
 
     if not kind:

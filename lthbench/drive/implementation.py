@@ -1,9 +1,9 @@
-"""An implementation of the user's in the dock: train its arms and the reference's, and judge the one by the other.
+"""An implementation of the user's in the dock: train its arms and the reference's, judge the one by the other.
 
     claims -> arms -> their records + reference records -> two tables -> invariants, claims, reference points
 
-Their code runs in processes of its own. Everything is kept below `out`: records by the hash of recipe and code, so that
-an interrupted run goes on and an edited implementation starts anew.
+Their code runs in processes of its own. Everything is kept below `out`: records by the hash of recipe and code, so
+that an interrupted run goes on and an edited implementation starts anew.
 """
 
 import json
@@ -36,6 +36,7 @@ from lthbench.plan.unit import Unit, plan_experiment
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import FUNCTION, Experiment, digest
+from lthbench.report.standing import markdown
 from lthbench.results.format import read_results
 from lthbench.results.returned import Record, Result, stored
 from lthbench.results.tidy import collect, to_csv
@@ -52,7 +53,7 @@ TRAINED = (
     "at-init",
     "ticket",
     "random",
-)  # how masks are made that can be asked for
+)  # masks that can be asked for
 THEIRS, REFERENCE = "their-results.csv", "reference-results.csv"
 Tell = Callable[[str], None]
 
@@ -61,8 +62,8 @@ Tell = Callable[[str], None]
 class Asked:
     """What an implementation is asked to stand: claims of a suite, with so many replicates.
 
-    `run` is `package.module:function`, or a command (it has a space in it). `reference` is where the reference's runs
-    are kept; several implementations may share it.
+    `run` is `package.module:function`, or a command (it has a space in it). `reference` is where the reference's
+    runs are kept; several implementations may share it. `cores` 0: in this process.
     """
 
     run: str
@@ -141,7 +142,7 @@ def planned(asked: Asked, registry: Registry) -> Plan:
 
 
 def claims_of(asked: Asked, registry: Registry) -> tuple[str, ...]:
-    """The claims that were named, or those about the experiment of the suite's first, as far as they can be asked."""
+    """The claims that were named, or those about the experiment of the suite's first that can be asked."""
     known = registry.suites[asked.suite].claims
     names = [as_registered(name, known) for name in asked.claims]
     for name in names:
@@ -201,11 +202,8 @@ def few(experiment: Experiment) -> Experiment:
     """The experiment with few iterations."""
     old = experiment.training
     training = replace(old, iterations=TINY, evaluate_every=TINY // 2, warmup=min(old.warmup, TINY))
-    return replace(
-        experiment,
-        training=training,
-        pruning=replace(experiment.pruning, rewind=min(experiment.pruning.rewind, 1)),
-    )
+    pruning = replace(experiment.pruning, rewind=min(experiment.pruning.rewind, 1))
+    return replace(experiment, training=training, pruning=pruning)
 
 
 def resumed(question: Question) -> Invariant:
@@ -286,6 +284,7 @@ def judged(plan: Plan, reference: pd.DataFrame, beside: Sequence[Invariant]) -> 
         reference=by_reference.verdicts,
     )
     write_text(asked.out / "standing.json", to_json(standing, asked))
+    write_text(asked.out / "standing.md", markdown(asked.run, standing))
     return standing
 
 

@@ -1,4 +1,4 @@
-"""The processes that an implementation runs in: one per replicate, one thread each, and one that is killed on purpose."""
+"""The processes that an implementation runs in: one thread each, and one of them is killed on purpose."""
 
 import multiprocessing
 import os
@@ -20,7 +20,7 @@ LONGEST = 600.0  # seconds that a run may take to write its first file
 
 
 def train(questions: Sequence[Question], cores: int, tell: Callable[[Question], None]) -> None:
-    """Ask for all replicates, `cores` at a time, or in this process where that is 0 (no imports, no second memory).
+    """Ask for all replicates, `cores` at a time, or in this process where that is 0 (nothing is imported again).
 
     Raises UserError with what went wrong first, when all have ended.
     """

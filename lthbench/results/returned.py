@@ -53,9 +53,9 @@ class Result:
     """What an implementation measured; a dict with these keys will do as well. Accuracies are percent, 0 to 100.
 
     `final_test_accuracy` after the last iteration; the others where they are known: at the early stop (the first
-    smallest validation loss), and curves by iteration. `weights` is the state dict at the end, `start` the one that
-    training began with (copies, buffers too), `mask` the mask by the names of the weights, True or 1 where a weight
-    stays. `rates` are the learning rates of all iterations. What is not returned is not looked at.
+    smallest validation loss), and curves by iteration. `weights` is the state dict at the end, `start` the one
+    that training began with (copies, buffers too), `mask` the mask by the names of the weights, True or 1 where a
+    weight stays. `rates` are the learning rates of all iterations. What is not returned is not looked at.
     """
 
     final_test_accuracy: float
@@ -84,7 +84,7 @@ class Record:
 
 
 def taken(answer: Any, said: str) -> Result:
-    """An answer, checked, its arrays copied. Raises UserError, which begins with `said`, where it cannot be used."""
+    """An answer, checked, its arrays copied. Raises UserError, which begins with `said`, where it is of no use."""
     given = vars(answer) if isinstance(answer, Result) else answer
     if not isinstance(given, Mapping):
         raise UserError(f"{said} returned a {type(answer).__name__}; return a dict with final_test_accuracy")

@@ -1,9 +1,10 @@
 """An implementation that is a command: any program, in any language, that writes the public results format.
 
 It is started once per arm and replicate. `{problem}` is a folder with what it needs: data.npz (train_x, train_y,
-validation_x, ..., test_y, order), initial.npz (the replicate's initial weights by name) and recipe.json. It writes its
-measurements to `{out}` (docs/results-format.md) and, if it can, arrays to the same name ending in .npz: start/NAME,
-weights/NAME and mask/NAME. Nothing pickled is loaded.
+validation_x, ..., test_y, order), initial.npz (the replicate's initial weights by name) and recipe.json.
+`{earlier}` is a folder with what it wrote for the replicate's other arms, NAME-LEVEL-draw-DRAW.npz. It writes its
+measurements to `{out}` (docs/results-format.md) and, if it can, arrays to the same name ending in .npz:
+start/NAME, weights/NAME and mask/NAME. Nothing pickled is loaded.
 """
 
 import json
@@ -23,7 +24,7 @@ from lthbench.results.returned import CURVES, NUMBERS, STATES, Arm
 from lthbench.tickets.implementation import Problem
 from lthbench.words import shown
 
-PLACES = ("arm", "level", "draw", "replicate", "seed", "problem", "out")
+PLACES = ("arm", "level", "draw", "replicate", "seed", "problem", "earlier", "out")
 NEEDED = ("arm", "level", "replicate", "out")
 
 
@@ -38,9 +39,8 @@ class Command:
         try:
             self.filled(dict.fromkeys(PLACES, ""))
         except (KeyError, IndexError, ValueError) as error:
-            raise UserError(
-                f"--command: cannot fill in {shown(error)}; the places are {', '.join(f'{{{name}}}' for name in PLACES)}"
-            ) from None
+            places = ", ".join(f"{{{name}}}" for name in PLACES)
+            raise UserError(f"--command: cannot fill in {shown(error)}; the places are {places}") from None
         missing = [f"{{{name}}}" for name in NEEDED if f"{{{name}}}" not in self.template]
         if missing:
             raise UserError(
@@ -56,9 +56,10 @@ class Command:
         folder = problem.folder
         out = folder / "results.csv"
         write_problem(problem, folder / "problem")
+        write_earlier(problem, folder / "earlier")
         values = {
             "arm": arm.name, "level": arm.level, "draw": arm.draw, "replicate": problem.replicate,
-            "seed": problem.seed, "problem": folder / "problem", "out": out,
+            "seed": problem.seed, "problem": folder / "problem", "earlier": folder / "earlier", "out": out,
         }  # fmt: skip
         words = self.filled(values)
         try:
@@ -95,12 +96,18 @@ def write_problem(problem: Problem, folder: Path) -> None:
     (folder / "recipe.json").write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
 
 
+def write_earlier(problem: Problem, folder: Path) -> None:
+    """What the command returned for the replicate's other arms, as it may return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for (arm, level, draw), result in problem.earlier.items():
+        states = {f"{kind}/{n}": a for kind in STATES for n, a in (getattr(result, kind) or {}).items()}
+        np.savez(folder / f"{arm}-{level}-draw-{draw}.npz", **states)
+
+
 def results_of(out: Path, problem: Problem, arm: Arm) -> dict[str, Any]:
     """What a command wrote about one arm."""
     if not out.is_file():
-        raise UserError(
-            f"--command wrote no {out} for {arm.name}@{arm.level}; write one row per measurement there"
-        )
+        raise UserError(f"--command wrote no {out} for {arm.name}@{arm.level}; give it one row per measurement")
     table = read_results(out).table
     own = table["arm"].eq(arm.name) & table["replicate"].astype(str).eq(str(problem.replicate))
     own &= table["draw"].eq(arm.draw) & table["level"].eq(arm.level).fillna(False)

@@ -1,8 +1,8 @@
 """An implementation of the experiment, of the user's: what its `run(problem, arm)` is given, and asking it.
 
-Their code trains every arm itself. It is called once for every arm of every replicate, parents first, in one process
-per replicate, so that what it returned for an earlier arm is at hand. A run that was interrupted goes on after the
-last arm that was finished.
+Their code trains every arm itself. It is called once for every arm of every replicate, parents first, in one
+process per replicate, so that what it returned for an earlier arm is at hand. A run that was interrupted goes on
+after the last arm that was finished.
 """
 
 import importlib
@@ -37,12 +37,13 @@ from lthbench.training.schedule import batch_order
 class Problem:
     """The experiment of one replicate. Tensors are copies of the caller's own; labels are class numbers.
 
-    `train`, `validation`, `test`: inputs (n, ...) as the network takes them, and labels (n,). `recipe` says how every
-    arm is trained, `pruning` how weights are pruned, `counts(level)` how many are left. `order` (iterations, batch)
-    are the rows of `train` in each batch, the same for all arms; `module()` is the network at the replicate's initial
-    weights. Who uses both gets the reference's numbers, but for rounding. Who draws their own, from `seed` (one for all
-    arms of the replicate), gets numbers of the same kind. `earlier` holds the results of the replicate's other arms
-    by (name, level, draw). `folder` is this arm's own, and still there when an interrupted run goes on.
+    `train`, `validation`, `test`: inputs (n, ...) as the network takes them, and labels (n,). `recipe` says how
+    every arm is trained, `pruning` how weights are pruned, `counts(level)` how many are left. `order` (iterations,
+    batch) are the rows of `train` in each batch, the same for all arms; `module()` is the network at the
+    replicate's initial weights. Who uses both gets the reference's numbers, but for rounding. Who draws their own,
+    from `seed` (one for all arms of the replicate), gets numbers of the same kind. `earlier` holds the results of
+    the replicate's other arms by (name, level, draw). `folder` is this arm's own, and still there when an
+    interrupted run goes on.
     """
 
     experiment: Experiment

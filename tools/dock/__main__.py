@@ -1,7 +1,7 @@
-"""`python -m tools.dock`: put M1 to M15, and a sound implementation with many seeds, into the dock; write the table.
+"""`python -m tools.dock`: M1 to M15, and a sound implementation with many seeds, in the dock; writes the table.
 
-    python -m tools.dock --seeds 20 --out FOLDER     train (what is there is kept) and write FOLDER/standings.json
-    python -m tools.dock --table --out FOLDER        write docs/dock-implementations.md from it
+python -m tools.dock --seeds 20 --out FOLDER     train (what is there is kept) and write FOLDER/standings.json
+python -m tools.dock --table --out FOLDER        write docs/dock-implementations.md from it
 """
 
 import argparse

@@ -28,7 +28,7 @@ RATES_AGREE = 1e-3  # relative: a schedule may take its step one iteration earli
 
 @dataclass(frozen=True)
 class Invariant:
-    """One invariant and whether it holds; `detail` is one sentence with numbers. `bugs`: which known ones break it."""
+    """One invariant and whether it holds; `detail` says it with numbers. `bugs`: known ones that break it."""
 
     id: str
     says: str
@@ -181,8 +181,8 @@ def worn(returned: Returned) -> Seen:
         ticket = returned.mask(number, (*mask_origin(cell[0], cell[1], ""), 0))
         if ticket is not None:
             differ = sum(int((mask[n] != kept).sum()) for n, kept in ticket.items() if n in mask)
-            seen.check(differ == 0 and mask.keys() == ticket.keys(),
-                       f"the mask of {place(number, cell)} differs from the ticket's in {differ} places")  # fmt: skip
+            words = f"the mask of {place(number, cell)} differs from the ticket's in {differ} places"
+            seen.check(differ == 0 and mask.keys() == ticket.keys(), words)
     return seen
 
 
@@ -248,7 +248,7 @@ def rms(values: np.ndarray) -> float:
 
 
 def magnitude(returned: Returned) -> Seen:
-    """The weights that were pruned are the smallest of the trained network they were pruned from; none came back."""
+    """Pruned weights are the smallest of the trained network they were pruned from, and none comes back."""
     seen, pruning = Seen(), returned.experiment.pruning
     if pruning.criterion != "magnitude" or pruning.unit != "weight":
         return seen
@@ -316,8 +316,8 @@ def test_accuracy(returned: Returned) -> Seen:
         said, ours = record.result.final_test_accuracy, record.measured.get("test_accuracy")
         if ours is not None and np.isfinite(said):
             near = NEAR * 100 / record.measured["test_examples"]
-            seen.check(abs(said - ours) <= near + ON_GRID,
-                       f"{place(number, cell)} says {said:.4g} %, its weights give {ours:.4g} %")  # fmt: skip
+            words = f"{place(number, cell)} says {said:.4g} %, its weights give {ours:.4g} %"
+            seen.check(abs(said - ours) <= near + ON_GRID, words)
     return seen
 
 
@@ -328,8 +328,8 @@ def validation_accuracy(returned: Returned) -> Seen:
         curve, ours = record.result.validation_accuracy, record.measured.get("validation_accuracy")
         if curve and last in curve and ours is not None and np.isfinite(curve[last]):
             near = NEAR * 100 / record.measured["validation_examples"]
-            seen.check(abs(curve[last] - ours) <= near + ON_GRID,
-                       f"{place(number, cell)} says {curve[last]:.4g} %, its weights give {ours:.4g} %")  # fmt: skip
+            words = f"{place(number, cell)} says {curve[last]:.4g} %, its weights give {ours:.4g} %"
+            seen.check(abs(curve[last] - ours) <= near + ON_GRID, words)
     return seen
 
 
@@ -365,9 +365,9 @@ def signs(returned: Returned) -> Seen:
         still_n, all_n, still_p, all_p = np.sum(each, axis=0)
         negative, positive = still_n / max(all_n, 1), still_p / max(all_p, 1)
         larger, smaller = max(negative, positive), min(negative, positive)
-        seen.check(larger < LEAST_UNMOVED or larger < TIMES * smaller,
-                   f"in {name} {100 * negative:.0f} % of the negative weights never moved, and {100 * positive:.0f} % "
-                   "of the positive ones")  # fmt: skip
+        words = f"in {name} {100 * negative:.0f} % of the negative weights never moved"
+        words += f", and {100 * positive:.0f} % of the positive ones"
+        seen.check(larger < LEAST_UNMOVED or larger < TIMES * smaller, words)
     return seen
 
 
@@ -377,8 +377,8 @@ def rates(returned: Returned) -> Seen:
     for number, cell, record in returned.every():
         if record.result.rates is not None:
             given, wanted = sum(record.result.rates), rate_total(returned.experiment, cell[0])
-            seen.check(abs(given - wanted) <= RATES_AGREE * wanted + 0.0,
-                       f"the rates of {place(number, cell)} add up to {given:.4g}, the recipe's to {wanted:.4g}")  # fmt: skip
+            words = f"the rates of {place(number, cell)} add up to {given:.4g}, the recipe's to {wanted:.4g}"
+            seen.check(abs(given - wanted) <= RATES_AGREE * wanted, words)
     return seen
 
 

@@ -1,10 +1,10 @@
-"""Is an implementation's arm the reference's? Equivalence, two-sided; the margin follows from the reference's noise.
+"""Is an implementation's arm the reference's? Two-sided equivalence, by a margin from the reference's noise.
 
-Every arm is compared replicate by replicate: the data are the same, whatever else was drawn anew. The margin is the
-smallest by which a sound implementation, whose runs scatter as the reference's do, is confirmed with a power of
-90 %. It depends on the reference's runs and on the number of replicates, never on the numbers that are judged. As
-for the hypotheses of a claim, all must pass, each at 5 %, and one that fails is enough, so that each fails at its
-share of the 5 %. Torch-free.
+Every arm is compared replicate by replicate: the data are the same, whatever else was drawn anew. The margin is
+the smallest by which a sound implementation, whose runs scatter as the reference's do, is confirmed with a power
+of 90 %. It depends on the reference's runs and on the number of replicates, never on the numbers that are judged.
+As for the hypotheses of a claim, all must pass, each at 5 %; one that fails is enough, so each fails at its share
+of 5 %. Torch-free.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from lthbench.stats.rule import Rule
 ALPHA = 0.05
 POWER = 0.9
 ENDPOINTS = ("final_test_accuracy", "validation_curve_area")
-UNITS = 200  # halvings of an interval are cheap: until doubles cannot tell
+PRECISE = 1e-4  # relative
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,7 @@ def smallest(reached: Callable[[float], bool], sd: float) -> float:
     low, high = 0.0, 1000.0 * max(sd, 1e-9)
     if not reached(high):
         return float("inf")
-    for _ in range(UNITS):
+    while high - low > PRECISE * high:
         middle = (low + high) / 2
-        if middle in (low, high):
-            break
         low, high = (low, middle) if reached(middle) else (middle, high)
     return high

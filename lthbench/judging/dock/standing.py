@@ -1,7 +1,7 @@
 """What an implementation stands accused of, and by which of three ways it was found. Torch-free.
 
-Invariants of what it returned, claims on its numbers, and the comparison with the reference are looked at apart. It
-is called sound only where all three say so; where one could not look, or did not decide, the words say that.
+Invariants of what it returned, claims on its numbers, and the comparison with the reference are looked at apart.
+It is called sound only where all three say so; where one could not look, or did not decide, the words say that.
 """
 
 from collections.abc import Sequence
@@ -78,14 +78,14 @@ class Standing:
 
     @property
     def exit_code(self) -> int:
-        """1 for something broken or a claim that fails, 4 blocked, 3 undecided, 0 for all well; the worst first."""
+        """1 for something broken or a claim that fails, 4 blocked, 3 undecided, 0 all well; the worst first."""
         own = FAIL if self.by_invariants or self.by_reference else PASS
         undecided = INCONCLUSIVE if self.open or not self.points else PASS
         codes = {own, undecided, self.verdicts.exit_code}
         return next(code for code in (BLOCKED, FAIL, INCONCLUSIVE, PASS) if code in codes)
 
     def resembles(self) -> list[str]:
-        """Known bugs that break just what is broken here: those that the most broken invariants name come first."""
+        """Known bugs that break what is broken here; those that the most broken invariants name come first."""
         named = [bug for each in self.by_invariants for bug in each.bugs]
         return sorted(set(named), key=lambda bug: (-named.count(bug), named.index(bug)))
 

@@ -37,7 +37,7 @@ class M3(Experiment):
 
 
 class M4(Experiment):
-    """Weights and biases go back to the start; batch norm's running statistics stay those of the trained network."""
+    """Weights and biases go back to the start; batch norm's running statistics stay as they were."""
 
     def rewound(self, previous):
         first = {n: w for n, w in copy_of(self.initial()).items() if "running" not in n}

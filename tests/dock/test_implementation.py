@@ -1,0 +1,163 @@
+"""An implementation of a user's: what it is given, what may come back, and what is kept."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lthbench.claims.load import Registry
+from lthbench.drive.implementation import Asked, resumed, tested
+from lthbench.drive.implementation_work import train
+from lthbench.errors import UserError
+from lthbench.judging.dock.standing import Standing
+from lthbench.results.returned import Arm, Record, Result, stored, taken, write
+from lthbench.tickets.command import Command
+from lthbench.tickets.implementation import Question, answers, arms_of, function
+
+Ask = Callable[..., Question]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (3, "returned a int; return a dict"),
+        ({}, "no final_test_accuracy"),
+        (
+            {"final_test_acuracy": 1.0},
+            "'final_test_acuracy', which nothing reads; did you mean final_test_accuracy",
+        ),
+        ({"final_test_accuracy": "64 %"}, "final_test_accuracy is a str; give a number"),
+        ({"final_test_accuracy": 64, "mask": [1]}, "mask is a list; give a dict"),
+        ({"final_test_accuracy": 64, "validation_loss": [1]}, "validation_loss is a list; give a dict"),
+        ({"final_test_accuracy": 64, "weights": {"w": np.array(["a"])}}, "w holds <U1, no numbers"),
+    ],
+)
+def test_what_cannot_be_used_is_told_in_a_line(answer: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words.replace("(", r"\(")) as error:
+        taken(answer, "mine:run")
+    assert str(error.value).startswith("mine:run")
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    given = {
+        "final_test_accuracy": torch.tensor(64.5), "validation_loss": {10: float("nan"), 20: 0.5}, "rates": [0.1],
+        "weights": {"w": torch.ones(2, 3)}, "mask": {},
+    }  # fmt: skip
+    result = taken(given, "mine:run")
+    write(tmp_path / "arm", Record(result, {"test_examples": 10.0}))
+    again = stored(tmp_path / "arm")
+    assert again is not None
+    assert again.measured == {"test_examples": 10.0}
+    back = again.result
+    assert (back.final_test_accuracy, back.rates, back.mask, back.start) == (64.5, [0.1], {}, None)
+    assert str(back.validation_loss) == "{10: nan, 20: 0.5}"
+    assert back.weights is not None
+    assert np.array_equal(back.weights["w"], np.ones((2, 3)))
+
+
+def test_a_damaged_record_is_none(tmp_path: Path) -> None:
+    write(tmp_path, Record(Result(1.0), {}))
+    file = tmp_path / "result.safetensors"
+    file.write_bytes(file.read_bytes()[:20])
+    assert stored(tmp_path) is None
+
+
+def test_arms_come_with_what_they_are_made_from_and_in_all_draws() -> None:
+    arms = [arm.cell for arm in arms_of({("reinit", 2)}, {"reinit": 2})]
+    assert arms == [("dense", 0, 0), ("ticket", 1, 0), ("ticket", 2, 0), ("reinit", 2, 0), ("reinit", 2, 1)]
+
+
+def test_a_finished_arm_is_not_asked_for_again(question: Ask) -> None:
+    asked, calls = question("mine:run", arms=[Arm("dense", 0)]), []
+
+    def run(problem: Any, arm: Arm) -> dict[str, Any]:
+        calls.append(arm.name)
+        return {"final_test_accuracy": 50.0}
+
+    first, again = answers(asked, run), answers(asked, run)
+    assert calls == ["dense"]
+    assert first == again
+
+
+def test_problems_are_the_same_twice_and_share_nothing(question: Ask) -> None:
+    seen = []
+
+    def run(problem: Any, arm: Arm) -> dict[str, Any]:
+        seen.append(
+            [problem.train[0].clone(), problem.order.clone(), problem.module().fc1.weight.detach().clone()]
+        )
+        seen[-1] += [problem.module(5).fc1.weight.detach().clone(), torch.rand(1), torch.tensor(problem.seed)]
+        problem.train[0].zero_()
+        return {"final_test_accuracy": 50.0}
+
+    for name in ("a", "b"):
+        answers(question(f"{name}:run", arms=[Arm("dense", 0)]), run)
+        for file in question(name).folder.rglob("result.safetensors"):
+            file.unlink()
+    answers(question("c:run", 1, arms=[Arm("dense", 0)]), run)
+    assert all(torch.equal(a, b) for a, b in zip(seen[0], seen[1], strict=True))
+    assert not any(torch.equal(a, b) for i, (a, b) in enumerate(zip(seen[0], seen[2], strict=True)) if i != 4)
+
+
+def test_weights_that_are_not_the_network_are_told(question: Ask) -> None:
+    def run(problem: Any, arm: Arm) -> dict[str, Any]:
+        return {"final_test_accuracy": 50.0, "weights": {"layer.weight": torch.ones(2)}}
+
+    with pytest.raises(UserError, match=r"not the state dict of problem\.module"):
+        answers(question("mine:run", arms=[Arm("dense", 0)]), run)
+
+
+def test_a_crash_names_its_file_and_line(question: Ask, implementations: Path, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    (tmp_path / "crashes.py").write_text("def run(problem, arm):\n    return problem.nonsense\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UserError, match=r"nonsense.*crashes.py, line 2"):
+        train([question("crashes:run")], 0, lambda _: None)
+
+
+def test_a_command_is_asked_arm_by_arm(question: Ask, implementations: Path) -> None:
+    template = f"{os.sys.executable} {implementations}/by_hand.py {{arm}} {{level}} {{draw}} {{replicate}} "  # type: ignore[attr-defined]
+    template += "{problem} {earlier} {out}"
+    asked = question(template, arms=[Arm("dense", 0), Arm("ticket", 1)])
+    with pytest.raises(UserError, match=r"^--command ended with 1 for dense@0"):
+        answers(asked, Command(template))  # this network has batch norm, which by_hand.py does not know
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [("train {arm}", "has no {level}"), ("train {arm} {what}", "the places are"), ("train '{arm}", "closing")],
+)
+def test_a_command_that_cannot_be_filled_in(template: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        Command(template)
+
+
+def differences(standing: Standing) -> float:
+    """The largest of all arms and replicates."""
+    return max(abs(value) for point in standing.points for value in point.d)
+
+
+def test_the_builtin_through_the_door_gives_its_own_numbers(
+    registry: Registry, implementations: Path, tmp_path: Path
+) -> None:
+    asked = Asked("builtin:run", "own", ("FC-1",), 8, 0, tmp_path, cores=0)
+    standing = tested(asked, registry, lambda _: None)
+    assert differences(standing) == 0
+    assert standing.sound, standing.words()
+    assert [c.verdict for c in standing.verdicts.claims] == [c.verdict for c in standing.reference.claims]
+    assert [c.hypotheses[0].d for c in standing.verdicts.claims] == [
+        c.hypotheses[0].d for c in standing.reference.claims
+    ]
+    assert (tmp_path / "standing.md").read_text().startswith("# builtin:run in the dock")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("run", "state"), [("mistakes:m14", "broken"), ("sound:run", "holds")])
+def test_a_run_that_was_killed_goes_on_as_if_it_was_not(question: Ask, run: str, state: str) -> None:
+    asked = question(run, arms=[Arm("dense", 0)])
+    answers(asked, function(run))
+    assert resumed(asked).state == state
