@@ -72,7 +72,8 @@ def test_the_verdict_says_no_more_than_was_seen(
     states: dict[str, str], shift: float, words: str, code: int
 ) -> None:
     seen = standing(states, shift)
-    assert seen.words().startswith(words) and seen.exit_code == code
+    assert seen.words().startswith(words)
+    assert seen.exit_code == code
 
 
 def test_a_blocked_claim_is_the_worst() -> None:

@@ -63,7 +63,7 @@ def standings(out: Path) -> dict[str, dict]:
 
 def table(out: Path) -> int:
     """Write the document."""
-    write_text(DOCUMENT, document(standings(out), REPLICATES))
+    write_text(DOCUMENT, document(standings(out), REPLICATES, DOCK / "implementations"))
     return 0
 
 
