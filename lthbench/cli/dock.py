@@ -51,9 +51,9 @@ def in_the_dock(
     cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
     device: Device = "auto",
 ) -> None:
-    """Put a pruning method, an implementation or a ticket of yours through the claims. Exit code: that of `run`."""
+    """Put a method, an implementation or a ticket of yours through the claims. Exit code: that of `run`."""
     started = time.monotonic()
-    check_one(method, implementation, command)
+    check_one(method, implementation, command, ticket)
     from lthbench.cli import show
     from lthbench.drive import dock, method_cost
     from lthbench.drive import ticket as ticket_dock
@@ -72,7 +72,9 @@ def in_the_dock(
         from lthbench.cli import implementation as implementations
         from lthbench.drive.implementation import Asked
 
-        asked = Asked(implementation or command or "", suite, question.claims, replicates, seed, out, cores=cores)
+        asked = Asked(
+            implementation or command or "", suite, tuple(question.claims), replicates, seed, out, cores=cores
+        )
         raise typer.Exit(implementations.run(asked, question))
     door = ticket_dock if ticket else dock
     with exclusive(out):
@@ -96,7 +98,9 @@ def in_the_dock(
 def check_one(*doors: str | None) -> None:
     """Refuse what leaves open what is tested."""
     if sum(map(bool, doors)) != 1:
-        raise UserError("say what is tested, once: METHOD, --implementation or --command")
+        raise UserError(
+            "say what is tested: a method (package.module:function), --ticket, --implementation or --command"
+        )
 
 
 def network_of(kind: str, hidden: str, option: list[str]) -> "Network | None":

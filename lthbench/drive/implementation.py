@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -237,7 +238,10 @@ def alike(name: str, says: str, first: Question, second: Question, bugs: tuple[s
 def same(first: Result, second: Result) -> bool:
     """Equal accuracies and, where there are any, equal weights."""
     if first.weights is not None and second.weights is not None:
-        return all(np.array_equal(value, second.weights.get(name)) for name, value in first.weights.items())
+        weights = second.weights
+        return all(
+            name in weights and np.array_equal(value, weights[name]) for name, value in first.weights.items()
+        )
     return first.final_test_accuracy == second.final_test_accuracy
 
 
@@ -303,7 +307,7 @@ def records_of(questions: Sequence[Question]) -> list[dict[tuple[str, int, int],
 
 def table_of(experiment: Experiment, records: Sequence[Mapping[tuple[str, int, int], Record]]) -> pd.DataFrame:
     """What was returned as a table in the public format."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for number, arms in enumerate(records):
         for (arm, level, draw), record in arms.items():
             result, place = record.result, (experiment.id, arm, level, number, draw)

@@ -14,7 +14,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 VERSION = 2
-SOURCE = "e019b4ff9ac4"
+SOURCE = "299e48425fef"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

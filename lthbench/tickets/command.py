@@ -80,7 +80,7 @@ def write_problem(problem: Problem, folder: Path) -> None:
     """What a program needs, in formats that all languages read."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"train": problem.train, "validation": problem.validation, "test": problem.test}
-    data = {
+    data: dict[str, Any] = {
         f"{name}_{axis}": part.numpy()
         for name, pair in parts.items()
         for axis, part in zip("xy", pair, strict=True)
@@ -100,7 +100,9 @@ def write_earlier(problem: Problem, folder: Path) -> None:
     """What the command returned for the replicate's other arms, as it may return it."""
     folder.mkdir(parents=True, exist_ok=True)
     for (arm, level, draw), result in problem.earlier.items():
-        states = {f"{kind}/{n}": a for kind in STATES for n, a in (getattr(result, kind) or {}).items()}
+        states: dict[str, Any] = {
+            f"{kind}/{n}": a for kind in STATES for n, a in (getattr(result, kind) or {}).items()
+        }
         np.savez(folder / f"{arm}-{level}-draw-{draw}.npz", **states)
 
 
@@ -118,9 +120,9 @@ def results_of(out: Path, problem: Problem, arm: Arm) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for metric, rows in table[own].groupby("metric"):
         if metric in NUMBERS:
-            values[metric] = float(rows["value"].iloc[-1])
+            values[str(metric)] = float(rows["value"].iloc[-1])
         elif metric in CURVES:
-            values[metric] = curve_of(rows)
+            values[str(metric)] = curve_of(rows)
     return values | states_of(out.with_suffix(".npz"))
 
 

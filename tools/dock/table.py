@@ -71,13 +71,14 @@ def counts(mistakes: Mapping[str, Standing]) -> str:
         return sum(any(any(each) if way is None else each[way] for each in several) for several in found.values())
 
     return (
-        f"Found: {by(None)} of {len(names)}. By invariants {by(0)}, by claims {by(2)}, by the reference {by(1)}. M15 is "
-        "a mistake of who scores, and here the dock scores: there is nothing in such an implementation to find. Its "
-        "experiment is the sound one.\n\n"
-        'Claims find little, because most of these mistakes leave the sentences standing: a "ticket" that was never '
-        "pruned matches dense very well. The reference finds what moves an arm by several points; with so few "
-        "replicates of so noisy a network smaller shifts are beyond it, and the page of each run says from which "
-        "difference on it would notice. Invariants find what they are given: an implementation that returns nothing "
+        f"Found: {by(None)} of {len(names)}. By invariants {by(0)}, by claims {by(2)}, by the reference {by(1)}. "
+        "M15 is a mistake of who scores, and here the dock scores: there is nothing in such an implementation to "
+        "find. Its experiment is the sound one.\n\n"
+        'Claims find little, because most of these mistakes leave the sentences standing: a "ticket" that was '
+        "never pruned matches dense very well. The reference finds what moves an arm by several points; with so "
+        "few replicates of so noisy a network smaller shifts are beyond it, and the page of each run says from "
+        "which difference on it would notice. Invariants find what they are given: an implementation that returns "
+        "nothing "
         "but accuracies can be found by the other two ways alone."
     )
 
@@ -89,8 +90,8 @@ def sound_words(sound: Mapping[int, Standing]) -> list[str]:
     worst = min((p["delta"] for each in sound.values() for p in each["reference_points"]), default=0)
     most = max((p["delta"] for each in sound.values() for p in each["reference_points"]), default=0)
     said = (
-        f"{len(sound)} master seeds, other data, weights and batches each: accused {len(accused)} times, confirmed "
-        f"{confirmed} times, undecided {len(sound) - len(accused) - confirmed} times. Its margins lay between "
-        f"{worst:.1f} and {most:.1f} pp."
+        f"{len(sound)} master seeds, other data, weights and batches each: accused {len(accused)} times, "
+        f"confirmed {confirmed} times, undecided {len(sound) - len(accused) - confirmed} times. "
+        f"Its margins lay between {worst:.1f} and {most:.1f} pp."
     )
     return [said, *[f"Seed {seed}: {words}" for seed, words in accused.items()]]

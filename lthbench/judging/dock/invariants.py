@@ -200,7 +200,8 @@ def random_masks(returned: Returned) -> Seen:
             seen.check(wrong is None, f"{place(number, cell)} keeps {int(mask[wrong].sum())} of {wrong}, "
                        f"the ticket {int(ticket[wrong].sum())}" if wrong else "")  # fmt: skip
             alike = any(
-                all(np.array_equal(other.get(n), m) for n, m in mask.items()) for other in [ticket, *earlier]
+                all(n in other and np.array_equal(other[n], m) for n, m in mask.items())
+                for other in [ticket, *earlier]
             )
             seen.check(not alike, f"the mask of {place(number, cell)} is the ticket's or another draw's")
             earlier.append(mask)
@@ -288,7 +289,10 @@ def seeds(returned: Returned) -> Seen:
             if state is None:
                 continue
             own = {name: state[name] for name in returned.prunable if name in state}
-            twin = next((n for n, other in states if all(np.array_equal(own[k], other.get(k)) for k in own)), None)
+            twin = next(
+                (n for n, other in states if all(k in other and np.array_equal(own[k], other[k]) for k in own)),
+                None,
+            )
             when = "starts" if kind == "start" else "ends"
             seen.check(twin is None, f"dense of replicate {number} {when} with the weights of replicate {twin}")
             states.append((number, own))

@@ -45,15 +45,16 @@ class Point:
 
 def points(theirs: Table, reference: Table, cells: Sequence[Cell]) -> list[Point]:
     """All arms at all endpoints that both tables hold for two replicates or more."""
-    pairs = []
+    pairs: list[tuple[Cell, str, np.ndarray, np.ndarray, np.ndarray]] = []
     for cell in cells:
         for endpoint in ENDPOINTS:
             a, b = theirs.measured(cell, endpoint), reference.measured(cell, endpoint)
             common = [label for label in b.runs if label in a.runs] if a is not None and b is not None else []
             if a is not None and b is not None and len(common) > 1:
-                values = (np.array([of.runs[label] for label in common], dtype=float) for of in (a, b))
-                pairs.append((cell, endpoint, *values, np.array(list(b.runs.values()), dtype=float)))
-    return [point(*pair, ALPHA / len(pairs)) for pair in pairs]
+                one, two = (np.array([of.runs[label] for label in common], dtype=float) for of in (a, b))
+                pairs.append((cell, endpoint, one, two, np.array(list(b.runs.values()), dtype=float)))
+    level = ALPHA / max(1, len(pairs))
+    return [point(*pair, fail_level=level) for pair in pairs]
 
 
 def point(
