@@ -106,7 +106,7 @@ def taken(answer: Any, said: str) -> Result:
 
 def number(value: Any, said: str) -> float | None:
     """A number; nan is one (the run diverged)."""
-    value = value.item() if hasattr(value, "item") and np.size(value) == 1 else value
+    value = value.item() if hasattr(value, "item") and np.asarray(value).size == 1 else value
     if value is not None and (not isinstance(value, Real) or isinstance(value, bool)):
         raise UserError(f"{said} is a {type(value).__name__}; give a number")
     return None if value is None else float(value)

@@ -14,6 +14,7 @@ import pytest
 import lthbench
 from lthbench.drive.answer import Answer, Claim
 from lthbench.judging.verdict import to_json
+from lthbench.judging.words import signed
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference/quick/seed-0"
@@ -40,7 +41,9 @@ def test_differences_are_those_of_the_verdicts_file(answer) -> None:
     stored = {claim["id"]: claim for claim in json.loads((REFERENCE / "verdicts.json").read_text())["claims"]}
     for claim in answer:
         assert isinstance(claim.differences, np.ndarray)
-        np.testing.assert_array_equal(claim.differences, stored[claim.id]["hypotheses"][0]["d"])
+        deciding = claim.details.deciding.id
+        line = next(h for h in stored[claim.id]["hypotheses"] if h["id"] == deciding)
+        np.testing.assert_array_equal(claim.differences, line["d"])
         for line in stored[claim.id]["beside"]:
             np.testing.assert_array_equal(claim.differences_of(line["id"]), line["d"])
 
@@ -51,7 +54,7 @@ def test_numbers_are_those_of_the_hypothesis_that_decided(answer) -> None:
     closest = replace(two, evidence=two.evidence | {"p_pass": 0.006})
     told = Claim(replace(claim, hypotheses=[one, closest, three]))
     np.testing.assert_array_equal(told.differences, two.d)
-    assert "H2: −0.59 [" in str(told)
+    assert f"H2: {signed(two.evidence['mean'])} [" in str(told)
 
 
 def test_an_exploratory_answer_prints_words_of_its_own(answer) -> None:

@@ -272,7 +272,7 @@ def test_an_origin_says_how_sure_it_is(folder, part) -> None:
 
 
 def test_what_n_rests_on_is_said() -> None:
-    assert SHIPPED.claims[PRIMARY].suites["quick"].planned_from == "tuning seed 1000, 16 replicates"
+    assert SHIPPED.claims[PRIMARY].suites["quick"].planned_from == "tuning seed 1000, 24 replicates"
     assert (
         SHIPPED.claims["FC-1"].suites["full-core"].planned_from == "no tuning; publications (secondary, assumed)"
     )

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from lthbench.claims.load import Registry
-from lthbench.drive.implementation import Asked, resumed, tested
+from lthbench.drive.implementation import Asked, resumed
+from lthbench.drive.implementation import tested as in_the_dock
 from lthbench.drive.implementation_work import train
 from lthbench.errors import UserError
 from lthbench.judging.dock.standing import Standing
@@ -29,7 +30,7 @@ Ask = Callable[..., Question]
         ({}, "no final_test_accuracy"),
         (
             {"final_test_acuracy": 1.0},
-            "'final_test_acuracy', which nothing reads; did you mean final_test_accuracy",
+            "'final_test_acuracy', which nothing reads; did you mean 'final_test_accuracy'",
         ),
         ({"final_test_accuracy": "64 %"}, "final_test_accuracy is a str; give a number"),
         ({"final_test_accuracy": 64, "mask": [1]}, "mask is a list; give a dict"),
@@ -148,7 +149,7 @@ def test_the_builtin_through_the_door_gives_its_own_numbers(
     # Networks that are trained side by side round otherwise: one replicate at a time is the same bits.
     alone = {name: suite.model_copy(update={"block": 1}) for name, suite in registry.suites.items()}
     asked = Asked("builtin:run", "own", ("FC-1",), 8, 0, tmp_path, cores=0)
-    standing = tested(asked, replace(registry, suites=alone), lambda _: None)
+    standing = in_the_dock(asked, replace(registry, suites=alone), lambda _: None)
     assert differences(standing) == 0
     assert standing.sound, standing.words()
     assert [c.verdict for c in standing.verdicts.claims] == [c.verdict for c in standing.reference.claims]

@@ -1,7 +1,12 @@
 """Every known mistake breaks the invariant that is there for it, and a sound implementation breaks none."""
 
+from collections.abc import Callable
+
 import pytest
-from conftest import Looked
+
+from lthbench.judging.dock.invariants import Invariant
+
+Looked = Callable[[str], dict[str, Invariant]]
 
 
 def test_a_sound_implementation_breaks_nothing(looked: Looked) -> None:

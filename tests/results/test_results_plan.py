@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lthbench.plan import digests
 from lthbench.plan import unit as plan
 from lthbench.plan.unit import blocks, plan_experiment
 from lthbench.recipe.arms import ARMS, check_cell, closure, parents
@@ -236,7 +237,7 @@ def test_images_behind_a_link_count(tmp_path) -> None:
     before = keys(experiment)
     (tmp_path / "a" / "train" / "dogs").symlink_to(tmp_path / "dogs")
     (tmp_path / "dogs" / "1.png").write_bytes(b"a dog")
-    plan._folder_digest.cache_clear()  # as another process
+    digests._folder_digest.cache_clear()  # as another process
     assert not set(before.values()) & set(keys(experiment).values())
 
 

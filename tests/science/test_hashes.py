@@ -6,7 +6,7 @@ import pytest
 
 from lthbench.claims.load import default_folder, parse
 from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import Experiment, Network, Pruning, Training, digest
+from lthbench.recipe.experiment import NOT_OF_THE_NUMBERS, Experiment, Network, Pruning, Training, digest
 
 PINNED = {
     "mnist1d-deep-bn-calm": "cea6c2e1e9f26725",
@@ -37,7 +37,8 @@ LATER = [
     (part, f.name)
     for part, kind in PARTS.items()
     for f in dataclasses.fields(kind)
-    if f.metadata.get("later") and f.name != "mask_from"  # counts through the source's tickets (test_transfer.py)
+    # The others count through tickets, code and files (test_transfer.py, test_method.py).
+    if f.metadata.get("later") and f.name not in NOT_OF_THE_NUMBERS
 ]
 
 

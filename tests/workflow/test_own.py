@@ -85,7 +85,7 @@ def test_what_is_written_says_only_what_was_chosen_and_can_be_loaded(call, place
         (("--like", "nope"), "suite 'nope' does not register it"),
         (("--criterion", "shiny"), "criterion 'shiny' is unknown"),
         (("--network", "ownnet:large_cnn"), "ownnet has no function large_cnn"),
-        (("--network", "mlp"), "an mlp needs them"),
+        (("--network", "mlp"), "an mlp needs the sizes of its hidden layers"),
         (("--keep", "head*"), "no weight fits 'head*'"),
         (("--option", "channels"), "write KEY=VALUE"),
         (("--dataset", "none.npz"), "no such file"),

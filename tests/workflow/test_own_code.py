@@ -22,7 +22,7 @@ from lthbench.recipe.engine import code_of
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 
 # Of all units of all shipped suites, with the engine's name left out: registered results lie under these names.
-SHIPPED = (1030, "f0fab8dce5b6ac9cabad5d2236b4ca221a0420f3559b7c9fe0c34e66065437ab")
+SHIPPED = (970, "2fcda57fa95a4119b1b053f5ae94e8f60b52055ef42246be0d6b35053a28c448")
 NET = """from math import prod
 
 from torch import nn
