@@ -52,7 +52,7 @@ def test_another_engine_trains_again_and_says_so(how: list[str], with_engine_999
     before = records(plain_run)
     results = plain_run / "results/tiny/seed-0"
     engines_named = f"made by engine {VERSION}, this is 999"
-    why = f"10, {engines_named}; they are not used, and `lthbench plan tiny --stale` lists the files"
+    why = f"10, {engines_named}; they are not used, and `lthbench plan tiny --out {plain_run} --stale` lists the files"
     stale = f"stale units in {results}: {why}"
 
     judged = with_engine_999("judge", "tiny", "--out", plain_run)
