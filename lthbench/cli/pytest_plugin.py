@@ -25,7 +25,7 @@ class Referee:
     """What a test is given. `folder` holds what was trained, by the code it came from: it is used again."""
 
     folder: Path
-    record: Callable[[str, object], None]
+    properties: list[tuple[str, object]]  # of the test, for JUnit
 
     def check_claim(self, claim: str, method: str | Callable[..., Any], **more: Any) -> "Claim":
         """Fail the test unless the claim's verdict on a method is PASS; `more` is as for `lthbench.test`.
@@ -35,21 +35,21 @@ class Referee:
         import lthbench
 
         judged = lthbench.test(method, claims=[claim], **{"out": self.folder, "quiet": True, **more})[claim]
-        self.record("lthbench_verdict", judged.verdict)
+        self.properties.append(("lthbench_verdict", judged.verdict))
         if len(judged.differences):
-            self.record("lthbench_mean", f"{judged.differences.mean():.6g}")
+            self.properties.append(("lthbench_mean", f"{judged.differences.mean():.6g}"))
         if judged.verdict != "PASS":
             pytest.fail(str(judged), pytrace=False)
         return judged
 
 
 @pytest.fixture
-def lthbench(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Referee:
+def lthbench(request: pytest.FixtureRequest) -> Referee:
     """The referee of lottery-ticket claims: `lthbench.check_claim("FC-1", find)`."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # two at once need a folder each
     cache = request.config.cache
     folder = cache.mkdir(f"{NAME}{worker}") if cache is not None else request.getfixturevalue("tmp_path")
-    return Referee(folder, record_property)
+    return Referee(folder, request.node.user_properties)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -45,7 +45,17 @@ def repository(tmp_path: Path) -> Path:
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Pytest there, the plug-in named because this checkout need not be installed."""
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "-p", "lthbench.cli.pytest_plugin", "--strict-markers", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "lthbench.cli.pytest_plugin",
+        "--strict-markers",
+        "-W",
+        "error::pytest.PytestWarning",
+        *options,
+    ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST")} | paths
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)
 
