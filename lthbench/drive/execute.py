@@ -79,20 +79,33 @@ def run_chunk(
     unit under way is saved and OutOfTime raised.
     """
     pending = missing(units, root)
-    names = {unit.key: unit for unit in units}
     for unit in units:
         if unit not in pending:
             report(unit, "reused")
+    run_units(pending, units, root, cache, device, report, deadline)
+
+
+def run_units(
+    pending: Sequence[Unit],
+    among: Sequence[Unit],
+    root: Path,
+    cache: Path | None,
+    device: str,
+    report: Report,
+    deadline: float | None = None,
+) -> None:
+    """Train these units, parents first, whatever is there already; `among` holds what they are made from."""
     if not pending:
         return
 
     from lthbench.tickets.unit import run_unit  # here: planning and judging never pay for torch
 
+    by_key = {unit.key: unit for unit in among}
     for unit in pending:
         check_code(unit)
         with told_in_a_line(), enough_memory(f"{unit.name} ({unit.networks} networks)"):
             folds = folds_of(unit, cache, device)
-            above = {cell: store.tensors_of(root, names[key]) for cell, key in unit.parents.items()}
+            above = {cell: store.tensors_of(root, by_key[key]) for cell, key in unit.parents.items()}
             run_unit(unit, root, folds, above, deadline)
         report(unit, "trained")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lthbench.data.cache import cache_root
 from lthbench.drive import stages
+from lthbench.drive.execute import missing
 from lthbench.drive.pool import Deadline, Task, Tick
 from lthbench.drive.schedule import train
 from lthbench.errors import BLOCKED, Terminated, UserError
@@ -35,16 +36,22 @@ def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, tick: Tick) -> N
     """
     if not chunks:
         return
-    longest_first = sorted(chunks, key=lambda chunk: -chunk.iterations)
-    chunk_of = {chunk.units[-1].key: chunk for chunk in chunks}
+    queue = list[tuple[Chunk, Task]]()
     for chunk in chunks:
         stages.manifest(run, chunk).unlink(missing_ok=True)  # a run that is killed leaves none
+        pending = missing(chunk.units, run.results)
+        if pending:
+            queue.append((chunk, Task(tuple(pending), tuple(unit for unit in chunk.units if unit not in pending))))
+        else:
+            stages.write_manifest(run, chunk)
+    queue.sort(key=lambda pair: -sum(unit.iterations for unit in pair[1].units))
+    chunk_of = {task.units[-1].key: chunk for chunk, task in queue}
 
     def ends(task: Task) -> None:
         stages.write_manifest(run, chunk_of[task.units[-1].key])
 
     forever = Deadline(math.inf)
-    tasks = [Task(chunk.units) for chunk in longest_first]
+    tasks = [task for _, task in queue]
     outcome = train(run, tasks, cores, forever, cache_root(), ends=ends, tick=tick)
     tick()
     if outcome.signals:

@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from lthbench.drive.execute import die_with_parent, forget_folds, run_chunk
+from lthbench.drive.execute import die_with_parent, forget_folds, run_units
 from lthbench.errors import BLOCKED, TERMINATED, UserError
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
@@ -59,9 +59,10 @@ class Deadline(float):
 
 @dataclass(frozen=True)
 class Task:
-    """Units that one process trains, one after the other, parents first; those that are there are left alone.
+    """Units that one process trains, one after the other, parents first, whatever is there already.
 
-    `above` are units of other tasks that they are made from.
+    `above` are finished units, or units of other tasks, that they are made from. What is to be trained is decided
+    once, over all units, because a unit without tensors is trained again only where a child needs them.
     """
 
     units: tuple[Unit, ...]
@@ -163,5 +164,6 @@ def in_worker(run: Run, cache: Path | None, task: Task) -> None:
 
 
 def train(run: Run, cache: Path | None, deadline: Deadline, task: Task, tick: Tick = lambda: None) -> None:
-    """Train what is missing of a task. Raises OutOfTime at the deadline, after saving."""
-    run_chunk([*task.above, *task.units], run.results, cache, run.device, lambda unit, how: tick(), deadline)
+    """Train a task. Raises OutOfTime at the deadline, after saving."""
+    among = [*task.above, *task.units]
+    run_units(task.units, among, run.results, cache, run.device, lambda unit, how: tick(), deadline)

@@ -144,9 +144,9 @@ def measured(root: Path, unit: Unit) -> bool:
 
 
 def finished(root: Path, unit: Unit) -> bool:
-    """Whether the unit's record exists and verifies; a damaged one is named and will be made again."""
+    """Whether the unit's record and tensors exist and verify; damaged ones are named and will be made again."""
     path = path_of(root, unit)
-    if not path.exists():
+    if not (path.exists() and path.with_suffix(".safetensors").exists()):  # a slice may have come without tensors
         return False
     try:
         read_tensors(path, read(path))

@@ -104,16 +104,23 @@ def test_a_record_without_provenance_is_damaged(tmp_path, unit, record, caplog) 
     refused(tmp_path, unit, record, caplog)
 
 
-@pytest.mark.parametrize("edit", ["flip", "cut", "empty", "gone"])
+@pytest.mark.parametrize("edit", ["flip", "cut", "empty"])
 def test_damaged_tensors_are_noticed(tmp_path, unit, record, caplog, edit) -> None:
     file = record.with_suffix(".safetensors")
     blob = bytearray(file.read_bytes())
-    if edit == "gone":
-        file.unlink()
-    else:
-        blob[-1] ^= 1
-        file.write_bytes({"flip": bytes(blob), "cut": bytes(blob[:-3]), "empty": b""}[edit])
+    blob[-1] ^= 1
+    file.write_bytes({"flip": bytes(blob), "cut": bytes(blob[:-3]), "empty": b""}[edit])
     refused(tmp_path, unit, file, caplog)
+
+
+def test_a_record_without_tensors_is_measured_and_not_finished(tmp_path, unit, record, caplog) -> None:
+    """As in a committed slice: nothing is damaged, so nothing is said."""
+    record.with_suffix(".safetensors").unlink()
+    assert store.measured(tmp_path, unit)
+    assert not store.finished(tmp_path, unit)
+    assert not caplog.records
+    with pytest.raises(RecordError, match=r"safetensors: missing"):
+        store.read_tensors(record, store.read(record))
 
 
 def test_tensors_of_another_record_are_noticed(tmp_path, unit, record, caplog) -> None:

@@ -248,12 +248,12 @@ def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
     units, trained, said = run.units(), [], []
     other = [replace(unit, experiment=replace(unit.experiment, id="other")) for unit in units[:2]]
 
-    def run_chunk(block, *_) -> None:
+    def run_units(block, *_) -> None:
         if block[-1].experiment.id == "tiny":
             raise DataError("tiny: no such data")
         trained.append(block[-1].name)
 
-    monkeypatch.setattr("lthbench.drive.pool.run_chunk", run_chunk)
+    monkeypatch.setattr("lthbench.drive.pool.run_units", run_units)
     later = Deadline(time.monotonic() + 1000)
     queue = [units[0], other[0], units[1]]
     outcome = schedule.train(

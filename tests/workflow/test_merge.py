@@ -163,6 +163,22 @@ def test_tensors_are_made_again_where_a_child_needs_them(claims_dir: Path, slice
     assert len(missing(run.units(), run.results)) == 1
 
 
+@pytest.mark.parametrize("command", [("campaign", "--budget", "10m"), ("run", "--no-snakemake")])
+def test_a_run_goes_on_from_a_slice_without_tensors(
+    lthbench, command: tuple[str, ...], slices, plain_run: Path, tmp_path: Path
+) -> None:
+    slim, out = tmp_path / "slim", tmp_path / "out"
+    merge(slim, slices, without_tensors=True)
+    merge(out, [slim])
+    for gone in units(out, "b1-reinit-2-*.json"):
+        gone.unlink()
+    name, *options = command
+    done = lthbench(name, "tiny", *options, "--out", out)
+    assert done.returncode in (0, 1, 3), done.stdout + done.stderr
+    assert (scope(out) / "tidy.csv").read_bytes() == (scope(plain_run) / "tidy.csv").read_bytes()
+    assert {file.name.split("-")[0] for file in units(out, "*.safetensors")} == {"b1"}  # block 0 is whole
+
+
 def test_a_folder_that_is_no_slice(lthbench, slices, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = lthbench("merge", tmp_path / "merged", slices[0], tmp_path / "empty")
