@@ -74,11 +74,6 @@ LOOKS = {
     "fine-tuned": Look("#7a7a00", ">", (0, (8, 2, 1, 2))),
     "continued": Look("#5b3a8c", "h", (0, (8, 1.5, 1, 1.5))),
     "pruned-at-init": Look("#5b2bb5", "p", (0, (2, 1))),
-    "ticket-line": Look("#0072B2", "o", (0, (1, 1)), False),  # as the arms they end at
-    "rewound-line": Look("#D55E00", "s", (0, (1, 1)), False),
-    "continued-line": Look("#5b3a8c", "h", (0, (1, 1)), False),
-    "continued-reinit": Look("#b83280", "D", (0, (1, 1.2, 4, 1.2)), False),
-    "continued-reinit-line": Look("#b83280", "D", (0, (1, 1)), False),
     "untrained": Look("#5f9ea0", "*", (0, (1, 4)), False),
     "untrained-constant": Look("#2f6f6f", "H", (0, (2, 4)), False),
     "edge-popup": Look("#b22222", "d", (0, (6, 1, 1, 1))),
