@@ -399,8 +399,9 @@ def check_registration(
             raise ValueError(f"suite '{suite.id}' has no dense_bands entry for '{cell.experiment}'")
     for line in registration.lines():
         for cell in line.contrast.cells(registration.experiment):
-            if line.endpoint == "barrier" and not ARMS[cell.arm].own_order:
-                raise ValueError(f"{line.id}: endpoint barrier is measured on dense-copy, not on '{cell.arm}'")
+            if line.endpoint == "barrier" and not ARMS[cell.arm].line_from:
+                lines = ", ".join(name for name, arm in ARMS.items() if arm.line_from)
+                raise ValueError(f"{line.id}: endpoint barrier is measured on {lines}, not on '{cell.arm}'")
             needed = MEASURED.get(line.endpoint)
             if needed and needed not in registry.experiments[cell.experiment].training.measure:
                 raise ValueError(

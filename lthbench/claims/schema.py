@@ -25,7 +25,7 @@ ENDPOINTS = {
     "early_stop_iteration": "iteration of the minimum validation loss",
     "early_stop_log_iteration": "natural logarithm of the iteration of the minimum validation loss",
     "validation_curve_area": "area under the validation-accuracy curve (mean over the evaluations)",
-    "barrier": "error barrier between two copies",
+    "barrier": "error barrier on the line between two trained networks",
 }
 REACHES = re.compile(r"log_iterations_to_(?P<percent>[0-9]{1,2}(\.[0-9]{1,2})?)%")  # the threshold is registered
 ENDPOINT = f"^({'|'.join(ENDPOINTS)}|{REACHES.pattern.replace('?P<percent>', '')})$"

@@ -166,7 +166,7 @@ def strange(registry: Registry, suite: str, name: str) -> str:
     """An arm or endpoint of a claim that `run(problem, arm)` has no words for; empty where there is none."""
     registration = registry.claims[name].suites[suite]
     arms = [cell.arm for line in registration.hypotheses for cell in line.contrast.cells(registration.experiment)]
-    odd = [arm for arm in arms if ARMS[arm].mask not in TRAINED or ARMS[arm].of == "source" or ARMS[arm].own_order]
+    odd = [arm for arm in arms if ARMS[arm].mask not in TRAINED or ARMS[arm].of == "source" or ARMS[arm].line_from]
     return next(iter(odd), "")
 
 

@@ -23,11 +23,13 @@ class Arm:
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
     `fresh-signed` (its magnitudes with the initial weights' signs),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
-    times the standard deviation of each matrix), `method` (those that the method gives with its mask; `init` where
-    it gives none).
+    times the standard deviation of each matrix), `ended` (where the arm that `of` names ended training), `method`
+    (those that the method gives with its mask; `init` where it gives none).
     pruned: pruned weights are `zero`, or `frozen` where they start.
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
     but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
+    line_from: the error barrier is measured on the line to it, from the `dense` network, from where the arm that
+    `of` names ended one `round-before`, or from the `lr-rewound` network of its level.
     """
 
     says: str
@@ -41,6 +43,7 @@ class Arm:
         "fresh-signed",
         "shuffled",
         "constant",
+        "ended",
         "method",
     ]
     own_order: bool = False
@@ -49,7 +52,10 @@ class Arm:
     rates: Literal["schedule", "last"] = "schedule"
     learns: Literal["weights", "nothing", "edge-popup", "bernoulli"] = "weights"
     follows: str | None = None  # the arm whose levels its masks are found along
-    of: Literal["ticket", "pruned-at-init", "found", "source"] = "ticket"
+    of: Literal["ticket", "rewound", "continued", "continued-reinit", "pruned-at-init", "found", "source"] = (
+        "ticket"
+    )
+    line_from: Literal["", "dense", "round-before", "lr-rewound"] = ""
 
     @property
     def counted(self) -> bool:
@@ -64,9 +70,26 @@ class Arm:
 
 ARMS: dict[str, Arm] = {
     "dense": Arm("all weights", "ones", "init"),
-    "dense-copy": Arm("all weights, the same start, another batch order", "ones", "init", own_order=True),
+    "dense-copy": Arm(
+        "all weights, the same start, another batch order", "ones", "init", own_order=True, line_from="dense"
+    ),
     "ticket": Arm("iteratively pruned, rewound to iteration 0", "iterative", "init"),
     "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
+    "ticket-line": Arm(
+        "the trained ticket, with the line to it from that of the round before",
+        "ticket",
+        "ended",
+        learns="nothing",
+        line_from="round-before",
+    ),
+    "rewound-line": Arm(
+        "the trained rewound ticket, with the line to it from that of the round before",
+        "ticket",
+        "ended",
+        learns="nothing",
+        of="rewound",
+        line_from="round-before",
+    ),
     "lr-rewound": Arm("iteratively pruned, trained on with the whole schedule again", "iterative", "trained"),
     "fine-tuned": Arm("iteratively pruned, trained on at the last rate", "iterative", "trained", rates="last"),
     "continued": Arm(
@@ -74,6 +97,25 @@ ARMS: dict[str, Arm] = {
         "iterative",
         "init",
         follows="lr-rewound",
+    ),
+    "continued-reinit": Arm(
+        "the mask of `continued`, fresh weights", "ticket", "fresh", stream="reinit", of="continued"
+    ),
+    "continued-line": Arm(
+        "`continued` as trained, with the line to it from the network its mask was found on",
+        "ticket",
+        "ended",
+        learns="nothing",
+        of="continued",
+        line_from="lr-rewound",
+    ),
+    "continued-reinit-line": Arm(
+        "`continued-reinit` as trained, with the line to it from the network its mask was found on",
+        "ticket",
+        "ended",
+        learns="nothing",
+        of="continued-reinit",
+        line_from="lr-rewound",
     ),
     "one-shot": Arm("pruned once from the trained dense network, iteration 0", "one-shot", "init"),
     "pruned-at-init": Arm("pruned once at initialisation, before any training", "at-init", "init"),
@@ -157,6 +199,9 @@ ARMS: dict[str, Arm] = {
 }
 
 
+ON_LINES = {arm.of for arm in ARMS.values() if arm.weights == "ended"}  # the arms whose ends a line joins
+
+
 def parents(arm: str, level: int) -> list[Cell]:
     """The cells of the same experiment whose results this one is made from."""
     kind = ARMS[arm]
@@ -165,7 +210,9 @@ def parents(arm: str, level: int) -> list[Cell]:
         cells.append(level_above(arm, level))
     elif kind.mask in ("ticket", "random") and kind.of != "source":
         cells.append((kind.of, level) if level else ("dense", 0))
-    if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point" or kind.own_order:
+    if kind.line_from:
+        cells.append(line_start(arm, level))
+    if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point":
         cells.append(("dense", 0))
     return list(dict.fromkeys(cells))
 
@@ -173,6 +220,13 @@ def parents(arm: str, level: int) -> list[Cell]:
 def level_above(arm: str, level: int) -> Cell:
     """The cell that an iteratively pruned arm's mask is pruned from: the dense network above level 1."""
     return (ARMS[arm].follows or arm, level - 1) if level > 1 else ("dense", 0)
+
+
+def line_start(arm: str, level: int) -> Cell:
+    """The cell whose trained networks a line starts from."""
+    if ARMS[arm].line_from == "lr-rewound":
+        return ("lr-rewound", level)
+    return ("dense", 0) if ARMS[arm].line_from == "dense" else level_above(ARMS[arm].of, level)
 
 
 def mask_origin(arm: str, level: int, source: str) -> Cell:
@@ -209,7 +263,7 @@ def check_cell(arm: str, level: int, rewind: int, source: str = "", method: str 
         raise ValueError(f"arm '{arm}' at level {level}: dense arms have level 0, all others 1 or more")
     if not ARMS[arm].counted and level > 1:
         raise ValueError(f"arm '{arm}' at level {level}: its density is learned, so that it has level 1 only")
-    if ARMS[arm].weights == "rewind-point" and rewind == 0:
+    if (ARMS[arm].weights == "rewind-point" or ARMS[arm].of == "rewound") and rewind == 0:
         raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")
     if ARMS[arm].of == "source" and not source:
         raise ValueError(f"arm '{arm}' needs an experiment with mask_from, which names where its ticket is found")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal
 
-from lthbench.recipe.arms import ARMS
+from lthbench.recipe.arms import ARMS, ON_LINES
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.declaration import STRICT, content, later
 from lthbench.recipe.families import FAMILIES, family_of
@@ -167,7 +167,7 @@ class Experiment:
 
     `weights`: how many weights may be pruned, as counted by hand; a gate compares.
     `draws`: independent draws of a control arm inside each replicate (averaged before any test).
-    `barrier_points`: evenly spaced points on the line between two copies (arm `dense-copy`).
+    `barrier_points`: evenly spaced points on the line between two trained networks.
     `shuffled_labels` serves the dense-accuracy gate: a dense network that must fall outside its band.
     `paired_with`: the experiment whose random streams this one shares, so that the two can be compared replicate
     by replicate (same initialisation, split and batch order); empty: streams of its own.
@@ -197,7 +197,7 @@ class Experiment:
     ticket: str = later("")
 
     def __post_init__(self) -> None:
-        drawn = [name for name, arm in ARMS.items() if arm.stream]
+        drawn = [name for name, arm in ARMS.items() if arm.stream and name not in ON_LINES]
         for arm, count in self.draws.items():
             if arm not in drawn or count < 1:
                 raise ValueError(f"draws: {arm}: {count} is not possible; one or more of {', '.join(drawn)}")

@@ -1,6 +1,6 @@
-"""Error barrier between two copies of a network (1912.05671, section 2).
+"""Error barrier between two trained networks (1912.05671, section 2): two copies, or two rounds of pruning.
 
-Instability = the highest classification error on the straight line between two trained copies minus the
+Instability = the highest classification error on the straight line between two trained networks minus the
 mean of the two ends, in percentage points, on the test set. The paper leaves open whether batch-norm
 statistics are recomputed on the line; here they are, at every point, ends included, from up to BN_EXAMPLES
 training examples.

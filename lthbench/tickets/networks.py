@@ -138,6 +138,8 @@ def state_for(
     kind = ARMS[unit.arm].weights
     if kind == "trained":
         return masks.apply(mask, part(above_level(unit, above), "final", index))
+    if kind == "ended":
+        return masks.apply(mask, part(above[ARMS[unit.arm].of, unit.level], "final", index))
     if kind == "method":
         return masks.apply(mask, part(above["method", unit.level], "start", index))
     if kind in ("fresh", "fresh-rescaled", "fresh-signed"):

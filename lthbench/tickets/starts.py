@@ -56,6 +56,8 @@ def where_from(unit: Unit, above: Records, owner: int, initial: Arrays) -> Array
     kind = ARMS[unit.arm].weights
     if kind == "rewind-point":
         return stored(above["dense", 0], "rewind", owner)
+    if kind == "ended":
+        return stored(above[ARMS[unit.arm].of, unit.level], "final", owner)
     if kind == "shuffled" and ARMS[unit.arm].of == "found":
         return stored(above["found", unit.level], "start", owner)
     return stored(above[pruned_from(unit)], "final", owner) if kind == "trained" else initial

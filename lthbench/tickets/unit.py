@@ -14,7 +14,7 @@ from lthbench.models.mlp import Arrays
 from lthbench.plan.unit import Unit
 from lthbench.pruning import filters, masks
 from lthbench.pruning.masks import Mask
-from lthbench.recipe.arms import ARMS, Cell
+from lthbench.recipe.arms import ARMS, ON_LINES, Cell, line_start
 from lthbench.recipe.experiment import check_patterns
 from lthbench.results import store
 from lthbench.results.provenance import provenance
@@ -128,12 +128,13 @@ def fact_rows(unit: Unit, facts: Iterable[Fact]) -> list[Row]:
 
 
 def barrier_rows(
-    unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], copies: list[Arrays]
+    unit: Unit, model: Model, folds: Folds, above: Mapping[Cell, Tensors], ends: list[Arrays]
 ) -> list[Row]:
-    """Error on the line between the dense networks and their copies."""
+    """Error on the line to the unit's networks, from those that its arm names."""
     points = unit.experiment.barrier_points
-    originals = [part(above["dense", 0], "final", index) for index in range(len(unit.replicates))]
-    errors = errors_on_line(model, originals, copies, folds, points)
+    trained = above[line_start(unit.arm, unit.level)]
+    starts = [part(trained, "final", index) for index in range(len(unit.replicates))]
+    errors = errors_on_line(model, starts, ends, folds, points)
     rows: list[Row] = []
     for index, replicate in enumerate(unit.replicates):
         for i, error in enumerate(errors[:, index]):
@@ -160,7 +161,8 @@ def tensors_of(unit: Unit, task: Task, trained: Trained) -> dict[str, np.ndarray
     kept: dict[str, np.ndarray] = {}
     if unit.arm != "dense":
         kept |= gather("mask", [own_mask(task, s) for s in range(len(task.masks))])
-    if ARMS[unit.arm].mask in ("ones", "iterative", "learned") and not ARMS[unit.arm].own_order:
+    arm = ARMS[unit.arm]
+    if (arm.mask in ("ones", "iterative", "learned") and not arm.own_order) or unit.arm in ON_LINES:
         kept |= gather("final", trained.states)
     if trained.kept:
         kept |= gather("rewind", trained.kept)
@@ -216,7 +218,7 @@ def run_unit(
         rows += fact_rows(unit, frozen_facts(unit, task, trained.states))
     if trained.kept:
         rows += fact_rows(unit, rewind_facts(unit, model, folds, trained.kept))
-    if ARMS[unit.arm].own_order:
+    if ARMS[unit.arm].line_from:
         rows += barrier_rows(unit, model, folds, above, trained.states)
     if unit.arm == "dense" and whole is not None:
         rows += filter_rows(unit, whole)

@@ -78,7 +78,7 @@ def spread(n: int = N, sd: float = 0.5) -> np.ndarray:
 def starts_of(recipe: Experiment, cell: Cell, left: dict[str, int]) -> list[tuple[str, float]]:
     """What a sound run says of its start: `recipe` trains 30 iterations at 0.01 and rewinds to 10."""
     kind = ARMS[cell.arm]
-    own = kind.weights not in ("init", "rewind-point", "trained")
+    own = kind.weights not in ("init", "rewind-point", "trained", "ended")
     rates = {"nothing": 0.0}.get(kind.learns, 0.2 if kind.weights == "rewind-point" else 0.3)
     found = [
         ("start_moved:weights", float(own * sum(left.values()))), ("start_moved:others", 0.0),

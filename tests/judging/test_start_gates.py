@@ -120,20 +120,23 @@ def test_cells_of_other_matrices_fail_the_ladder() -> None:
     )  # fmt: skip
 
 
-def on_the_line(**network):
+LINES = {"dense-copy@0": ("dense@0", "dense-copy@0"), "ticket-line@2": ("ticket@1", "ticket-line@2")}  # their ends
+
+
+def on_the_line(line: str, **network):
     """A claim about barriers and its table: ends with the networks' own errors, moved by `moved`."""
-    found = lab.registry(lab.claim("P-1", lab.line("dense-copy@0", "dense@0", "non-inferiority")))
+    found = lab.registry(lab.claim("P-1", lab.line(line, "dense@0", "non-inferiority")))
     recipe = found.experiments["toy"]
     object.__setattr__(recipe, "network", type(recipe.network)("mlp", (4,), **network))
 
     def verdict(moved):
         def change(frame):
-            finals = frame[frame["metric"] == "final_test_accuracy"]
+            arm, level = line.split("@")
             rows = [
-                finals[finals["arm"] == arm].assign(
-                    arm="dense-copy", metric=metric, value=lambda f: 100 - f["value"] + moved
+                frame[lab.where(frame, end, "final_test_accuracy")].assign(
+                    arm=arm, level=int(level), metric=metric, value=lambda f: 100 - f["value"] + moved
                 )
-                for arm, metric in (("dense", "line_error:0"), ("dense-copy", "line_error:1"))
+                for end, metric in zip(LINES[line], ("line_error:0", "line_error:1"), strict=True)
             ]
             import pandas as pd
 
@@ -144,20 +147,22 @@ def on_the_line(**network):
     return verdict
 
 
-def test_stale_statistics_on_the_line() -> None:
+@pytest.mark.parametrize("line", LINES)
+def test_stale_statistics_on_the_line(line: str) -> None:
     """P5: an end of the line has the network's own error, to the last example, in every replicate."""
-    verdict = on_the_line(batch_norm=True)
+    verdict = on_the_line(line, batch_norm=True)
     one = np.zeros(lab.N)
     one[3] = 0.005
     assert verdict(one).verdict == "PASS"
     stale = verdict(0.0)
     assert stale.verdict == "BLOCKED"
-    assert "dense at its end of the line" in stale.why
+    assert f"{LINES[line][0].removesuffix('@0')} at its end of the line" in stale.why
     assert "were not recomputed" in stale.why
 
 
-def test_ends_of_the_line_that_are_not_the_networks() -> None:
-    verdict = on_the_line()
+@pytest.mark.parametrize("line", LINES)
+def test_ends_of_the_line_that_are_not_the_networks(line: str) -> None:
+    verdict = on_the_line(line)
     assert verdict(0.0).verdict == "PASS"
     one = np.zeros(lab.N)
     one[3] = 1.0

@@ -17,7 +17,7 @@ from lthbench.judging.gates.checks import (
     no_arm_at_chance,
     within_band,
 )
-from lthbench.recipe.arms import ARMS
+from lthbench.recipe.arms import ARMS, line_start
 from lthbench.recipe.experiment import Experiment, digest
 
 TEST_EXAMPLES = {"mnist": 10_000, "fashion_mnist": 10_000, "cifar10": 10_000}  # where a recipe takes all of them
@@ -127,8 +127,17 @@ def end_gate(cells: Cells) -> list[GateResult]:
     return [cells.titled(GateResult("accuracy at the end of training", False, text))]
 
 
+def ends_of_lines(cells: Cells) -> list[tuple[Cell, Cell, str]]:
+    """Of every line whose networks are there: its cell, the cell at one of its ends, and the metric there."""
+    there = set(cells.every)
+    lines = [cell for cell in cells.every if ARMS[cell.arm].line_from]
+    starts = [Cell(cells.experiment.id, *line_start(line.arm, line.level)) for line in lines]
+    pairs = [(line, start) for line, start in zip(lines, starts, strict=True) if start in there]
+    return [end for line, start in pairs for end in ((line, start, "line_error:0"), (line, line, "line_error:1"))]
+
+
 def barrier_gates(cells: Cells) -> list[GateResult]:
-    """Failed gates where the ends of the line between two copies are not the copies, as far as can be told.
+    """Failed gates where the ends of a line are not the networks it joins, as far as can be told.
 
     Without batch norm an end's error is the network's own. With it, statistics are recomputed at every point, and
     the error moves: an end with the network's own error in every replicate was measured with old statistics.
@@ -136,12 +145,11 @@ def barrier_gates(cells: Cells) -> list[GateResult]:
     """
     network, gates = cells.experiment.network, []
     normed = network.normed
-    copy = Cell(cells.experiment.id, "dense-copy", 0)
-    if not network.is_paper or not {copy, cells.dense} <= set(cells.every):
+    if not network.is_paper:
         return []
-    for cell, end in ((cells.dense, "line_error:0"), (copy, "line_error:1")):
-        own, there = 100 - cells.per_run(cell, "final_test_accuracy"), cells.per_run(copy, end)
-        name = f"{cell.arm} at its end of the line"
+    for line, cell, end in ends_of_lines(cells):
+        own, there = 100 - cells.per_run(cell, "final_test_accuracy"), cells.per_run(line, end)
+        name = f"{cell.arm} at its end of the line" if not line.level else f"{cell.label} at its end of the line"
         if not len(there) or len(own) != len(there):
             continue  # a stranger's barrier, of which the line is not given
         moved = np.abs(own - there)

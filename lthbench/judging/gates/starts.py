@@ -51,7 +51,7 @@ def where_gate(cells: Cells) -> list[GateResult]:
         weights = cells.per_run(cell, METRIC)
         if kind == "method" and cells.experiment.own_start:
             continue
-        if kind in ("init", "rewind-point", "trained", "method"):
+        if kind in ("init", "rewind-point", "trained", "ended", "method"):
             ok[f"{cell.label} (weights)"] = weights == 0
         elif kind == "fresh" and gaussian(cells.experiment):
             ok[f"{cell.label} (weights, all new)"] = weights >= ALL_NEW * sum(cells.counts(cell).values())
