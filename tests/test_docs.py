@@ -1,11 +1,13 @@
 """What the pages name exists: commands with their options, linked files, paths, cited sections of the law."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 import typer
+from command_line import typed
 
 from lthbench.cli.app import app
 
@@ -77,3 +79,12 @@ def test_the_python_examples_run_and_print_what_the_page_shows(tmp_path, monkeyp
     exec(notebook, names)
     assert names["claim"].verdict == "PASS"
     assert (tmp_path / "my-report/index.html").is_file()
+
+
+def test_the_example_of_a_claim_of_ones_own_is_judged(tmp_path: Path) -> None:
+    """As a user types it: arms that no claim of ours speaks of, from a table."""
+    example = ROOT / "examples/own_claim"
+    done = typed(["check", example / "results.csv", "--claims-dir", example / "claims", "--out", tmp_path])
+    assert done.returncode == 0, done.stderr
+    (claim,) = json.loads((tmp_path / "reports/check/verdicts.json").read_text())["claims"]
+    assert (claim["id"], claim["verdict"], claim["replicates"]) == ("RIGL-1", "PASS", 8)
