@@ -33,6 +33,7 @@ except ImportError:  # a PyYAML that was built without it
 T = TypeVar("T", Claim, Suite, Experiment, Popular, Questions)
 LARGEST_FILE = 200_000
 DEEPEST = 40  # of lists and keys inside one another
+TOO_DEEP = f"more than {DEEPEST} levels inside one another"
 MOST_ALIASES = 100
 LARGEST_NUMBER = 10**18
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")  # of an experiment: it becomes part of file names and commands
@@ -111,7 +112,7 @@ class StrictLoader(Quick if QUICK else yaml.SafeLoader):  # type: ignore[misc]
         if getattr(event, "tag", None) is not None:
             raise refused(f"the tag {event.tag}; claim files have plain values only", event)
         if self.depth >= DEEPEST:
-            raise refused(f"more than {DEEPEST} levels inside one another", event)
+            raise refused(TOO_DEEP, event)
         opens = anchor and not alias
         self.depth, self.anchored = self.depth + 1, self.anchored + opens
         node = super().compose_node(parent, index)
@@ -180,7 +181,8 @@ def yaml_of(content: bytes, path: Path) -> Any:
         return yaml.load(content.decode("utf-8"), Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ClaimFileError(f"{path}{line}: not valid YAML: {shown(error.problem, 200)}") from None
+        problem = TOO_DEEP if "nesting depth" in str(error.problem) else error.problem  # newer libyaml looks first
+        raise ClaimFileError(f"{path}{line}: not valid YAML: {shown(problem, 200)}") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, bytes that are no UTF-8
         raise ClaimFileError(f"{path}: not valid YAML: {shown(error, 200)}") from None
 
