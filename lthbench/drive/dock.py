@@ -34,6 +34,7 @@ class Question:
     `method` and `network` are named as recipes name them, `data` a data set by name or an .npz file; None is what
     the suite registers. `density` is a fraction of the weights; None is the registered level. `iterations`,
     `learning_rate` and `batch` change the registered recipe. `ticket` is a file, in a method's place (ticket.py).
+    An implementation is named beside the question (implementation.py).
     """
 
     method: str
@@ -50,7 +51,7 @@ class Question:
     ticket: str | None = None
 
     def __post_init__(self) -> None:
-        if bool(self.method) == bool(self.ticket):
+        if self.method and self.ticket:
             raise UserError("say what is tested: a method (package.module:function), or a ticket (--ticket FILE)")
         if self.ticket and (self.own_start or self.density is not None):
             raise UserError(

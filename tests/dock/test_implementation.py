@@ -1,6 +1,9 @@
 """An implementation of a user's: what it is given, what may come back, and what is kept."""
 
+import json
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_line import typed
 
 from lthbench.claims.load import Registry
 from lthbench.drive.implementation import Asked, resumed
@@ -165,3 +169,35 @@ def test_a_run_that_was_killed_goes_on_as_if_it_was_not(question: Ask, run: str,
     asked = question(run, arms=[Arm("dense", 0)])
     answers(asked, function(run))
     assert resumed(asked).state == state
+
+
+def test_a_program_without_a_framework_stands_on_a_network_and_data_of_its_own(
+    implementations: Path, tmp_path: Path
+) -> None:
+    """As it is typed: a path with spaces, arrays beside the results, data relative to where one stands."""
+    program = tmp_path / "my code" / "numpy alone.py"
+    program.parent.mkdir()
+    program.write_bytes((implementations / "numpy_alone.py").read_bytes())
+    g = np.random.default_rng(0)
+    centres, labels = g.standard_normal((4, 20)), g.integers(0, 4, 700)
+    examples = (centres[labels] + g.standard_normal((700, 20))).astype(np.float32)
+    np.savez(tmp_path / "mine.npz", x_train=examples[:500], y_train=labels[:500], x_test=examples[500:],
+             y_test=labels[500:])  # fmt: skip
+    places = "{arm} {level} {replicate} {problem} {earlier} {out}"
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(program))} {places}"
+    done = typed(
+        ["test", "--command", command, "--network", "mlp", "--hidden", "12", "--data", "mine.npz", "--iterations",
+         "40", "--learning-rate", "0.03", "--density", "0.6", "--claim", "fc-1", "--cores", "1", "--out",
+         "its results"],
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    standing = json.loads((tmp_path / "its results" / "standing.json").read_text())
+    states = {each["id"]: each["state"] for each in standing["invariants"]}
+    assert "broken" not in states.values(), states
+    assert list(states.values()).count("holds") >= 10, states
+    assert standing["claims"] == standing["claims_of_reference"]
+    assert standing["claims"]["FC-1"] != "BLOCKED"
+    differ = [d for point in standing["reference_points"] for d in point["d"]]
+    assert len(differ) == 8 * 2
+    assert max(map(abs, differ)) < 5  # of 200 test examples, by another library's rounding
