@@ -75,7 +75,6 @@ def plan(
 ) -> None:
     """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
     from lthbench.cli import asjson, show, tables
-    from lthbench.cli.options import CORES
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, campaign, cost, remarks, speed, stages
     from lthbench.drive.forecast import promise
@@ -96,17 +95,18 @@ def plan(
 
         for line in measured(run):
             (show.aside if json else show.lines)(line)
-    speeds = (speed.measured if measure else speed.known)(run.units(), CORES, device, cache_root())
+    cores = speed.processes(None, device)
+    speeds = (speed.measured if measure else speed.known)(run.units(), cores, device, cache_root())
     units = run.units()
     records = stages.finished(run, units)
     done, rates = {unit.key for unit in records}, tables.known_rates(run)
-    here, rows = promise(run, records, CORES, speeds), cost.cost_rows(units, done, rates)
+    here, rows = promise(run, records, cores, speeds), cost.cost_rows(units, done, rates)
     if json:
         print(asjson.text(asjson.plan(run, done, rows, here)))
         return
     show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
     show.wide(tables.costs(rows))
-    show.lines(*filter(None, [here and f"{here} with {CORES} processes"]))
+    show.lines(*filter(None, [here and f"{here} with {cores} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 
 

@@ -5,7 +5,9 @@ and the iteration number lie on the device, so a replay needs nothing from the h
 """
 
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ import torch
 from torch import Tensor
 
 log = logging.getLogger("lthbench")
+SYNCHRONIZES = "synchronizing CUDA operation"  # in the words of torch's warning
 WARM_UP = 3  # real iterations run before recording: libraries choose their kernels, memory is set up
 One = Callable[[int | Tensor, float | Tensor], None]
 
@@ -32,7 +35,8 @@ class Step:
 class captured:  # noqa: N801 - used like a function
     """The same step as a CUDA graph: eager on a side stream at first, then recorded, then replayed.
 
-    Where recording fails (a module that waits for the device), the step goes on from the host and says so.
+    Where the last of the first iterations waited for the device, which no graph can record, or recording fails for
+    another reason, the step goes on from the host and says so.
     """
 
     def __init__(self, one: One, rates: np.ndarray, device: torch.device, capturable: Callable[[], bool]) -> None:
@@ -42,14 +46,19 @@ class captured:  # noqa: N801 - used like a function
         self.t = torch.zeros(1, dtype=torch.int64, device=device)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.side, self.calls, self.failed = torch.cuda.Stream(device), 0, False
+        self.waits: list[str] = []  # where the step waits for the device
+        self.broken: torch.cuda.CUDAGraph | None = None  # a failed recording's: random generators may point at it
 
     def __call__(self, t: int) -> None:
         """Iteration t; calls come in order."""
         self.calls += 1
         if self.failed:
             self.eager(t)
-        elif self.calls <= WARM_UP:
+        elif self.calls < WARM_UP:
             self.warm_up(t)
+        elif self.calls == WARM_UP:
+            with waiting() as self.waits:
+                self.warm_up(t)
         else:
             if self.graph is None and self.capturable():
                 self.record(t)
@@ -72,16 +81,43 @@ class captured:  # noqa: N801 - used like a function
         self.t.add_(1)
 
     def record(self, t: int) -> None:
-        """Record the step; recording runs nothing."""
+        """Record the step, unless it is known that this cannot be; recording runs nothing."""
+        if self.waits:
+            self.give_up(f"it waits for the device, {self.waits[0]}")
+            return
         self.t.fill_(t)
-        graph = torch.cuda.CUDAGraph()
+        graph, before = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph, stream=self.side):
                 self.step()
         except RuntimeError as error:
-            log.warning(
-                "cuda graph: the step cannot be recorded and runs from the host (%s)", str(error).split("\n")[0]
-            )
-            self.failed = True
+            self.broken = graph
+            self.give_up(str(error).split("\n")[0])
             return
+        finally:
+            torch.cuda.set_stream(before)  # torch leaves its own where the end of a recording fails
         self.graph = graph
+
+    def give_up(self, why: str) -> None:
+        """From now on every iteration is launched from the host."""
+        self.failed = True
+        log.warning("cuda graph: the step cannot be recorded and runs from the host (%s)", why)
+
+
+@contextmanager
+def waiting() -> Iterator[list[str]]:
+    """Collect where code waits for the device: file and line, as torch warns of it. Other warnings stay warnings."""
+    places: list[str] = []
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            yield places
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    for each in seen:
+        if SYNCHRONIZES in str(each.message):
+            places.append(f"{each.filename}, line {each.lineno}")
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
