@@ -23,7 +23,9 @@ Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
 Cores = Annotated[
     int | None,
-    typer.Option(min=1, help="how many train at a time, one thread each", show_default="one per core; on a GPU, 1"),
+    typer.Option(
+        min=1, help="how many train at a time, one thread each", show_default="one per core; on a GPU, 1"
+    ),
 ]
 Data = Annotated[
     Path | None,

@@ -89,13 +89,16 @@ def draws_of(unit: Unit, examples: int) -> Draws:
     key = (unit.master, unit.experiment.streams, unit.replicates, copy, examples, training)
     if kept_draws is None or kept_draws[0] != key:
         kept_draws = None  # free the old ones first
-        kept_draws = key, [
-            (
-                batch_order(examples, training, named(unit, index, f"order{copy}")).astype(np.int32),
-                augmentation(training, named(unit, index, f"augment{copy}")),
-            )
-            for index in range(len(unit.replicates))
-        ]
+        kept_draws = (
+            key,
+            [
+                (
+                    batch_order(examples, training, named(unit, index, f"order{copy}")).astype(np.int32),
+                    augmentation(training, named(unit, index, f"augment{copy}")),
+                )
+                for index in range(len(unit.replicates))
+            ],
+        )
     return kept_draws[1]
 
 

@@ -38,8 +38,8 @@ def prepare(name: str) -> torch.device:
 def choose_products(device: torch.device, onednn: bool = False) -> None:
     """Set how this process multiplies float32 matrices from now on.
 
-    GPU: with TF32, or exactly where deterministic kernels were asked for. CPU: by oneDNN, where it keeps to float32,
-    or by the default, MKL. Always through one function of torch's, which refuses to read what was set through two.
+    GPU: with TF32, or exactly where deterministic kernels were asked for. CPU: by oneDNN, where it keeps to
+    float32, or by the default, MKL. All through one function of torch's, which cannot read what two have set.
 
     Evidence (EPYC, Zen 5, one thread, torch 2.13, GFLOP/s of MKL and oneDNN): 60x784 by 784x300 88 and 196, its
     weight gradient 92 and 177, 6 stacked 100x300 by 300x100 84 and 163. Error against float64 2.5e-7 and 3.7e-7.

@@ -90,7 +90,7 @@ def backward(
     logits: Tensor,
 ) -> None:
     """Write the gradient of the mean cross-entropy of each network into the views of `gradient`."""
-    batch, size, classes = logits.shape
+    batch, _, classes = logits.shape
     lying, labels = (logits, y) if model.batch_norm else (logits.transpose(0, 1), y.T)
     # Not d[rows, labels] -= 1: where sums must come in order, a GPU sorts for that.
     right = labels[..., None] == torch.arange(classes, device=labels.device)

@@ -111,7 +111,9 @@ def test_what_cannot_be_recorded_runs_from_the_host_at_the_same_rates(monkeypatc
     [("in the step", "operation not permitted when stream is capturing"),
      ("at the end", "capture_end: operation failed")],
 )  # fmt: skip
-def test_a_recording_that_fails_is_said_once_and_the_iteration_still_runs(monkeypatch, caplog, fails, said) -> None:
+def test_a_recording_that_fails_is_said_once_and_the_iteration_still_runs(
+    monkeypatch, caplog, fails, said
+) -> None:
     device = Device(monkeypatch, fails)
     with caplog.at_level(logging.WARNING, logger="lthbench"):
         how = device.run(capturable=True)  # looks at the current stream after every iteration
@@ -131,7 +133,9 @@ def test_a_step_that_waits_for_the_device_is_never_recorded(monkeypatch, caplog)
     assert how == ["eager"] * WARM_UP + ["host"] * (12 - WARM_UP)
     assert device.recordings == 0
     (said,) = [record.message for record in caplog.records]
-    assert said.startswith("cuda graph: the step cannot be recorded and runs from the host (it waits for the device, ")
+    assert said.startswith(
+        "cuda graph: the step cannot be recorded and runs from the host (it waits for the device, "
+    )
     assert "test_graph.py, line " in said
 
 

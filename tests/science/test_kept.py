@@ -109,7 +109,9 @@ def test_other_data_sets_stay_on_a_gpu_and_not_in_main_memory(images, read, monk
 def test_images_go_to_the_device_as_bytes(monkeypatch) -> None:
     """A quarter of what travels otherwise, and the device normalises them."""
     seen, normalise = [], block_data.normalise
-    monkeypatch.setattr(block_data, "normalise", lambda x, *of: seen.append((x.device, x.dtype)) or normalise(x, *of))
+    monkeypatch.setattr(
+        block_data, "normalise", lambda x, *of: seen.append((x.device, x.dtype)) or normalise(x, *of)
+    )
     data = DataSpec("mnist", mean=(0.1,), std=(0.3,))
     pixels, labels = np.zeros((5, 1, 4, 4), np.uint8), np.arange(5)
     made = block_data.examples(lab.plain(data=data), [pixels], [labels], META)
@@ -121,7 +123,9 @@ def test_images_go_to_the_device_as_bytes(monkeypatch) -> None:
 def test_rows_take_four_bytes_and_are_those_of_the_orders(network_first: bool) -> None:
     folds = lab.image_folds((3, 8, 8))
     training = dataclasses.replace(lab.SGD, batch=4, flip=True, pad_crop=1)
-    task = lab.any_task(lab.registry.model(Network("conv-2", width=0.1), (3, 8, 8), 10), training, folds, (1, 0, 1))
+    task = lab.any_task(
+        lab.registry.model(Network("conv-2", width=0.1), (3, 8, 8), 10), training, folds, (1, 0, 1)
+    )
     data = loop.batches(task, folds, network_first)
     assert data.rows.dtype == torch.int32
     axis = 1 if network_first else 2
