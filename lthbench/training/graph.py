@@ -106,7 +106,7 @@ class captured:  # noqa: N801 - used like a function
 
 @contextmanager
 def waiting() -> Iterator[list[str]]:
-    """Collect where code waits for the device, file and line, as torch warns of it; other warnings are given on."""
+    """Collect where code waits for the device, file and line, as torch warns; other warnings are given on."""
     places: list[str] = []
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("warn")
