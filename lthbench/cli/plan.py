@@ -68,6 +68,12 @@ def plan(
     ] = False,
     device: Device = "auto",
     data: Data = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="write the units to FILE, for a machine that has only torch (docs/gpu.md)"
+        ),
+    ] = None,
     stale: Annotated[
         bool, typer.Option("--stale", help="only list the files of unit records that are not used, to delete them")
     ] = False,
@@ -76,18 +82,24 @@ def plan(
     """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
     from lthbench.cli import asjson, show, tables
     from lthbench.data.cache import cache_root
-    from lthbench.drive import ask, campaign, cost, remarks, speed, stages
+    from lthbench.drive import ask, cost, remarks, speed, stages
+    from lthbench.drive.budget import parse_budget
     from lthbench.drive.forecast import promise
     from lthbench.drive.preflight.run import before
 
     ask.surroundings(data)
-    seconds = campaign.parse_budget(budget) if budget else 0.0
+    seconds = parse_budget(budget) if budget else 0.0
     run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
     if run.given:
         show.wide(tables.released(run))
         return
     if stale:
         show.lines(*map(str, remarks.stale_files(run)))
+        return
+    if write is not None:
+        from lthbench.drive.campaign import write_plan
+
+        show.lines(write_plan(run, write, cache_root()))
         return
     said = before(run, keep=False)
     if measure:

@@ -118,7 +118,7 @@ def beginning(watch: "Watch", cores: int) -> list[str]:
 
 def took(started: float) -> str:
     """How long the command took."""
-    from lthbench.drive.progress import clock
+    from lthbench.drive.budget import clock
 
     return f"Took {clock(time.monotonic() - started)}."
 
@@ -144,13 +144,13 @@ def campaign(
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, remarks
     from lthbench.drive import campaign as drive
+    from lthbench.drive.budget import clock, parse_budget, training_time
     from lthbench.drive.lock import exclusive
     from lthbench.drive.preflight.run import before
-    from lthbench.drive.progress import clock
     from lthbench.drive.rejudge import verdicts_of_run
 
     ask.surroundings(data, deterministic)
-    deadline = drive.Deadline(started + drive.training_time(drive.parse_budget(budget)))
+    deadline = drive.Deadline(started + training_time(parse_budget(budget)))
     asked = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
 
     def tell(line: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from lthbench.claims.load import Registry, load
 from lthbench.data.errors import DataError
+from lthbench.drive import budget as budgets
 from lthbench.drive import campaign, cost, schedule
 from lthbench.drive import rates as measuring
 from lthbench.drive.cost import Rate
@@ -43,18 +44,18 @@ def records(out: Path) -> dict[str, int]:
     ("text", "seconds"), [("90s", 90), ("25m", 1500), ("6h", 21600), ("1h30m", 5400), (" 1m5s ", 65)]
 )
 def test_a_budget(text: str, seconds: float) -> None:
-    assert campaign.parse_budget(text) == seconds
+    assert budgets.parse_budget(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "25", "m", "1.5h", "-5m", "5m1h", "forever"])
 def test_no_budget(text: str) -> None:
     with pytest.raises(UserError, match="90s, 25m, 6h or 1h30m"):
-        campaign.parse_budget(text)
+        budgets.parse_budget(text)
 
 
 @pytest.mark.parametrize(("budget", "training"), [(6, 3), (20, 15), (100, 85), (1500, 1440)])
 def test_time_is_kept_for_saving_and_the_report(budget: float, training: float) -> None:
-    assert campaign.training_time(budget) == training
+    assert budgets.training_time(budget) == training
 
 
 def test_a_deadline_passes_by_time_or_by_signal() -> None:
