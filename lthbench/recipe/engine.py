@@ -14,7 +14,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 VERSION = 2
-SOURCE = "5f634ca4f177"
+SOURCE = "ee492d86a508"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
