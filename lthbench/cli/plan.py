@@ -193,6 +193,26 @@ def say_progress(line: str) -> None:
 
 
 @commands.command(rich_help_panel=DEVELOP)
+def bench(
+    suite: SuiteName,
+    device: Device = "auto",
+    widths: Annotated[str, typer.Option(help="how many networks train side by side")] = "1,5,15,60",
+    only: Annotated[str, typer.Option(metavar="TEXT", help="experiments that have this in their name")] = "",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers to a file")] = None,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Measure how fast each network of a suite trains here, beside what memory and arithmetic allow."""
+    from lthbench.cli import show
+    from lthbench.drive import ask
+    from lthbench.drive import bench as drive
+
+    units = ask.run_of(suite, device=device, claims_dir=claims_dir).units()
+    named = {unit.experiment.id: unit.experiment for unit in units if only in unit.experiment.id}
+    for line in drive.bench(named, drive.parse_widths(widths), device, json):
+        show.lines(line)
+
+
+@commands.command(rich_help_panel=DEVELOP)
 def engine() -> None:
     """Print the engine's declared version and whether the training code still is it."""
     from lthbench.recipe import engine as training

@@ -285,6 +285,14 @@ def test_code_of_the_users_own_is_checked_there_too(claims: Path, tmp_path: Path
     assert "scoring:smallest: there is no module scoring to import" in done.stdout
 
 
+def test_what_a_device_reaches_is_measured_there(tmp_path: Path, light) -> None:
+    units = [unit for unit in Run(load(), "full-core").units() if unit.experiment.id == "mnist-lenet"]
+    planfile.write(tmp_path / "plan.json", Plan("full-core", 0, tuple(units)))
+    done = light(tmp_path / "plan.json", "--device", "cpu", "--widths", "2", module="lthbench.drive.bench")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2].split()[:3] == ["mnist-lenet", "2", "host"]
+
+
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[Path]:
     """The Python of a virtual environment that holds the light packages, installed by pip, and what they need."""
