@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options.add_argument("--cores", type=int, default=1, help="units at a time, one thread each; default: 1")
     options.add_argument("--data", type=Path, help="folder of the data sets; else $LTHBENCH_DATA")
+    options.add_argument("--only", metavar="TEXT", default="", help="experiments that have this in their name")
     options.add_argument("--deterministic", action="store_true", help="GPU: the same bits every time, at a price")
     return options
 
@@ -84,13 +85,16 @@ def train_plan(given: argparse.Namespace, started: float) -> int:
     def tell(line: str) -> None:
         print(f"[{clock(time.monotonic() - started)}] {line}", flush=True)
 
+    units = planfile.of_experiments(plan.units, given.only)
+    if not units:
+        raise UserError(f"--only {given.only!r}: {given.plan} has no such experiment; see its `experiments`")
     with exclusive(given.out):
-        pending = missing(plan.units, place.results)
-        done = len(plan.units) - len(pending)
-        tell(f"{plan.suite}, master seed {plan.seed}: {len(plan.units)} units, {done} finished before")
+        pending = missing(units, place.results)
+        done = len(units) - len(pending)
+        tell(f"{plan.suite}, master seed {plan.seed}: {len(units)} units, {done} finished before")
         if pending:
             tell(f"on {device_of(given.device)}; records in {place.results}")
-        by_key = {unit.key: unit for unit in plan.units}
+        by_key = {unit.key: unit for unit in units}
         tasks = [Task((unit,), tuple(by_key[key] for key in unit.parents.values())) for unit in pending]
         log = Log(tell)
         doing = (log.begins, log.fails, log.ends)

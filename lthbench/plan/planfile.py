@@ -159,6 +159,18 @@ def cell_of(parent: Unit, child: Unit) -> Cell:
     return (f"{parent.experiment.id}:{parent.arm}" if of_another else parent.arm, parent.level)
 
 
+def of_experiments(units: Sequence[Unit], part: str) -> list[Unit]:
+    """The units of experiments that have this in their name, and what they are made from, in the same order."""
+    by_key, wanted = {unit.key: unit for unit in units}, set[str]()
+    waiting = [unit.key for unit in units if part in unit.experiment.id]
+    while waiting:
+        key = waiting.pop()
+        if key not in wanted:
+            wanted.add(key)
+            waiting += by_key[key].parents.values()
+    return [unit for unit in units if unit.key in wanted]
+
+
 def parents_first(units: Iterable[Unit]) -> list[Unit]:
     """The same units, in their order but for parents, which come before what is made from them."""
     by_key, placed = {unit.key: unit for unit in units}, dict[str, Unit]()

@@ -24,7 +24,7 @@ def short(monkeypatch):
 
 
 def test_what_an_iteration_of_lenet_moves_and_multiplies() -> None:
-    """Of each weight Adam reads 4 numbers and writes 3, the mask 2 and 1, products 2 (of the first layer 1) and 1."""
+    """Adam reads 4 numbers a weight and writes 3, the mask 2 and 1, products 2 (the first layer's 1) and 1."""
     counts, batch = (784 * 300, 300 * 100, 100 * 10), 60
     weights, biases = sum(counts), 300 + 100 + 10
     for networks in (1, 3):

@@ -119,6 +119,18 @@ def test_a_plan_is_read_as_it_was_written(suite: str, tmp_path: Path) -> None:
     assert planfile.read(tmp_path / "plan.json") == plan
 
 
+def test_some_experiments_of_a_plan_come_with_what_they_are_made_from() -> None:
+    units = Run(load(), "cpu-long").units()
+    sources = {unit.experiment.mask_from: unit.experiment.id for unit in units if unit.experiment.mask_from}
+    source, wearer = next(iter(sources.items()))
+    chosen = planfile.of_experiments(units, wearer)
+    assert {unit.key for unit in units if unit.experiment.id == wearer} <= {unit.key for unit in chosen}
+    worn = [unit.arm for unit in chosen if unit.experiment.id == source]
+    assert set(worn) == {"dense", "ticket"}
+    assert {key for unit in chosen for key in unit.parents.values()} <= {unit.key for unit in chosen}
+    assert planfile.of_experiments(units, "") == units
+
+
 def test_the_order_is_a_campaigns(claims: Path, tmp_path: Path, lthbench) -> None:
     said = lthbench("plan", "tiny", "--write", tmp_path / "plan.json", "--out", tmp_path).stdout
     assert "python -m lthbench.drive.train_plan plan.json --budget 9m --out slice" in said
@@ -260,6 +272,7 @@ def test_a_command_that_cannot_be_meant_is_a_line(claims: Path, tmp_path: Path, 
     for words, said in (
         (("--budget", "soon"), "--budget 'soon' is no length of time"),
         (("--cores", "0"), "--cores 0: use 1 or more"),
+        (("--only", "vgg"), "has no such experiment"),
         (("--device", "cuda"), "--device cuda: no CUDA device"),
     ):
         assert train_plan.main([plan, "--out", str(tmp_path / "slice"), *words]) == 2
