@@ -245,7 +245,7 @@ class Course:
     mask: Tensor
     pruned: Tensor  # what pruned weights are throughout: 0, or all weights as they start
     owners: Tensor
-    step: Callable[[int], None]
+    step: Step | captured
     validation: Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
@@ -282,7 +282,7 @@ def begin(task: Task, folds: Folds) -> Course:
         x, y = data.at(t)
         train_step(engine, net, gradient, mask, state.optimizer, rate, x, y)
 
-    step: Callable[[int], None] = Step(one, task.rates)
+    step: Step | captured = Step(one, task.rates)
     if device.type == "cuda" and data.examples.resident:
         step = captured(one, task.rates, device, lambda: engine.capturable)
     validation = kept_parts(engine, folds.examples, folds.validation[owners])
@@ -293,8 +293,12 @@ def begin(task: Task, folds: Folds) -> Course:
 def advance(course: Course, begun: int, end: int, checkpoint: Checkpoint | None = None) -> None:
     """Train from after iteration `begun` to the end of iteration `end`."""
     task, training, state = course.task, course.task.training, course.state
-    for t in range(begun + 1, end + 1):
-        course.step(t - 1)
+    t = begun
+    while t < end:
+        stop = min(end, t - t % training.evaluate_every + training.evaluate_every)  # the next look
+        if task.keep_at is not None and t < task.keep_at:
+            stop = min(stop, task.keep_at)
+        t += course.step.ahead(t, stop - t)
         if t == task.keep_at and state.kept is not None:
             keep_where(torch.ones_like(course.owners, dtype=torch.bool), state.net, state.kept)
         if t % training.evaluate_every == 0:

@@ -168,6 +168,16 @@ def test_a_replayed_graph_is_the_step_bit_for_bit(exact, graphs, monkeypatch, ki
     lab.same_training(loop.train(t, resident), replayed)
 
 
+@pytest.mark.parametrize("kind", ["perceptron", "perceptron, batch norm", "module, crops and flips", "residual"])
+def test_several_iterations_in_one_graph_are_the_same_bits(exact, graphs, monkeypatch, kind: str) -> None:
+    t, folds = prepared(*KINDS[kind], keep_at=11)
+    resident = on_device(folds)
+    each = loop.train(t, resident)
+    monkeypatch.setenv(graph.TOGETHER, "3")
+    lab.same_training(loop.train(t, resident), each)
+    assert [step.several is not None for step in graphs] == [False, True]
+
+
 @EVERY
 def test_the_same_training_twice_has_the_same_bits(exact, kind: str) -> None:
     t, folds = prepared(*KINDS[kind])

@@ -1,17 +1,31 @@
 """Which iterations and rates a recorded step visits, with stand-ins for CUDA (for real: test_gpu.py)."""
 
+import dataclasses
 import logging
 import warnings
 from contextlib import contextmanager
 
+import gpu_lab as gpu
 import numpy as np
 import pytest
 import science_lab as lab
 import torch
 
+from lthbench.errors import UserError
+from lthbench.training import graph, loop
 from lthbench.training.graph import WARM_UP, Step, captured
 
 RATES = np.linspace(0.1, 0.9, 12)  # none of them exact in float32
+
+
+class Graph:
+    """A graph whose replay runs as many iterations as it holds."""
+
+    def __init__(self, device: "Device", holds: int = 0) -> None:
+        self.device, self.holds = device, holds
+
+    def replay(self) -> None:
+        self.device.replay(self)
 
 
 class Device:
@@ -24,7 +38,7 @@ class Device:
         self.seen: list[tuple[int, float, str]] = []
         self.how, self.fails, self.waits, self.step = "eager", fails, waits, None
         self.current = self.default = self.stream()
-        self.debug, self.recordings = 0, 0
+        self.debug, self.recordings, self.launches, self.holds = 0, 0, 0, 0
         for name, value in (
             ("Stream", self.stream), ("current_stream", lambda *_: self.current), ("CUDAGraph", self.graph),
             ("stream", self.on), ("set_stream", self.set_stream), ("graph", self.recording),
@@ -50,17 +64,20 @@ class Device:
             self.current = before
 
     def graph(self):
-        return type("Graph", (), {"replay": lambda _: self.replay()})()
+        return Graph(self)
 
-    def replay(self) -> None:
+    def replay(self, graph) -> None:
         self.how = "replayed"
-        self.step.step()
+        self.launches += 1
+        for _ in range(graph.holds):
+            self.step.step()
         self.how = "eager"
 
     @contextmanager
     def recording(self, graph, stream):
         before, self.how = self.step.t.clone(), "recorded"
         self.recordings += 1
+        self.holds = 0
         outside, self.current = self.current, stream
         try:
             yield
@@ -70,11 +87,13 @@ class Device:
             if self.fails == "at the end":
                 raise RuntimeError("capture_end: operation failed\nmore words")
         self.current = outside
+        graph.holds = self.holds
 
     def one(self, t, rate) -> None:
         if self.how == "recorded":
             if self.fails == "in the step":
                 raise RuntimeError("operation not permitted when stream is capturing\nmore words")
+            self.holds += 1
             return
         if self.waits and self.debug:
             warnings.warn("called a synchronizing CUDA operation (Triggered internally at ...)", stacklevel=1)
@@ -143,6 +162,60 @@ def test_what_draws_numbers_is_not_recorded_and_nothing_is_said_of_it(monkeypatc
     with caplog.at_level(logging.WARNING, logger="lthbench"), pytest.warns(UserWarning, match="something else"):
         Device(monkeypatch, waits=True).run(capturable=False)
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("begun", [0, 4])
+@pytest.mark.parametrize(("together", "looks"), [(3, 6), (3, 4), (4, 6), (12, 6), (2, 1)])
+def test_several_iterations_in_one_graph_visit_the_same(
+    monkeypatch, together: int, looks: int, begun: int
+) -> None:
+    """Never across a look: the iterations before it are replayed one by one where they are too few."""
+    monkeypatch.setenv(graph.TOGETHER, str(together))
+    device = Device(monkeypatch)
+    device.step, t, visited = captured(device.one, RATES, lab.CPU, lambda: True), begun, []
+    while t < 12:
+        until = t - t % looks + looks
+        t += device.step.ahead(t, until - t)
+        assert t <= until
+        visited.append(t)
+    assert [t for t, _, _ in device.seen] == list(range(begun, 12))
+    assert [rate for _, rate, _ in device.seen] == [float(np.float32(rate)) for rate in RATES[begun:]]
+    assert set(range(looks, 13, looks)) - set(range(begun + 1)) <= set(visited)
+    replayed = 12 - begun - WARM_UP
+    assert (device.launches < replayed) == (together <= looks and replayed >= together)
+
+
+def test_without_being_asked_a_graph_holds_one_iteration(monkeypatch) -> None:
+    monkeypatch.delenv(graph.TOGETHER, raising=False)
+    device = Device(monkeypatch)
+    assert device.run(capturable=True)[WARM_UP:] == ["replayed"] * (12 - WARM_UP)
+    assert device.step.ahead.__self__.together == 1
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "ten", "1001"])
+def test_a_number_of_iterations_that_is_none(monkeypatch, text: str) -> None:
+    monkeypatch.setenv(graph.TOGETHER, text)
+    with pytest.raises(UserError, match=f"LTHBENCH_GRAPH_STEPS={text}: iterations in one graph"):
+        graph.steps_together()
+
+
+@pytest.mark.parametrize("kind", ["perceptron, Adam", "module, crops and flips"])
+def test_a_training_of_several_iterations_a_graph_is_the_training(monkeypatch, kind: str) -> None:
+    """The whole loop, looks and rewind point among it, with stand-ins for the device's own."""
+    task, folds = gpu.kind(kind, keep_at=7)
+    task = dataclasses.replace(task, rates=task.rates.astype(np.float32).astype(np.float64))
+    plain = loop.train(task, folds)
+    for together in (1, 3):
+        monkeypatch.setenv(graph.TOGETHER, str(together))
+        with torch.no_grad():
+            course = loop.begin(task, folds)
+            device = Device(monkeypatch)
+            device.one, device.step = None, captured(course.step.one, task.rates, lab.CPU, lambda: True)
+            device.step.recorded = lambda t, n, d=device: Graph(d, n)
+            loop.advance(dataclasses.replace(course, step=device.step), 0, task.training.iterations)
+            ended = loop.result(task, folds, course.engine, course.state, course.owners)
+        lab.same_training(ended, plain)
+        assert device.launches == {1: 17, 3: 11}[together]
 
 
 def test_on_the_host_a_step_takes_the_rate_of_its_iteration() -> None:
