@@ -20,7 +20,7 @@ from lthbench.errors import PASS, OutOfMemory, UserError, say
 from lthbench.recipe.experiment import Experiment
 
 WIDTHS = (1, 5, 15, 60)
-WARM = 5  # iterations before the clock runs: warm-ups, and the recording of a graph
+WARM = 6  # iterations before the clock runs: warm-ups, and the recording of graphs
 ITERATIONS = 2000  # at most
 SECONDS = 0.5  # of timing that are enough
 
@@ -63,20 +63,21 @@ def limits(device: Any) -> Limits:
     b = torch.empty_like(a)
     side = 8192 if gpu else 1024
     x, y = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
-    copying, product = seconds_of(lambda: b.copy_(a), device), seconds_of(lambda: torch.mm(x, y, out=x), device)
+    z = torch.empty_like(x)
+    copying, product = seconds_of(lambda: b.copy_(a), device), seconds_of(lambda: torch.mm(x, y, out=z), device)
     return Limits(name, torch.__version__, 2 * a.numel() * 4 / copying, 2 * side**3 / product)
 
 
-def seconds_of(run: Callable[[], object], device: Any, least: float = SECONDS, most: int = ITERATIONS) -> float:
+def seconds_of(run: Callable[[], object], device: Any) -> float:
     """Seconds of one call, of as many as fill the time; the first is not counted."""
     run()
     settle(device)
     done, size, started = 0, 1, time.perf_counter()
-    while time.perf_counter() - started < least and done < most:
-        for _ in range(min(size, most - done)):
+    while time.perf_counter() - started < SECONDS:
+        for _ in range(size):
             run()
         settle(device)
-        done, size = done + min(size, most - done), 2 * size
+        done, size = done + size, 2 * size
     return (time.perf_counter() - started) / done
 
 
@@ -98,29 +99,48 @@ def rows(experiments: Iterable[Experiment], widths: Sequence[int], device: Any) 
 
 def measured(experiment: Experiment, networks: int, how: str, device: Any) -> Row:
     """One stack. Raises OutOfMemory, with its name, where it does not fit."""
+    import torch
+
     from lthbench.drive.execute import enough_memory
     from lthbench.training import loop
     from lthbench.training.graph import captured
 
-    with enough_memory(f"{experiment.id} ({networks} networks)"):
+    with torch.no_grad(), enough_memory(f"{experiment.id} ({networks} networks)"):
         course = begun(experiment, networks, device, loop, ITERATIONS)
         step = course.step
         if isinstance(step, captured) and how == "host":
             step = step.eager
         moved, multiplied = counted(course)
-        for t in range(1, WARM):
-            step(t)
-        walk = iter(range(WARM, ITERATIONS))
-        seconds = seconds_of(lambda: step(next(walk)), device, most=ITERATIONS - WARM - 1)
+        seconds = seconds_of_step(step, device)
     return Row(experiment.id, networks, how, 1000 * seconds / networks, moved / networks, multiplied / networks)
 
 
+def seconds_of_step(step: Any, device: Any) -> float:
+    """Seconds of one iteration, of as many as fill the time; iteration 0 is done."""
+    done = 1
+    while done < WARM:
+        done += step.ahead(done, ITERATIONS - done)
+    settle(device)
+    first, size, started = done, 1, time.perf_counter()
+    while time.perf_counter() - started < SECONDS and done < ITERATIONS:
+        end = min(ITERATIONS, done + size)
+        while done < end:
+            done += step.ahead(done, ITERATIONS - done)
+        settle(device)
+        size *= 2
+    return (time.perf_counter() - started) / (done - first)
+
+
 def counted(course: Any) -> tuple[float, float]:
-    """Bytes that the operations of one step read and write, and operations of its products; runs iteration 0."""
+    """Bytes that the operations of one step read and write, and operations of its products; runs iteration 0.
+
+    Of the step as it is written: where a compiler fuses operations, less is moved.
+    """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as products, traffic() as bytes_of:
+    products = FlopCounterMode(display=False)
+    with torch.no_grad(), torch.compiler.set_stance("force_eager"), products, traffic() as bytes_of:
         course.step.one(0, float(course.task.rates[0]))
     return float(sum(bytes_of)), float(products.get_total_flops())
 
@@ -176,7 +196,7 @@ def traffic() -> Any:
 def table(found: Sequence[Row], of: Limits) -> Iterator[str]:
     """The numbers in columns."""
     best = f"copies {of.bytes / 1e9:,.0f} GB/s, multiplies {of.operations / 1e12:.3g} TFLOP/s"
-    yield f"{of.device}, torch {of.torch}: {best}"
+    yield f"{of.device}, torch {of.torch}: {best}{switches()}"
     heads = ("experiment", "networks", "step", "us", "a second", "by bytes", "by products", "of the limit")
     lines = [heads]
     for row in found:
@@ -201,6 +221,15 @@ def table(found: Sequence[Row], of: Limits) -> Iterator[str]:
         ]
         yield "  ".join(cells).rstrip()
     yield "us: one network's iteration; a second: such iterations, and the most that its bytes and products allow"
+
+
+def switches() -> str:
+    """What was asked for besides the usual step."""
+    from lthbench.training.device import compiler
+    from lthbench.training.graph import steps_together
+
+    together = f"; {steps_together()} iterations in a graph" if steps_together() > 1 else ""
+    return together + (f"; modules compiled by {compiler()}" if compiler() else "")
 
 
 def bench(

@@ -8,6 +8,7 @@ import torch
 
 from lthbench.errors import UserError
 
+COMPILE = "LTHBENCH_COMPILE"  # as DETERMINISTIC; a backend of torch.compile, or 1 for its usual one
 FLOAT32 = 1e-6  # relative error of a product in float32: 2e-7 to 4e-7 here; in TF32 3e-4, in bfloat16 2e-3
 DETERMINISTIC = "LTHBENCH_DETERMINISTIC"  # an environment variable, so that child processes inherit it
 
@@ -74,8 +75,22 @@ def deterministic() -> bool:
     return os.environ.get(DETERMINISTIC, "") not in ("", "0")
 
 
+def compiler() -> str:
+    """The backend of torch.compile that modules shall be compiled by; empty for none, as usual.
+
+    Its kernels are fused, so sums may come in another order: results are close to, not bits of, those without it.
+    """
+    asked = os.environ.get(COMPILE, "")
+    return {"0": "", "1": "inductor"}.get(asked, asked)
+
+
 def described(device: torch.device) -> dict[str, Any]:
     """For the provenance: what the numbers may depend on besides the code."""
+    return kernels(device) | ({"compiled": compiler()} if compiler() else {})
+
+
+def kernels(device: torch.device) -> dict[str, Any]:
+    """How a device multiplies and sums."""
     if device.type == "cpu":
         onednn = torch.get_float32_matmul_precision() == "medium"
         return {"threads": torch.get_num_threads(), "products": "oneDNN" if onednn else "default"}

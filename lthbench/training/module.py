@@ -3,7 +3,7 @@
 On a GPU the networks of a step run on streams of their own, so that small networks fill the device together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lthbench.models.module import ModuleModel
+from lthbench.training.device import compiler
 from lthbench.training.run import Examples
 from lthbench.training.stack import Stack
 
@@ -24,11 +25,13 @@ class Modules:
     """The engine's view of S modules; see `loop.Engine`.
 
     `random` holds the state of each network's own generator, for layers that draw numbers (dropout); whether there
-    are any shows in the first step. `counters` are the names of batch norm's counters that a step adds to at once,
+    are any shows in the first step. `forward` calls each module in training, compiled where that is asked for.
+    `counters` are the names of batch norm's counters that a step adds to at once,
     `counting` each network's layers that they belong to.
     """
 
     modules: list[nn.Module]
+    forward: list[Callable[[Tensor], Tensor]]
     random: Tensor
     streams: list[torch.cuda.Stream]
     draws: bool
@@ -46,8 +49,17 @@ class Modules:
         random = torch.stack([generator_state(seed, device) for seed in seeds]) if seeds else torch.empty(0)
         streams = [torch.cuda.Stream(device) for _ in modules] if device.type == "cuda" and size > 1 else []
         layers = [norms(module) if model.norms_once else {} for module in modules]
-        counters = [f"{name}.{COUNTER}" for name in layers[0]]
-        return cls(modules, random, streams, bool(seeds), counters, [list(each.values()) for each in layers])
+        backend = compiler()
+        forward: list[Callable[[Tensor], Tensor]] = list(modules)
+        return cls(
+            modules=modules,
+            forward=[torch.compile(module, backend=backend) for module in modules] if backend else forward,
+            random=random,
+            streams=streams,
+            draws=bool(seeds),
+            counters=[f"{name}.{COUNTER}" for name in layers[0]],
+            counting=[list(each.values()) for each in layers],
+        )
 
     @property
     def capturable(self) -> bool:
@@ -66,7 +78,7 @@ class Modules:
             with self.side_by_side(s, x.device), torch.enable_grad(), self.not_counting(s):
                 before = self.take_over(s, x.device)
                 parameters = dict(module.named_parameters())
-                loss = functional.cross_entropy(module(x[:, s].contiguous()), y[:, s])
+                loss = functional.cross_entropy(self.forward[s](x[:, s].contiguous()), y[:, s])
                 partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
                 drawn |= self.hand_back(s, x.device, before)
             with self.side_by_side(s, x.device):
