@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lthbench.cli.options import CORES, TRAIN, Claim, Device, Seed
+from lthbench.cli.options import TRAIN, Claim, Cores, Device, Seed
 from lthbench.cli.run import took
 from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
@@ -48,14 +48,14 @@ def in_the_dock(
     replicates: Annotated[int, typer.Option(min=8)] = 8,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="folder for claims/, results/ and reports/")] = Path("dock"),
-    cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
+    cores: Cores = None,
     device: Device = "auto",
 ) -> None:
     """Put a method, an implementation or a ticket of yours through the claims. Exit code: that of `run`."""
     started = time.monotonic()
     check_one(method, implementation, command, ticket)
     from lthbench.cli import show
-    from lthbench.drive import dock, method_cost
+    from lthbench.drive import dock, method_cost, speed
     from lthbench.drive import ticket as ticket_dock
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
@@ -68,6 +68,7 @@ def in_the_dock(
         method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
         iterations, learning_rate, batch, replicates, own_start, ticket,
     )  # fmt: skip
+    cores = speed.processes(cores, device)
     if implementation or command:
         from lthbench.cli import implementation as implementations
         from lthbench.drive.implementation import Asked

@@ -1,6 +1,5 @@
 """Options that several commands have. A command names the type; the words of the help stand here once."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,6 @@ import typer
 
 # The groups of `lthbench --help`.
 LOOK, TRAIN, JUDGE, DEVELOP = "See what came out", "Plan and train", "Judge and compare", "Register and develop"
-CORES = os.cpu_count() or 1
 HERE = Path(".")
 
 SuiteName = Annotated[
@@ -23,6 +21,12 @@ Claim = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="the same as JSON, for programs")]
 Out = Annotated[Path, typer.Option(help="folder for results/ and reports/")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda")]
+Cores = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="how many train at a time, one thread each", show_default="one per core; on a GPU, 1"
+    ),
+]
 Data = Annotated[
     Path | None,
     typer.Option(help="folder of the data sets; else $LTHBENCH_DATA, else the platform's cache folder"),

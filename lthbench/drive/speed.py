@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from time import gmtime, strftime, time
@@ -25,6 +26,7 @@ from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
 
 FILE = "speeds.yaml"
+DEVICES = Path("/dev")
 START = "start"  # a process until it trains: Python, PyTorch
 USUAL_START = 2000.0  # ms, where it was not measured
 WORTH_MEASURING = 50_000  # iterations: shorter runs are over before a measurement would pay
@@ -53,7 +55,18 @@ def machine(processes: int, device: str) -> str:
 
 def on_gpu(device: str) -> bool:
     """Whether training will use a GPU, as far as can be told without asking PyTorch."""
-    return device == "cuda" or (device == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
+    if device != "auto":
+        return device == "cuda"
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return any(DEVICES.glob("nvidia[0-9]*")) and not hidden and not version("torch").endswith("+cpu")
+
+
+def processes(asked: int | None, device: str) -> int:
+    """How many processes train at a time: as many as were asked for, else one per core, and one on a GPU.
+
+    One keeps a GPU busy; several share its memory and take turns.
+    """
+    return asked or (1 if on_gpu(device) else os.cpu_count() or 1)
 
 
 @cache

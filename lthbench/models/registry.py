@@ -43,7 +43,7 @@ def model(network: Network, shape: tuple[int, ...], classes: int) -> Mlp | Modul
     with torch.random.fork_rng(devices=[]):  # looking at a network leaves the caller's random numbers alone
         check_output(network, maker(), shape, classes)
         try:
-            seen = module_model(maker, start)
+            seen = module_model(maker, start, norms_once=network.is_paper)
         except (ValueError, RuntimeError) as error:  # frozen parameters or, torch's own error, lazy ones
             raise ModelError(f"{network.kind}: {one_line(error)}{place(network)}") from error
         if ":" in network.kind:

@@ -1,0 +1,59 @@
+"""Modules compiled by torch.compile, where that is asked for: the same training, and said in the provenance."""
+
+import shutil
+
+import gpu_lab as gpu
+import numpy as np
+import pytest
+import science_lab as lab
+import torch
+
+from lthbench.training import device, loop, reference
+
+COMPILED = [
+    "module, batch norm",
+    pytest.param("module, crops and flips", marks=pytest.mark.slow),
+    pytest.param("residual", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(autouse=True)
+def anew():
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("kind", COMPILED)
+def test_a_compiled_step_without_fusion_has_the_same_bits(monkeypatch, kind: str) -> None:
+    """What torch.compile makes of forward and backward, run by PyTorch's own kernels."""
+    task, folds = gpu.kind(kind, keep_at=7)
+    plain = loop.train(task, folds)
+    monkeypatch.setenv(device.COMPILE, "aot_eager")
+    torch._dynamo.utils.counters.clear()
+    lab.same_training(loop.train(task, folds), plain)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1  # for all three networks
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+@pytest.mark.parametrize("kind", ["module, batch norm", "residual"])
+def test_fused_kernels_give_what_the_serial_reference_gives(monkeypatch, kind: str) -> None:
+    task, folds = gpu.kind(kind)
+    slow = reference.train(task, folds)
+    monkeypatch.setenv(device.COMPILE, "1")
+    fast = loop.train(task, folds)
+    for start, mine, theirs in zip(task.states, fast.states, slow.states, strict=True):
+        for name in task.model.prunable:
+            moved = np.linalg.norm(theirs[name] - start[name])
+            assert np.linalg.norm(mine[name] - theirs[name]) < 0.005 * moved, name
+    np.testing.assert_allclose(fast.validation_loss, slow.validation_loss, rtol=0.01)
+
+
+def test_it_is_said_where_it_was_asked_for(monkeypatch) -> None:
+    monkeypatch.delenv(device.COMPILE, raising=False)
+    assert "compiled" not in device.described(lab.CPU)
+    for asked, backend in (("1", "inductor"), ("aot_eager", "aot_eager")):
+        monkeypatch.setenv(device.COMPILE, asked)
+        assert device.described(lab.CPU)["compiled"] == backend
+    monkeypatch.setenv(device.COMPILE, "0")
+    assert "compiled" not in device.described(lab.CPU)
