@@ -39,6 +39,7 @@ METRICS = {
     "validation_loss": "number",
     "mask_crc32": "number",
     "rate_total": "number",
+    "test_bleu": "number",
     "wrongly_pruned": "number",
 }
 FAMILIES = {  # and those whose names go on
