@@ -137,7 +137,7 @@ def transformer_dense() -> list[Row]:
 
 
 def transformer_masks() -> list[Row]:
-    """transformer_*.csv of scratch_lotto: 25 runs a sparsity, five of each of five masks in the file's order, BLEU.
+    """transformer_*.csv of scratch_lotto: 25 runs a sparsity, by five of one mask after another; BLEU.
 
     A mask is a replicate and its runs are draws, so that no test takes runs of one mask for independent. That five
     consecutive runs have one mask is read from the sparsities, which change after a multiple of five runs only.
