@@ -47,7 +47,8 @@ def given_density_plot(
     caption = (
         f"{measure[0].upper()}{measure[1:]} by percent of weights remaining (log scale). Markers: mean over the "
         "runs that were released (over replicates, where several runs make one); bars: ± 1 SD over them, where "
-        "stated. Dashed line and band: the dense network, likewise. Arms that no claim here looks at, and single runs, are left out."
+        "stated. Dashed line and band: the dense network, likewise. Arms that no claim here looks at, and single "
+        "runs, are left out."
     )
     figure = draw(
         dense, pruned, [arm for arm in arms if arm in set(pruned["arm"])], f"{measure},{unit}".rstrip(",")
