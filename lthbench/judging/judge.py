@@ -152,7 +152,7 @@ def judge(
     for look in looks(suite, origin):
         # Our own registrations cap what a look sees; of given results the table is cut.
         cut = look.given and look.most is not None
-        seen = Table(first_replicates(whole.table, look.most or 0)) if cut else whole
+        seen = Table(first_replicates(whole.table, look.most or 0), whole.differences) if cut else whole
         weighed = weigh_suite(registry, suite_id, seen, look, origin, devices or {}, verdicts)
         early = {w.claim.id: w for w in weighed if too_few(registry, suite_id, w, look)}
         due = [w for w in weighed if w.claim.id not in early]

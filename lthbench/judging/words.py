@@ -35,7 +35,7 @@ def numbers(result: LineResult) -> str:
 
 def clip_words(result: LineResult) -> str:
     """How much one replicate may count, how many were cut, and the mean as it counts; nothing without a limit."""
-    if result.clip is None or result.groups is not None:
+    if result.clip is None or not result.d:  # pairs alone are clipped
         return ""
     limit = result.clip * result.delta
     cut = sum(value is not None and abs(value) > limit for value in result.d)

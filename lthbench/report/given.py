@@ -8,6 +8,7 @@ import pandas as pd
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Claim, Registration, Released
+from lthbench.judging.table import parted
 from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
 from lthbench.report import numbers
 from lthbench.report.figures.given_density import MEASURES, given_density_plot
@@ -130,9 +131,9 @@ def given_pictures(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) 
     for claim, registration in registry.registrations(verdicts.suite):
         for cell in cells(registration) if claim.id in judged else []:
             wanted.setdefault(cell.experiment, []).append(cell.arm)
-    pictures = {}
+    pictures, (measured, _) = {}, parted(table)
     for name, arms in wanted.items():
-        rows = table[table["experiment"] == name]
+        rows = measured[measured["experiment"] == name]
         metric = next((metric for metric in MEASURES if rows["metric"].eq(metric).any()), "")
         rows = rows[rows["metric"] == metric]
         if rows.empty:
