@@ -14,6 +14,7 @@ import pandas as pd
 
 DATA = Path(__file__).parent / "data"
 GALE, BLALOCK, RENDA = DATA / "gale2019", DATA / "shrinkbench", DATA / "renda2020"
+POSTERIOR = DATA / "posterior-modes"
 BAND = 0.005  # of sparsity, where it is an outcome
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 GALE_RN50 = "gale2019-resnet50"
@@ -30,7 +31,7 @@ def published() -> pd.DataFrame:
     rows: list[Row] = []
     for adapter in (
         gale_dense, gale_grids, gale_outcomes, gale_tickets, gale_scratch, transformer_dense, transformer_masks,
-        rewinding, turnaround, li, renda,
+        rewinding, turnaround, li, renda, posterior_seeds, posterior_differences,
     ):  # fmt: skip
         rows += adapter()
     table = pd.DataFrame([row(**content) for content in rows])
@@ -47,11 +48,16 @@ def row(
     sd: float | None = None,
     n: int | None = None,
     draw: int | None = None,
+    minus: str = "",
     metric: str = "final_test_accuracy",
 ) -> Row:
-    """One row: a run when `replicate` is given (`draw`: one of several in it), else a summary."""
+    """One row: a run when `replicate` is given (`draw`: one of several in it), else a summary.
+
+    With `minus`, a summary of the differences to that cell, run by run.
+    """
     return {
         "experiment": experiment, "arm": arm, "density": round(density, 10), "replicate": replicate, "draw": draw,
+        "minus": minus,
         "metric": metric, "value": round(value, 10), "unit": "" if metric == BLEU else "percent", "sd": sd, "n": n,
     }  # fmt: skip
 
@@ -262,6 +268,32 @@ def renda() -> list[Row]:
             "sd": float(line["sd_top1_pp"]), "n": int(line["n"]),
         })  # fmt: skip
     return rows
+
+
+def posterior_seeds() -> list[Row]:
+    """resnet20_seeds.csv: dense and the ticket rewound to epoch 1, per seed; the arms of a seed are paired."""
+    rows: list[Row] = []
+    for line in pd.read_csv(POSTERIOR / "resnet20_seeds.csv").to_dict("records"):
+        for arm, density in (("dense", 1.0), ("rewound", 1 - line["imp_sparsity"])):
+            accuracy = 100 * line["dense_accuracy" if arm == "dense" else "imp_accuracy"]
+            rows.append({"experiment": "anonymous2026-resnet20", "arm": arm, "density": density, "value": accuracy,
+                         "replicate": f"seed-{line['seed']:.0f}"})  # fmt: skip
+    return rows
+
+
+def posterior_differences() -> list[Row]:
+    """resnet20_differences.csv: masks of one pruning minus the iterative one, mean and SD over five seeds."""
+    density = 1 - float(pd.read_csv(POSTERIOR / "resnet20_seeds.csv")["imp_sparsity"].iloc[0])
+    return [
+        {
+            "experiment": "anonymous2026-resnet20-masks", "density": density,
+            "arm": str(line["base_source"]).replace("epoch_", "one-shot-after-"),
+            "minus": f"rewound@{100 * density:.2f}%",
+            "value": 100 * line["accuracy_minus_imp_mean"], "sd": 100 * line["accuracy_minus_imp_std"],
+            "n": int(line["accuracy_minus_imp_n"]),
+        }
+        for line in pd.read_csv(POSTERIOR / "resnet20_differences.csv").to_dict("records")
+    ]  # fmt: skip
 
 
 def sources() -> list[dict[str, str]]:

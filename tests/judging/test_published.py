@@ -39,7 +39,7 @@ def by_scipy(line, first, second) -> float:
 
 
 def test_every_claim_asked_for_has_a_verdict_and_a_reading_by_hand() -> None:
-    asked = {"ST-1", "ST-1t", "ST-2", "FC-8", "FC-13", "GA-1", "GA-2", "LI-1", "LIU-1", "LIU-3", "RE-3"}
+    asked = {"ST-1", "ST-1t", "ST-2", "FC-8", "FC-8r", "FC-13", "GA-1", "GA-2", "LI-1", "LIU-1", "LIU-3", "RE-3"}
     assert set(BY_ID) == asked
     for claim in BY_ID.values():
         assert claim.verdict in ("PASS", "FAIL", "INCONCLUSIVE", "NOT DECIDABLE")
@@ -57,6 +57,8 @@ def test_every_line_follows_from_welch_by_scipy() -> None:
         for line, result in zip(registration.lines(), verdict.hypotheses + verdict.beside, strict=True):
             if result.evidence is None:
                 continue
+            if result.groups is None:
+                continue  # pairs: below
             sides = sides_of(table, line, registration.experiment, 0)
             first, second = [(side.group.mean, side.group.sd, side.group.n) for side in sides]
             passes = by_scipy(line, first, second)
@@ -147,6 +149,17 @@ def test_runs_that_translate_nothing_are_named_and_stay_in_their_arm() -> None:
     assert without.evidence["mean"] == pytest.approx(0.766, abs=0.001)
 
 
+def test_released_paired_differences_by_scipy() -> None:
+    (line,), (early, dense) = BY_ID["FC-8r"].hypotheses, BY_ID["FC-8r"].beside
+    assert stats.t.sf(1.56 / (0.3866522985836248 / 5**0.5), 4) == pytest.approx(0.00042, abs=5e-6)
+    assert (line.decision, line.evidence["p_pass"], line.evidence["n"]) == ("PASS", 1 / 32, 5)
+    half = stats.t.ppf(0.975, 4) * 0.3866522985836248 / 5**0.5
+    assert (line.evidence["low"], line.evidence["high"]) == pytest.approx((1.56 - half, 1.56 + half))
+    assert early.evidence["mean"] == pytest.approx(2.446)
+    assert dense.d == pytest.approx([0.91, 1.17, 1.40, 1.36, 1.25])  # by seed
+    assert dense.evidence["p_pass"] == 1 / 32
+
+
 def test_the_last_row_of_figure_9_is_epoch_4_of_figure_5() -> None:
     rows = TABLE[TABLE["experiment"] == "frankle2019-resnet50"].set_index(["arm", "density"])["value"]
     assert rows["one-shot-pruned-at-90"].to_dict() == rows["one-shot-epoch-4"].to_dict()
@@ -174,7 +187,7 @@ def test_dense_networks_are_counted_once() -> None:
 def test_no_raw_data_without_a_licence() -> None:
     assert [entry["file"] for entry in sources() if "renda" in entry["file"]] == ["renda2020/summary.csv"]
     assert not [path for path in DATA.rglob("*") if path.suffix in (".pkl", ".pickle", ".npy")]
-    for folder in ("gale2019", "shrinkbench"):
+    for folder in ("gale2019", "shrinkbench", "posterior-modes"):
         assert list((DATA / folder).glob("LICENSE-*.txt"))
 
 
