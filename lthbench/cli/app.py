@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli import dock, judge, make, plan, run, site, spelling, stage, tickets
+from lthbench.cli import dock, judge, make, plan, register, run, site, spelling, stage, tickets
 from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, stopped
 from lthbench.recipe.engine import __version__
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, dock, judge, plan, make, tickets, site):
+for group in (run, dock, judge, plan, make, register, tickets, site):
     app.add_typer(group.commands)
 app.add_typer(stage.commands, name="stage")
 

@@ -188,11 +188,13 @@ def told(
     claim: str, suite: str | None, run: str, seed: int, out: Path, claims_dir: Path | None, json: bool, short: bool
 ) -> None:
     """Print a claim, in short or in full."""
+    from lthbench.claims.frozen import registered
     from lthbench.claims.load import load
     from lthbench.cli import asjson
-    from lthbench.drive.reasons import behind
+    from lthbench.drive.reasons import behind, provenance
     from lthbench.report.brief import brief
     from lthbench.report.explain import explain
+    from lthbench.report.frozen import frozen_part
     from lthbench.words import MINUS
 
     reasons = behind(load(claims_dir), claim, suite, run, out, seed)
@@ -201,6 +203,8 @@ def told(
         return
     words = brief if short else explain
     text = words(reasons.registry, reasons.claim, reasons.suite, reasons.verdicts, reasons.source)
+    registration = None if short else registered(reasons.registry, reasons.suite, reasons.claim)
+    text += frozen_part(registration, provenance(reasons))
     print(text.replace(MINUS, "-"), end="")
 
 

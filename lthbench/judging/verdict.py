@@ -28,7 +28,7 @@ NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evi
 MAY_BE_GIVEN = {"p_reversed", "clipped_mean", "welch_p_pass", "welch_p_fail"}
 LATER: dict[str, Any] = {
     "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
-    "collapses": [], "exploratory": False,
+    "collapses": [], "exploratory": False, "registration": "", "freeze": "",
 }  # fmt: skip
 
 
@@ -122,6 +122,8 @@ class ClaimVerdict:
     not_tested: list[str] = field(default_factory=list)
     look: int | None = None  # at which of two looks it was decided
     collapses: list[Collapses] = field(default_factory=list)  # per arm, where counted
+    registration: str = ""  # its hash, where the folder of claim files has a record of freezes
+    freeze: str = ""  # and whether it is what was frozen (lthbench/claims/frozen.py)
 
     def __post_init__(self) -> None:
         if not self.hypotheses:
