@@ -37,7 +37,9 @@ def inputs_plot(counts: pd.DataFrame | None, experiment: str, shape: tuple[int, 
 
 def shares_of(rows: pd.DataFrame) -> Shares:
     """The fraction that remains per input, ticket first, then by arm and level."""
-    cells = rows.sort_values("input").groupby(["arm", "level"])
+    cells: list[tuple[tuple[str, int], pd.DataFrame]] = list(
+        rows.sort_values("input").groupby(["arm", "level"])  # type: ignore[arg-type]
+    )
     shares = {(str(arm), int(level)): (c["survivors"] / c["outputs"]).to_numpy() for (arm, level), c in cells}
     return dict(sorted(shares.items(), key=lambda item: (item[0][0] != "ticket", item[0])))
 
