@@ -1,7 +1,8 @@
 """What mkdocs builds the site from. Every file keeps its place in the repository: its links hold.
 
 The front page, the claims and the committed runs come from the code of `lthbench site`; the page of Python
-functions comes from docstrings, and the notebook is shown with the outputs it holds. Whatever a page links to is taken along. Run by `mkdocs build` (mkdocs.yml).
+functions comes from docstrings, and the notebook is shown with the outputs it holds. Whatever a page links to is
+taken along. Run by `mkdocs build` (mkdocs.yml).
 """
 
 import posixpath
