@@ -79,7 +79,7 @@ def plan(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
+    """Show what a run would train, what of it is finished, and the cost by device; --json has every unit."""
     from lthbench.cli import asjson, show, tables
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, cost, remarks, speed, stages
@@ -117,7 +117,7 @@ def plan(
         print(asjson.text(asjson.plan(run, done, rows, here)))
         return
     show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
-    show.wide(tables.costs(rows))
+    show.lines(*tables.costs(rows))
     show.lines(*filter(None, [here and f"{here} with {cores} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 

@@ -189,23 +189,6 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def table_rows(rows: Sequence[CostRow]) -> list[tuple[str, ...]]:
-    """The cost table as text, with a total per device."""
-    lines: list[tuple[str, ...]] = []
-    for device in dict.fromkeys(row.device for row in rows):
-        on_device = [row for row in rows if row.device == device]
-        for row in on_device:
-            ms, source = (f"{row.rate.ms:.3g}", row.rate.measured) if row.rate else ("not measured", "")
-            counts = (f"{row.iterations:,}", f"{row.to_do:,}")
-            lines.append((row.device or "no device", row.experiment, *counts, ms, duration(row.seconds), source))
-        to_do = sum(row.to_do for row in on_device)
-        whole = sum(row.iterations for row in on_device)
-        lines.append(
-            (device or "no device", "together", f"{whole:,}", f"{to_do:,}", "", duration(total(on_device)), "")
-        )
-    return lines
-
-
 def measure(experiment: Experiment, widths: Sequence[int], device: str, cache: Path | None) -> Rate:
     """Time a short training of dense networks, in stacks of each of some sizes."""
     timed = {networks: timed_stack(experiment, networks, device, cache) for networks in widths}

@@ -27,7 +27,8 @@ from lthbench.results.store import RecordError
 
 words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
-TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
+# Each is made from those before it.
+TABLES = ("first-look.json", "tidy.csv", "provenance.json", "inputs.csv", "verdicts.json")
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 

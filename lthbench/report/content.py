@@ -26,6 +26,7 @@ from lthbench.report.sections import (
 from lthbench.report.sections.curves import CurvesPart
 from lthbench.stats.rule import ROWS
 
+SHARED = 3  # cards with the same caveat
 SECTIONS = (  # after the claims, in the order of the page
     Section("curves", "experiments and curves", curves.curves_part),
     Section("gates", "gates", gates.gates_part),
@@ -87,6 +88,14 @@ class Content:
     def not_run(self) -> list[Card]:
         """The claims without one."""
         return [card for card in self.claims if card.verdict.verdict == "NOT RUN"]
+
+    @property
+    def shared_caveats(self) -> list[tuple[str, str]]:
+        """Caveats that several cards would repeat, with the ids of their claims: said once, before the cards."""
+        ids: dict[str, list[str]] = {}
+        for card in self.run:
+            ids.setdefault(card.caveat, []).append(card.verdict.id)
+        return [(caveat, ", ".join(own)) for caveat, own in ids.items() if caveat and len(own) >= SHARED]
 
     @property
     def all_reduced(self) -> bool:
