@@ -79,7 +79,7 @@ def never_pruned(model: ModuleModel, own: bool) -> Iterator[Remark]:
 
 
 def rolled_out(module: nn.Module, model: ModuleModel, own: bool) -> Iterator[Remark]:
-    """Matrices kept as vectors, whole or row by row: vectors are taken for scales and offsets, and never pruned."""
+    """Matrices kept as vectors, whole or row by row: vectors pass for scales and offsets, and are never pruned."""
     norms = {name for name, part in module.named_modules() if isinstance(part, NORMS)}
     vectors = {
         name: shape
