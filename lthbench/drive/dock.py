@@ -151,7 +151,7 @@ def written(folder: Path, files: dict[str, Any]) -> Path:
 
 
 def says(run: Run, question: Question) -> Iterator[str]:
-    """What a run will do, and whether its network, data and recipe are ones that a suite registered."""
+    """What a run will do, and what of it a suite registered."""
     units = run.units()
     experiment = units[0].experiment
     level = next(unit.level for unit in units if ARMS[unit.arm].of_method)
@@ -161,9 +161,4 @@ def says(run: Run, question: Question) -> Iterator[str]:
         f"{name} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
         f"the weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
     )
-    yield (
-        "Network, data and recipe are the user's own: nothing was tuned or registered for them."
-        if experiment.id == dock.SUITE
-        else f"Network, data and recipe are those of suite {question.suite} ({experiment.id}): its margins and "
-        "its accuracy band were measured here. Of the method nothing was registered, so verdicts are exploratory."
-    )
+    yield run.registry.suites[run.suite].registered

@@ -161,8 +161,9 @@ def judge(
     results = [verdicts[claim] for claim in suite.claims if not only or claim in only]
     by = trained_with or (engine() if origin == "own" else NOT_TRAINED)
     return Verdicts(
-        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory
-    )
+        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory,
+        suite.registered,
+    )  # fmt: skip
 
 
 def level_at(registry: Registry, suite_id: str, look: Look, claim: Claim) -> float:
