@@ -13,6 +13,7 @@ from lthbench.claims.load import Registry, load
 from lthbench.data.arrays import Arrays
 from lthbench.data.cache import cache_root
 from lthbench.data.registry import load as read_data
+from lthbench.drive.preflight.run import before
 from lthbench.drive.trial import tried
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
@@ -59,7 +60,10 @@ class Question:
 
 
 def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> Run:
-    """The run that answers a question: its claim files are written below `out`, and the method is tried once."""
+    """The run that answers a question. Its claim files are written below `out`, and stay if nothing is refused.
+
+    The network and the data are looked at first, then the method is tried on them.
+    """
     if not FUNCTION.match(question.method):
         raise UserError(f"method '{question.method}' is no function; write package.module:function")
     registry = load()
@@ -68,9 +72,17 @@ def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> 
     claims = question.claims or [name for name in dock.DEFAULT if registers(registry, name, question.suite)]
     experiment, chance = experiment_of(registry, question, claims[0])
     rung = rung_of(experiment, question.density, dock.registered_level(registry, question.suite, claims[0]))
-    files = dock.files(registry, question.suite, claims, experiment, chance, rung, question.replicates)
-    tried(experiment, rung.level, seed, cache_root(), "cpu")
-    return Run(load(written(out / "claims", files)), dock.SUITE, seed, out=out, device=device)
+    in_files = own.beside(experiment, out / "claims")
+    files = dock.files(registry, question.suite, claims, in_files, chance, rung, question.replicates)
+    folder = written(out / "claims", files)
+    try:
+        run = Run(load(folder), dock.SUITE, seed, out=out, device=device)
+        before(run)
+        tried(experiment, rung.level, seed, cache_root(), "cpu")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return run
 
 
 def registers(registry: Registry, name: str, suite: str) -> bool:
