@@ -21,7 +21,7 @@ from lthbench.pruning.counts import density
 from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import FUNCTION, Experiment, Network
+from lthbench.recipe.experiment import FUNCTION, Experiment, Network, check_patterns
 from lthbench.words import choices
 
 FEWEST = 8
@@ -34,7 +34,8 @@ class Question:
 
     `method` and `network` are named as recipes name them, `data` a data set by name or an .npz file; None is what
     the suite registers. `density` is a fraction of the weights; None is the registered level. `iterations`,
-    `learning_rate` and `batch` change the registered recipe. `ticket` is a file, in a method's place (ticket.py).
+    `learning_rate` and `batch` change the registered recipe. `keep` are weights of the user's network that are
+    never pruned, by name or pattern. `ticket` is a file, in a method's place (ticket.py).
     """
 
     method: str
@@ -49,10 +50,13 @@ class Question:
     replicates: int = FEWEST
     own_start: bool = False
     ticket: str | None = None
+    keep: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if bool(self.method) == bool(self.ticket):
             raise UserError("say what is tested: a method (package.module:function), or a ticket (--ticket FILE)")
+        if self.keep and self.network is None:
+            raise UserError("--keep names weights of your own network; add --network, or leave it out")
         if self.ticket and (self.own_start or self.density is not None):
             raise UserError(
                 f"{self.ticket}: a ticket's file says its density and start; leave density and own start out"
@@ -106,7 +110,7 @@ def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[E
         changes |= {"evaluate_every": cadence(question.iterations), "milestones": (), "warmup": 0}
     network, pruning = question.network or registered.network, replace(registered.pruning, rewind=0)
     if question.network is not None:
-        pruning = replace(pruning, layer_rates={}, keep=())  # they name layers of another network
+        pruning = replace(pruning, layer_rates={}, keep=tuple(question.keep))  # rates name another's layers
     data = registered.data if question.data is None else own.data_of(question.data)[0]
     experiment = Experiment(
         id=dock.SUITE,
@@ -118,8 +122,12 @@ def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[E
         draws=registered.draws,
         **method,
     )
-    arrays = arrays_of(data)
-    return replace(experiment, weights=sum(sizes_of(experiment).values())), 100 / arrays.classes
+    sizes = sizes_of(experiment)
+    try:
+        check_patterns(pruning, list(sizes))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return replace(experiment, weights=sum(sizes.values())), 100 / arrays_of(data).classes
 
 
 def arrays_of(data: DataSpec) -> Arrays:

@@ -24,7 +24,7 @@ from lthbench.plan.own_code import found
 from lthbench.plan.run import Run
 from lthbench.recipe import given
 from lthbench.recipe.experiment import FUNCTION, Network
-from lthbench.tickets.method import as_array
+from lthbench.tickets.plain import as_array
 from lthbench.words import listed
 
 FIELDS = ("x_train", "y_train", "x_test", "y_test")

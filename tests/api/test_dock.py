@@ -185,7 +185,9 @@ def test_data_by_a_path_from_here_are_found_and_what_there_is_to_say_is_said(tmp
     np.savez("mine.npz", x_train=pictures, y_train=y, x_test=more, y_test=y_test)
     short = SMALL | {"iterations": 20}
     answer = lthbench.test(find, network=of_pictures, data="mine.npz", claims="FC-1", out=Path("o"), **short)
-    assert any("mine.npz: x_train holds whole numbers from 0 to 255, as raw pixels do" in note for note in answer.notes)
+    assert any(
+        "mine.npz: x_train holds whole numbers from 0 to 255, as raw pixels do" in note for note in answer.notes
+    )
     assert "path: ../../mine.npz" in Path("o/claims/experiments/dock.yaml").read_text()
     assert len(answer["FC-1"].differences) == 8
 
