@@ -109,6 +109,7 @@ def test(
     cores: int = 1,
     quiet: bool = False,
     ticket: str | Path | None = None,
+    keep: Sequence[str] = (),
 ) -> Answer:
     """A method of yours that finds tickets, or a ticket, put through claims as `lthbench test` does.
 
@@ -116,7 +117,8 @@ def test(
     is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) of a new module; `data`
     a data set's name, an .npz file, or four arrays or tensors x_train, y_train, x_test, y_test. Without both,
     those of the `suite` are taken, whose recipe, contrasts and margins decide. `density` is a fraction of the
-    weights. `ticket` is a file (docs/tickets.md) in the method's place. All of it is trained.
+    weights; `keep` are weights of your network that are never pruned. `ticket` is a file (docs/tickets.md) in the
+    method's place. All of it is trained.
 
     Functions of a notebook run in this process; those of a module that can be imported may run on several `cores`.
     Without `out` nothing stays on disk.
@@ -124,11 +126,12 @@ def test(
     from pathlib import Path
 
     from lthbench.drive import tested
+    from lthbench.words import listed
 
     return tested.tested(
         method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite,
         density=density, iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates,
-        own_start=own_start, ticket=str(ticket) if ticket else None,
+        own_start=own_start, ticket=str(ticket) if ticket else None, keep=tuple(listed(keep)),
     )  # fmt: skip
 
 

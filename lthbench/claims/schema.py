@@ -453,7 +453,8 @@ class Suite(Strict):
     )
     chance: float = Field(0.0, gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band] = {}
-    exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
+    exploratory: bool = Field(False, description="not all was registered: no power, and words of its own")
+    registered: str = Field("", description="of an exploratory suite, in words: what was registered, and what not")
     given: Literal["published"] | None = Field(None, description="where results come from, if nothing is trained")
     experiments: dict[str, Released] = Field({}, description="given results: the experiments of others")
 

@@ -37,6 +37,7 @@ def in_the_dock(
     hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
     option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the network's function")] = None,
     data: Annotated[str | None, typer.Option("--data", "--dataset", help="FILE.npz, mnist, digits, ...")] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="weights never pruned, by name or pattern")] = None,
     suite: Annotated[str, typer.Option(help="whose recipe, contrasts and margins are taken over")] = "quick",
     density: Annotated[float | None, typer.Option(help="fraction of the weights; default: as registered")] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="of every training")] = None,
@@ -66,7 +67,7 @@ def in_the_dock(
 
     question = dock.Question(
         method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
-        iterations, learning_rate, batch, replicates, own_start, ticket,
+        iterations, learning_rate, batch, replicates, own_start, ticket, tuple(keep or ()),
     )  # fmt: skip
     cores = speed.processes(cores, device)
     if implementation or command:

@@ -129,9 +129,9 @@ def says(run: Run, question: Question) -> Iterator[str]:
     yield from speaks_of(run)
     yield (
         f"{sum(unit.networks for unit in units)} networks are trained; the reference is pruned iteratively to the "
-        f"same density, in {max(unit.level for unit in units)} rounds. Margins are those of suite "
-        f"{question.suite}; nothing was registered for this ticket, so verdicts are exploratory."
+        f"same density, in {max(unit.level for unit in units)} rounds."
     )
+    yield run.registry.suites[run.suite].registered
 
 
 def speaks_of(run: Run) -> Iterator[str]:

@@ -163,8 +163,9 @@ def judge(
     results = [with_freeze(registry, suite_id, verdict) for verdict in asked]
     by = trained_with or (engine() if origin == "own" else NOT_TRAINED)
     return Verdicts(
-        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory
-    )
+        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory,
+        suite.registered,
+    )  # fmt: skip
 
 
 def with_freeze(registry: Registry, suite_id: str, verdict: ClaimVerdict) -> ClaimVerdict:

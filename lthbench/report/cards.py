@@ -228,9 +228,10 @@ def published_values(claim: Claim, rule: Registration, verdict: ClaimVerdict) ->
 
 
 def registered(suite: Suite, rule: Registration) -> str:
-    """How many replicates were registered, with what power; of an exploratory suite, that nothing was."""
+    """How many replicates were registered, with what power; of an exploratory suite, what it goes without."""
     if suite.exploratory:
-        return f"n = {rule.replicates}, with no accuracy band and no promised power."
+        band = "an accuracy band but" if suite.dense_bands else "no accuracy band and"
+        return f"n = {rule.replicates}, with {band} no promised power."
     look = f" (first look at {suite.first_look.replicates})" if suite.first_look else ""
     power = (
         "no promised power" if rule.power is None else f"power {numbers.rate(rule.power)} at the expected effects"

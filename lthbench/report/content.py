@@ -120,6 +120,12 @@ class Content:
         ]
 
 
+def banner(verdicts: Verdicts) -> str:
+    """What has to be known before anything is read."""
+    own = sentences.exploratory_words(verdicts.registered) if verdicts.exploratory else ""
+    return " ".join(filter(None, (own, SAID[verdicts.origin])))
+
+
 def gather(material: Material) -> Content:
     """Everything the report says."""
     registry, verdicts = material.registry, material.verdicts
@@ -128,7 +134,7 @@ def gather(material: Material) -> Content:
         verdicts=verdicts,
         suite=suite,
         origin=origin_words(verdicts),
-        banner=" ".join(filter(None, (sentences.EXPLORATORY * verdicts.exploratory, SAID[verdicts.origin]))),
+        banner=banner(verdicts),
         overall=sentences.overall(verdicts),
         levels=sentences.levels(suite, len(registry.primaries(suite.id))),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,

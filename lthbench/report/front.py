@@ -154,7 +154,7 @@ def verb(verdict: str, number: int, exploratory: bool) -> str:
 def sure(suite: Suite, verdicts: Verdicts, primaries: int) -> str:
     """What bounds the errors of these verdicts, in short."""
     if suite.exploratory:
-        return "Nothing was tuned or registered for these networks: the words say what these replicates show here."
+        return "Exploratory: no power was promised, and the words say what these replicates show here."
     ns = (
         span(claim.replicates for claim in verdicts.claims if claim.verdict != "NOT RUN")
         if judged(verdicts)
