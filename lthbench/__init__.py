@@ -6,6 +6,7 @@ From Python (docs/python.md), where the first three train nothing:
     lthbench.judge("reports/reference/quick/seed-0")   the same, judged again from the table
     lthbench.check("results.csv")           your results, or a pandas table of them, judged
     lthbench.test(find)                     a method of yours that finds tickets, through the claims (docs/dock.md)
+    lthbench.test_implementation(run)       your code that trains every arm itself (docs/dock-implementation.md)
 
 Each gives a `lthbench.drive.answer.Answer`. What goes wrong is a `lthbench.UserError`, in the words of the command
 line.
@@ -25,10 +26,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lthbench.drive.answer import Answer
+    from lthbench.drive.implementation_tested import Stood
     from lthbench.recipe.experiment import Network
     from lthbench.tickets.method import Problem, Ticket
 
-__all__ = ["Problem", "Ticket", "UserError", "__version__", "check", "judge", "load", "test"]
+__all__ = [
+    "Problem",
+    "Ticket",
+    "UserError",
+    "__version__",
+    "check",
+    "judge",
+    "load",
+    "test",
+    "test_implementation",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -135,4 +147,39 @@ def test(
     )  # fmt: skip
 
 
+def test_implementation(
+    run: str | Callable[..., Any],
+    network: str | Network | Callable[..., Any] | None = None,
+    data: str | Path | Sequence[Any] | None = None,
+    claims: str | Sequence[str] = (),
+    suite: str = "quick",
+    density: float | None = None,
+    iterations: int | None = None,
+    learning_rate: float | None = None,
+    batch: int | None = None,
+    replicates: int = 8,
+    seed: int = 0,
+    out: str | Path | None = None,
+    cores: int = 1,
+    quiet: bool = False,
+) -> Stood:
+    """Your code that trains every arm itself, as `lthbench test --implementation` does.
+
+    `run` is a function of a problem and an arm (docs/dock-implementation.md), its name package.module:function, or a
+    command (it has a space in it). The rest is as for `test`. The answer's claims are judged on your numbers; its
+    `standing` has the invariants and the comparison with the reference.
+    """
+    from pathlib import Path
+
+    from lthbench.cli.show import lines
+    from lthbench.drive.implementation_tested import implementation_tested
+
+    return implementation_tested(
+        run, network, data, claims, Path(out) if out else None, cores, (lambda _: None) if quiet else lines,
+        suite=suite, density=density, iterations=iterations, learning_rate=learning_rate, batch=batch,
+        replicates=replicates, seed=seed,
+    )  # fmt: skip
+
+
 test.__test__ = False  # type: ignore[attr-defined]  # pytest takes a function of this name for a test of theirs
+test_implementation.__test__ = False  # type: ignore[attr-defined]
