@@ -165,9 +165,9 @@ def test_implementation(
 ) -> Stood:
     """Your code that trains every arm itself, as `lthbench test --implementation` does.
 
-    `run` is a function of a problem and an arm (docs/dock-implementation.md), its name package.module:function, or a
-    command (it has a space in it). The rest is as for `test`. The answer's claims are judged on your numbers; its
-    `standing` has the invariants and the comparison with the reference.
+    `run` is a function of a problem and an arm (docs/dock-implementation.md), its name package.module:function, or
+    a command (it has a space in it). The rest is as for `test`. The answer's claims are judged on your numbers;
+    its `standing` has the invariants and the comparison with the reference.
     """
     from pathlib import Path
 

@@ -90,7 +90,7 @@ def everything_else(inside: Path, log: Path, source: Path) -> None:
 
 def listed(inside: Path, packages: Sequence[str], between: str = " ") -> list[str]:
     """Packages of an environment, each with its version. Raises RuntimeError where one is not installed."""
-    asked = [inside, "-c", LISTED % (between, tuple(packages))]
+    asked: list[str | Path] = [inside, "-c", LISTED % (between, tuple(packages))]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])

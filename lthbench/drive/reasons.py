@@ -46,8 +46,8 @@ def behind(registry: Registry, claim: str, suite: str | None, run: str, out: Pat
     if verdicts and verdicts.suite != name:
         raise UserError(f"{run}: verdicts of suite '{verdicts.suite}', not of '{name}'; leave out --suite")
     if run:
-        file = Path(run) if Path(run).is_file() else Path(run) / "verdicts.json"
-        return Reasons(registry, claim, name, verdicts, f"read from {run}", file)
+        named = Path(run) if Path(run).is_file() else Path(run) / "verdicts.json"
+        return Reasons(registry, claim, name, verdicts, f"read from {run}", named)
     file = explain.last_run(out, name, seed, claim)
     if file is None:
         return Reasons(registry, claim, name, None, explain.way_to_a_run(registry, name, claim, seed, out))

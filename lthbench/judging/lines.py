@@ -123,7 +123,7 @@ def weigh_line(table: Table, line: Line, registration: Registration) -> WeighedL
 def stated_differences(table: Table, line: Line, experiment: str) -> Group | None:
     """What a table says of the paired differences of a line's two cells."""
     cells = line.contrast.cells(experiment)
-    return table.difference(*cells, line.endpoint) if len(cells) == 2 else None
+    return table.difference(cells[0], cells[1], line.endpoint) if len(cells) == 2 else None
 
 
 def has_runs(side: Side | None) -> bool:

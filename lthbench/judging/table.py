@@ -1,5 +1,6 @@
 """Looking cells up in a table of results: our own runs, a stranger's, or summaries of several runs. Torch-free."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +134,7 @@ def parted(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return table[~stated], table[stated]
 
 
-def cell_of(row: dict[str, Any]) -> Cell:
+def cell_of(row: Mapping[Hashable, Any]) -> Cell:
     """The cell of a row, by its level where it has one."""
     if pd.isna(row["level"]):
         return Cell(row["experiment"], row["arm"], BY_DENSITY, 100 * float(row["density"]))
@@ -144,9 +145,9 @@ def addresses(asked: Cell, stated: Cell) -> bool:
     """Whether two cells are one: by level, or by density; nothing pruned is level 0 and 100 %."""
     if asked[:2] != stated[:2]:
         return False
-    by_density = [100.0 if cell.level == 0 else cell.percent for cell in (asked, stated)]
-    if None not in by_density:
-        return abs(by_density[0] - by_density[1]) <= DENSITY_TOLERANCE
+    one, other = (100.0 if cell.level == 0 else cell.percent for cell in (asked, stated))
+    if one is not None and other is not None:
+        return abs(one - other) <= DENSITY_TOLERANCE
     return asked.level == stated.level != BY_DENSITY
 
 
