@@ -9,9 +9,9 @@ from lthbench.claims.schema import Registration
 from lthbench.cli.show import table
 from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
-from lthbench.judging.missing import ranges
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
+from lthbench.words import ranges
 
 
 def overview(

@@ -18,7 +18,7 @@ from lthbench.claims.schema import CELL
 from lthbench.errors import UserError
 from lthbench.files import read_bytes
 from lthbench.results.frame import as_text
-from lthbench.words import nearest, shown
+from lthbench.words import DASHES, nearest, shown
 
 LARGEST_FILE = 50_000_000
 ADVICE = "give a whole table with only the rows the claims need"
@@ -264,8 +264,8 @@ def quoted(text: str) -> str:
 
 
 def numbers(name: str, raw: pd.DataFrame, column: str) -> pd.Series:
-    """A column of numbers; empty cells, nan and infinities are missing."""
-    text = raw[column]
+    """A column of numbers, with any minus that is printed; empty cells, nan and infinities are missing."""
+    text = raw[column].str.replace(DASHES, "-", regex=True)
     absent = text.str.lower().isin(NOT_A_NUMBER)
     parsed = pd.to_numeric(text.where(~absent), errors="coerce").astype(float)
     refuse(name, parsed.isna() & ~absent, column, text, "is no number; write it with a decimal point, without %")

@@ -21,7 +21,7 @@ from lthbench.plan.suite import Chunk, first_chunks
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("kind", ["claim", "suite", "experiment"])
+@pytest.mark.parametrize("kind", ["claim", "suite", "experiment", "questions"])
 def test_schemas_are_for_editors(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     app(["schema", kind], standalone_mode=False)
     schema = json.loads(capsys.readouterr().out)

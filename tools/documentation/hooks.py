@@ -101,9 +101,10 @@ def generated(files: Files, config: MkDocsConfig, name: str, **where: str) -> No
 
 
 def as_it_is(files: Files, config: MkDocsConfig, name: str, path: Path) -> None:
-    """Add a file that is not made into a page, though it may be Markdown."""
-    generated(files, config, f"{name}.txt", abs_src_path=str(path))
-    file = files.get_file_from_path(f"{name}.txt")
+    """Add a file that is not made into a page; a Markdown one is known to mkdocs by another name."""
+    known = f"{name}.txt" if name.endswith(".md") else name  # by its own, links are checked
+    generated(files, config, known, abs_src_path=str(path))
+    file = files.get_file_from_path(known)
     assert file is not None
     file.dest_uri = name
 
