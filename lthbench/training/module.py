@@ -98,8 +98,8 @@ class Modules:
         outputs = []
         for s, module in enumerate(self.modules):
             module.eval()
-            tensors = {name: tensor[s] for name, tensor in (net.views | net.buffers).items()}
-            outputs.append(torch.func.functional_call(module, tensors, (x[:, s].contiguous(),)))
+            with pointed_at(module, net, s), torch.no_grad():
+                outputs.append(module(x[:, s].contiguous()))
             module.train()
         return torch.stack(outputs, 1)
 
@@ -174,6 +174,19 @@ def point_at(module: nn.Module, net: Stack, s: int) -> None:
         parameter.data = net.views[name][s]
     for name, buffer in module.named_buffers():
         buffer.data = net.buffers[name][s]
+
+
+@contextmanager
+def pointed_at(module: nn.Module, net: Stack, s: int) -> Iterator[None]:
+    """For a while; torch's functional_call would take a block that occurs twice out of the module for good."""
+    tensors = [tensor for _, tensor in (*module.named_parameters(), *module.named_buffers())]
+    before = [tensor.data for tensor in tensors]
+    point_at(module, net, s)
+    try:
+        yield
+    finally:
+        for tensor, data in zip(tensors, before, strict=True):
+            tensor.data = data
 
 
 def default_generator(device: torch.device) -> torch.Generator:
