@@ -24,7 +24,7 @@ from lthbench.words import shown
 
 CHANCE_ZEROS = 0.01  # up to this share of zeros a weight is not pruned: draws that underflow, a padding row
 WRAPPED = re.compile(r"^(module\.)+|(?<![^.])_orig_mod\.")  # DataParallel in front, torch.compile anywhere
-COMPUTED = re.compile(r"(^|\.)parametrizations\.|(^|\.)weight_[gv]$")  # of parametrizations, and of weight_norm
+COMPUTED = re.compile(r"(^|\.)parametrizations\.|(^|\.)weight_g$")  # of parametrizations and weight_norm
 RUNNING = "running_mean"  # of batch norm: 0 before any data
 NOTHING = torch.empty(0)
 Role = Literal["", "start", "trained"]

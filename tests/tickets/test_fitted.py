@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 import torch
 from ticket_files import Small, as_pt, pruned, small
+from ticket_runs import TINY, trained, values
 from torch import nn
 from torch.nn.utils import prune
 
 from lthbench.drive.execute import run_chunk
 from lthbench.errors import UserError
 from lthbench.plan.unit import plan_experiment
-from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
-from lthbench.results import store
 from lthbench.tickets import export
 from lthbench.tickets.fitted import fitted
 from lthbench.tickets.from_file import METHOD
 from lthbench.tickets.imports import import_ticket
 from lthbench.tickets.ticket_file import Ticket
+
 
 def ticket_of(state: dict, folder: Path, **options) -> Path:
     import_ticket(as_pt(state, folder), "start", **options).ticket.write(folder / "ticket.safetensors")

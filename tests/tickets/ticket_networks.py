@@ -1,4 +1,4 @@
-"""Networks for digits as people write them: convolutions in groups, batch norm, shared weights, compiled, pruned."""
+"""Networks for digits as people write them: convolutions in groups, shared weights, compiled, other outputs."""
 
 import torch
 from torch import nn

@@ -21,9 +21,7 @@ TINY = Experiment(
 ARMS = ("found", "found-reinit", "found-shuffled", "found-random-mask", "ticket")
 
 
-def trained(
-    file: Path, folder: Path, own_start: bool, tiny: Experiment = TINY
-) -> dict[str, tuple[list, dict]]:
+def trained(file: Path, folder: Path, own_start: bool, tiny: Experiment = TINY) -> dict[str, tuple[list, dict]]:
     """Rows and tensors of every arm that wears the file's ticket, two replicates each."""
     experiment = replace(tiny, id="own", method=METHOD, ticket=str(file), own_start=own_start)
     units = plan_experiment(experiment, {(arm, 2) for arm in ARMS}, 2, 2, 0)
