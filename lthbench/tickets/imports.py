@@ -120,7 +120,7 @@ def density_lines(mask: Tensors) -> Iterator[str]:
     width = max(map(len, mask))
     for name, left in mask.items():
         aside = "" if counted(left) else ", not counted: no weight matrix"
-        aside = aside if bool(left.any()) else f"{aside}; nothing that comes in passes it"
+        aside += "; nothing that comes in passes it" if counted(left) and not bool(left.any()) else ""
         yield f"  {shown(name, 80):{min(width, 80)}}  kept {share(int(left.sum()), left.numel())}{aside}"
 
 
