@@ -110,7 +110,10 @@ def under(names: Mapping[str, str], called: Callable[[str], str], tensors: Tenso
             raise UserError(f"{file}: holds {shown(name, 80)}, which the network does not have")
         own = names[called(name)]
         if own in renamed and not torch.equal(renamed[own], tensor):
-            raise UserError(f"{file}: {shown(name, 80)} is shared in the network, but differs in the file")
+            raise UserError(
+                f"{file}: {shown(name, 80)} is shared in the network, but differs in the file; "
+                "save one mask and one start for both names"
+            )
         renamed[own] = tensor
     return renamed
 
