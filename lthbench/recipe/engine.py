@@ -14,7 +14,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 VERSION = 2
-SOURCE = "35ed60f76567"
+SOURCE = "ac9a838c9cf3"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")
