@@ -225,11 +225,12 @@ def table(found: Sequence[Row], of: Limits) -> Iterator[str]:
 
 def switches() -> str:
     """What was asked for besides the usual step."""
-    from lthbench.training.device import compiler
+    from lthbench.training.device import compiler, fuser
     from lthbench.training.graph import steps_together
 
     together = f"; {steps_together()} iterations in a graph" if steps_together() > 1 else ""
-    return together + (f"; modules compiled by {compiler()}" if compiler() else "")
+    compiled = f"; modules compiled by {compiler()}" if compiler() else ""
+    return together + compiled + (f"; mask and Adam as one by {fuser()}" if fuser() else "")
 
 
 def bench(

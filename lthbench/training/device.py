@@ -9,6 +9,7 @@ import torch
 from lthbench.errors import UserError
 
 COMPILE = "LTHBENCH_COMPILE"  # as DETERMINISTIC; a backend of torch.compile, or 1 for its usual one
+FUSE = "LTHBENCH_FUSE_MASK"  # as DETERMINISTIC; a backend as well: mask and Adam in one kernel
 FLOAT32 = 1e-6  # relative error of a product in float32: 2e-7 to 4e-7 here; in TF32 3e-4, in bfloat16 2e-3
 DETERMINISTIC = "LTHBENCH_DETERMINISTIC"  # an environment variable, so that child processes inherit it
 
@@ -80,13 +81,24 @@ def compiler() -> str:
 
     Its kernels are fused, so sums may come in another order: results are close to, not bits of, those without it.
     """
-    asked = os.environ.get(COMPILE, "")
+    return backend(COMPILE)
+
+
+def fuser() -> str:
+    """The backend that mask and Adam shall be made one kernel by; empty for none, as usual. As for `compiler`."""
+    return backend(FUSE)
+
+
+def backend(variable: str) -> str:
+    """The backend of torch.compile that an environment variable names."""
+    asked = os.environ.get(variable, "")
     return {"0": "", "1": "inductor"}.get(asked, asked)
 
 
 def described(device: torch.device) -> dict[str, Any]:
     """For the provenance: what the numbers may depend on besides the code."""
-    return kernels(device) | ({"compiled": compiler()} if compiler() else {})
+    asked = {"compiled": compiler(), "fused_mask": fuser()}
+    return kernels(device) | {name: by for name, by in asked.items() if by}
 
 
 def kernels(device: torch.device) -> dict[str, Any]:

@@ -130,6 +130,9 @@ def train_step(
 ) -> None:
     """THE training step: forward and backward, mask the gradient, update."""
     engine.gradients(net, gradient, x, y)
+    if optimizer.fused is not None:  # asked for: the same in one pass
+        optimizer.masked_step(net.flat, gradient.flat, mask, rate)
+        return
     gradient.flat.mul_(mask)
     optimizer.step(net.flat, gradient.flat, rate)
 
