@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,7 +59,7 @@ class Registry:
     experiments: dict[str, Experiment]
     popular: Popular | None = None
     questions: Questions | None = None
-    folder: Path | None = None  # where they were read
+    folder: Path | None = field(default=None, compare=False)  # where they were read
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
         """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
