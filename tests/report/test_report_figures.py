@@ -110,6 +110,13 @@ def test_a_published_value_stands_on_the_line_it_belongs_to(verdicts) -> None:
     assert list(mark.get_xdata()) == [0.3]
 
 
+def test_every_arm_has_a_mark_that_can_be_drawn(verdicts) -> None:
+    claim = verdicts.claims[0]
+    for arm in (*ARMS, "somebody-s-arm"):
+        line = replace(claim.hypotheses[0], contrast=f"tiny:{arm}@2 - tiny:lr-rewound@2")
+        assert artists(intervals.draw(claim, [line]), "replicates"), arm
+
+
 def test_two_unpaired_groups_are_drawn_as_mean_and_sd(verdicts) -> None:
     groups = [Group(76.1, 0.2, 3), Group(75.0, 0.1, 3)]
     line = replace(verdicts.claims[0].hypotheses[0], d=[], minuend=[], subtrahend=[], groups=groups)

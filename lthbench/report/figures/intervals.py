@@ -36,7 +36,7 @@ HEAD, BODY, FOOT = 0.27, 0.72, 0.52  # inches of a row: its words, its axes, sca
 PAIRS, STRIP = (0.58, 1.95), (2.5, 6.45)  # inches: from where to where
 NONE: Mapping[str, Sequence[float]] = {}
 LONGEST = 80  # characters above a row
-THIN = "1234+x|_"  # markers without an inside, drawn larger
+THIN = tuple("1234+x|_")  # markers without an inside, drawn larger
 SHORT = 14  # characters of an arm on one line
 
 
