@@ -67,7 +67,7 @@ def answered() -> int:
     with suppress(OSError):  # this folder may be gone
         sys.path.append(str(Path.cwd()))  # a module that lies here need not be installed
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="lthbench", standalone_mode=False) or 0
     except ValueError:
         from lthbench.drive.mendable import mendable  # here: it needs every room
 

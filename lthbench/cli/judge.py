@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lthbench.cli import complete
 from lthbench.cli.options import HERE, JUDGE, LOOK, Claim, ClaimsDir, Data, Json, Out, Seed, SuiteName
 from lthbench.errors import UserError
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from lthbench.report.compare import Side
 
 commands = typer.Typer()
-ClaimName = Annotated[str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1")]
+ClaimName = Annotated[
+    str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1", autocompletion=complete.claims)
+]
 SuiteOfClaim = Annotated[str | None, typer.Option("--suite", help="the suite whose rule and run are meant")]
 StoredRun = Annotated[
     str, typer.Option("--run", help="verdicts.json, or a folder that holds one; default: the run in --out")

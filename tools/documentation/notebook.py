@@ -42,4 +42,6 @@ def without_styles(html: str) -> str:
     """A table without its own styles and borders, on one line: an empty one would end the block in Markdown."""
     before, _, rest = html.partition(STYLES)
     table = before + rest.partition("</style>")[2] if rest else before
-    return " ".join(line.strip() for line in table.replace(' border="1"', "").splitlines() if line.strip())
+    return " ".join(
+        line.strip() for line in table.replace(' border="1" class="dataframe"', "").splitlines() if line.strip()
+    )
