@@ -4,8 +4,8 @@ git clone https://github.com/rahulvigneswaran/Lottery-Ticket-Hypothesis-in-Pytor
 pip install tensorboardX seaborn tqdm torchvision
 PYTHONPATH=theirs:examples/implementations lthbench test --implementation lth_in_pytorch:run --claim FC-1,FC-6
 
-Its main() runs as it is, initialisation and optimizer included. It gets the replicate's network and data in place of
-its own, and weights, masks and accuracies are noted as it goes.
+Its main() runs as it is, initialisation and optimizer included. It gets the replicate's network and data in place
+of its own, and weights, masks and accuracies are noted as it goes.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from unittest import mock
 import torch
 from torch.utils.data import TensorDataset
 
+DEEPEST = 9  # rounds that claims of the suite look at
 KINDS = {"dense": "lt", "ticket": "lt", "reinit": "reinit"}
 done = {}  # what main() came to, by replicate, kind and draw: one call trains all levels
 
@@ -28,13 +29,8 @@ def run(problem, arm):
         raise NotImplementedError(f"it has no arm {arm.name}; ask for --claim FC-1 or FC-6")
     asked = (problem.replicate, KINDS[arm.name], arm.draw)
     if asked not in done or len(done[asked]) <= arm.level:
-        done[asked] = levels(problem, KINDS[arm.name], most=max(arm.level, deepest(problem)))
+        done[asked] = levels(problem, KINDS[arm.name], most=max(arm.level, DEEPEST))
     return done[asked][arm.level]
-
-
-def deepest(problem):
-    """The deepest level that the claims look at."""
-    return 9 if problem.recipe.iterations > 100 else 2
 
 
 def levels(problem, kind, most):
@@ -45,18 +41,14 @@ def levels(problem, kind, most):
 
     def training(model, loader, optimizer, criterion):
         if seen["epochs"] % epochs == 0:
-            notes.append({"start": state(model), "rates": [group["lr"] for group in optimizer.param_groups]})
+            notes.append({"start": state(model)})
         loss = train(model, loader, optimizer, criterion)
         seen["epochs"] += 1
         if seen["epochs"] % epochs == 0:
             names = [name for name, _ in model.named_parameters() if "weight" in name]
             accuracy = test(model, seen["loader"], criterion)
-            notes[-1] = {
-                "start": notes[-1]["start"],
-                "weights": state(model),
-                "mask": {name: torch.as_tensor(kept != 0) for name, kept in zip(names, theirs.mask, strict=True)},
-                "final_test_accuracy": accuracy,
-            }
+            mask = {name: torch.as_tensor(kept != 0) for name, kept in zip(names, theirs.mask, strict=True)}
+            notes[-1] |= {"weights": state(model), "mask": mask, "final_test_accuracy": accuracy}
         return loss
 
     def testing(model, loader, criterion):
@@ -64,8 +56,8 @@ def levels(problem, kind, most):
         return test(model, loader, criterion)
 
     arguments = Namespace(
-        lr=problem.recipe.learning_rate, batch_size=problem.recipe.batch, start_iter=0, end_iter=epochs, print_freq=1,
-        valid_freq=1, resume=False, prune_type=kind, gpu="0", dataset="mnist", arch_type="fc1",
+        lr=problem.recipe.learning_rate, batch_size=problem.recipe.batch, start_iter=0, end_iter=epochs,
+        print_freq=1, valid_freq=1, resume=False, prune_type=kind, gpu="0", dataset="mnist", arch_type="fc1",
         prune_percent=100 * problem.pruning.rate, prune_iterations=most + 1,
     )  # fmt: skip
     data = {True: TensorDataset(*problem.train), False: TensorDataset(*problem.test)}

@@ -50,8 +50,8 @@ def fitted(problem):
     data = TensorDataset(*problem.training_data)
     drawn = torch.utils.data.RandomSampler(data, replacement=True, num_samples=steps * problem.recipe.batch)
     trainer = Trainer(
-        max_epochs=problem.level, accelerator="cpu", callbacks=[callback], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        max_epochs=problem.level, accelerator="cpu", callbacks=[callback], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about workers and logging

@@ -3,6 +3,8 @@
 lthbench test torch_pruning_channels:find
 """
 
+import copy
+
 import torch
 import torch_pruning
 
@@ -28,8 +30,6 @@ def kept(problem, module, example, outputs, share):
 
     Every weight is marked with its place first: what torch-pruning leaves of the marks is what it keeps.
     """
-    import copy
-
     small = copy.deepcopy(module)
     last = dict(zip(module.modules(), small.modules(), strict=True))
     pruner = torch_pruning.pruner.BasePruner(
