@@ -65,8 +65,9 @@ def in_the_dock(
     from lthbench.drive.rejudge import verdicts_of_run
     from lthbench.words import listed
 
+    asked_of = method or ("" if ticket else implementation or "command:run")
     question = dock.Question(
-        method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
+        asked_of, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
         iterations, learning_rate, batch, replicates, own_start, ticket, tuple(keep or ()),
     )  # fmt: skip
     cores = speed.processes(cores, device)
