@@ -136,7 +136,7 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(
     out = tmp_path / "campaign"
     started = time.monotonic()
     with monkeypatch.context() as patched:
-        patched.setattr(campaign, "training_time", lambda budget: 0.0)
+        patched.setattr(budgets, "training_time", lambda budget: 0.0)
         done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)
     assert time.monotonic() - started < 60
     assert done.returncode == 4, done.stdout + done.stderr
@@ -318,7 +318,7 @@ def test_fewer_replicates_than_registered_decide_nothing(
     """Block 1 is gone: what is left would be a clear result, and is shown beside, but no verdict."""
     for path in (plain_run / "results").rglob("units/**/b1-*"):
         path.unlink()
-    monkeypatch.setattr(campaign, "training_time", lambda budget: 0.0)
+    monkeypatch.setattr(budgets, "training_time", lambda budget: 0.0)
     done = lthbench("campaign", "tiny", "--budget", "1s", "--out", plain_run)
     assert done.returncode == 4
     assert "FC-6 NOT RUN" in done.stdout
