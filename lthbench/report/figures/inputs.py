@@ -30,7 +30,7 @@ def inputs_plot(counts: pd.DataFrame | None, experiment: str, shape: tuple[int, 
         "Colour: how many of a pixel's weights remain, in multiples of the map's mean. A mask that ignores the "
         "input would be 1 everywhere."
         if image
-        else "A mask that ignores the input would be a flat line there."
+        else "A mask that ignores the input would be a flat line."
     )
     drawn = draw_maps(shares, shape) if image else draw_lines(shares)
     return picture(drawn, f"{slug(experiment)}-inputs", title, describe(shares, shape), caption, wide(shares))
