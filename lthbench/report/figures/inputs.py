@@ -26,10 +26,11 @@ def inputs_plot(counts: pd.DataFrame | None, experiment: str, shape: tuple[int, 
     image = shape[0] > 1
     title = f"{experiment}: weights that remain of each {'pixel' if image else 'place of the signal'}"
     n = span(rows["networks"])
-    caption = (
-        f"First layer: percent of the weights of each {'pixel' if image else 'place'} that remain, mean over {n} "
-        "masks. Beside an arm: how dense its first layer is. A mask that ignores the input would be even"
-        + (", in one colour." if image else ", a flat line there.")
+    caption = f"First layer, mean over {n} masks. Beside an arm: how dense its first layer is. " + (
+        "Colour: how many of a pixel's weights remain, in multiples of the map's mean. A mask that ignores the "
+        "input would be 1 everywhere."
+        if image
+        else "A mask that ignores the input would be a flat line."
     )
     drawn = draw_maps(shares, shape) if image else draw_lines(shares)
     return picture(drawn, f"{slug(experiment)}-inputs", title, describe(shares, shape), caption, wide(shares))
@@ -53,22 +54,22 @@ def wide(shares: Shares) -> pd.DataFrame:
 
 @styled
 def draw_maps(shares: Shares, shape: tuple[int, int]) -> Figure:
-    """A map per cell: an arm a row, a level a column, all in one scale of colours from 0."""
+    """A map per cell, as multiples of its mean: an arm a row, a level a column, all in one scale of colours."""
     arms, levels = list(dict.fromkeys(arm for arm, _ in shares)), sorted({level for _, level in shares})
     figure = new_figure(0.35 + 1.62 * len(arms))
     axes = figure.subplots(len(arms), len(levels), squeeze=False)
     figure.subplots_adjust(left=0.02, right=0.86, top=1 - 0.3 / figure.get_figheight(), bottom=0.02, hspace=0.22)
-    most = 100 * max(float(share.max()) for share in shares.values())
+    most = max(float(share.max() / share.mean()) for share in shares.values())
     for i, arm in enumerate(arms):
         for j, level in enumerate(levels):
             if (arm, level) not in shares:
                 axes[i, j].set_axis_off()
                 continue
             share = shares[arm, level]
-            drawn = one_map(axes[i, j], 100 * share.reshape(shape), most)
+            drawn = one_map(axes[i, j], share.reshape(shape) / share.mean(), most)
             axes[i, j].set_title(f"{arm}, {percent(float(share.mean()))}", fontsize=8.5, pad=3)
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.885, 0.1, 0.022, 0.75)))
-    bar.set_label("weights of a pixel that remain, %")
+    bar.set_label("times the mean")
     bar.outline.set_visible(False)  # type: ignore[operator]
     return figure
 
