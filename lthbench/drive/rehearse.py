@@ -1,7 +1,7 @@
 """`lthbench run SUITE --rehearse`: a whole suite at two iterations, to see that all of it runs, and for nothing else.
 
-Every experiment of the suite is trained with the network it names, on a few real images, through the judge and the
-report. Its numbers mean nothing. So a rehearsal has a name and a folder of its own, the word REHEARSED in the place of
+Every experiment of the suite is trained with the network it names (a VGG of an eighth of the width), on a few real
+images, through the judge and the report. Its numbers mean nothing. So a rehearsal has a name and a folder of its own, the word REHEARSED in the place of
 each verdict, and a banner; experiments are renamed, so that no command takes its tables for those of the suite.
 """
 
@@ -20,7 +20,7 @@ from lthbench.judging.stored import REHEARSAL
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts, to_json
 from lthbench.plan.run import Run
 from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import Experiment, Pruning, Training
+from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results.sums import write_summed
 
 ITERATIONS, BATCH, REPLICATES, DEEPEST = 2, 2, 2, 2
@@ -28,7 +28,7 @@ FEW = {"train": 40, "test": 20, "validation": 10}  # examples
 SIDE, CLASSES, PER_CLASS = 32, 4, 10  # of the images that stand for a folder of images
 WORD = "REHEARSED"
 BANNER = f"A rehearsal at {ITERATIONS} iterations: no number below means anything, and nothing was decided."
-DECIDED = re.compile(r"(data:[^\"')\s]+)|\b(?:PASS|FAIL)(?:ED|ES|S)?\b")  # not inside a picture
+DECIDED = re.compile(r"(data:[^\"')\s]+)|\b(?:PASS|FAIL)(?:ED|ES|S)?\b|\b(?:NOT )?SUPPORTED HERE\b")  # not inside a picture
 
 
 def rehearse(run: Run, tell: Callable[[str], None]) -> Path:
@@ -82,6 +82,8 @@ def shrunk(experiment: Experiment, images: Path) -> Experiment:
     return replace(
         experiment,
         id=renamed(experiment.id),
+        network=light(experiment.network),
+        weights=None if experiment.network.kind.startswith("vgg-") else experiment.weights,
         title=f"rehearsal of {experiment.title}",
         data=few(experiment.data, images),
         training=short(experiment.training),
@@ -91,6 +93,11 @@ def shrunk(experiment: Experiment, images: Path) -> Experiment:
         paired_with=renamed(experiment.paired_with),
         mask_from=renamed(experiment.mask_from),
     )
+
+
+def light(network: Network) -> Network:
+    """A VGG is narrowed: twenty million weights take long to store, whatever the number of iterations."""
+    return replace(network, width=network.width / 8) if network.kind.startswith("vgg-") else network
 
 
 def few(data: DataSpec, images: Path) -> DataSpec:
