@@ -28,7 +28,9 @@ FEW = {"train": 40, "test": 20, "validation": 10}  # examples
 SIDE, CLASSES, PER_CLASS = 32, 4, 10  # of the images that stand for a folder of images
 WORD = "REHEARSED"
 BANNER = f"A rehearsal at {ITERATIONS} iterations: no number below means anything, and nothing was decided."
-DECIDED = re.compile(r"(data:[^\"')\s]+)|\b(?:PASS|FAIL)(?:ED|ES|S)?\b|\b(?:NOT )?SUPPORTED HERE\b")  # not inside a picture
+DECIDED = re.compile(
+    r"(data:[^\"')\s]+)|\b(?:PASS|FAIL)(?:ED|ES|S)?\b|\b(?:NOT )?SUPPORTED HERE\b"
+)  # not inside a picture
 
 
 def rehearse(run: Run, tell: Callable[[str], None]) -> Path:
@@ -60,9 +62,7 @@ def rehearsal_of(run: Run) -> Run:
     out = run.out / "rehearsals"
     planned = {unit.experiment.id for chunk in run.first_chunks() for unit in chunk.units}
     images = tiny_folder(out / "images")
-    experiments = {
-        e.id: e for e in (shrunk(run.registry.experiments[name], images) for name in sorted(planned))
-    }
+    experiments = {e.id: e for e in (shrunk(run.registry.experiments[name], images) for name in sorted(planned))}
     claims = {
         claim.id: claim.model_copy(update={"suites": {REHEARSAL + run.suite: small_registration(own)}})
         for claim, own in run.registry.registrations(run.suite)
@@ -212,4 +212,3 @@ def tiny_folder(folder: Path) -> Path:
                 pixels = generator.normal(40 + 50 * label, 20, (SIDE, SIDE, 3)).clip(0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(place / f"{index}.png")
     return folder
-
