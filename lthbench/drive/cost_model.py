@@ -1,9 +1,9 @@
 """What training would cost on a device by its bytes and products alone: a model, no measurement.
 
-Of each experiment one training step of one network is counted, operation by operation, at two small batches; bytes and
-products grow in a straight line with the batch. The step then takes at least what the device needs for the bytes or for
-the products, whichever is longer. Nothing is known of launches, caches or fused operations: a small network may take
-several times as long, a compiled one less.
+Of each experiment one training step of one network is counted, operation by operation, at two small batches;
+bytes and products grow in a straight line with the batch. The step then takes at least what the device needs for
+the bytes or for the products, whichever is longer. Nothing is known of launches, caches or fused operations: a
+small network may take several times as long, a compiled one less.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ SMALL = (2, 4)  # batches that are counted
 
 @dataclass(frozen=True)
 class Step:
-    """Bytes moved and operations multiplied by one network's iteration; `bytes` None where they were not counted."""
+    """Bytes and operations of one network's iteration; `bytes` is None where they were not counted."""
 
     bytes: float | None
     operations: float

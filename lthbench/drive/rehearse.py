@@ -1,8 +1,9 @@
-"""`lthbench run SUITE --rehearse`: a whole suite at two iterations, to see that all of it runs, and for nothing else.
+"""`lthbench run SUITE --rehearse`: a whole suite at two iterations, to see that all of it runs, for nothing else.
 
-Every experiment of the suite is trained with the network it names (a VGG of an eighth of the width), on a few real
-images, through the judge and the report. Its numbers mean nothing. So a rehearsal has a name and a folder of its own, the word REHEARSED in the place of
-each verdict, and a banner; experiments are renamed, so that no command takes its tables for those of the suite.
+Every experiment of the suite is trained with the network it names (a VGG of an eighth of the width), on a few
+real images, through the judge and the report. Its numbers mean nothing. So a rehearsal has a name and a folder of
+its own, the word REHEARSED in the place of each verdict, and a banner; experiments are renamed, so that no command
+takes its tables for those of the suite.
 """
 
 import re
@@ -104,7 +105,7 @@ def few(data: DataSpec, images: Path) -> DataSpec:
     """A few of its examples; in the place of a folder of images a tiny one."""
     if data.name == "image_folder":
         return replace(data, path=str(images), size=SIDE, train=None, test=None, validation=FEW["validation"])
-    return data if data.name == "npz" else replace(data, **FEW)
+    return data if data.name in ("npz", "digits") else replace(data, **FEW)  # those have one size
 
 
 def short(training: Training) -> Training:
@@ -153,7 +154,7 @@ def small_registration(registration: Registration) -> Registration:
 
 
 def small_suite(suite: Suite, claims: list[str]) -> Suite:
-    """The suite under a name that no command knows, without bands of accuracies that two iterations cannot reach."""
+    """The suite under a name that no command knows, without bands that two iterations cannot reach."""
     return suite.model_copy(
         update={
             "id": REHEARSAL + suite.id,

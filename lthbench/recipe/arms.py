@@ -29,8 +29,8 @@ class Arm:
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
     but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     line_from: the error barrier is measured on the line to it, from the `dense` network, from where the arm that
-    `of` names ended one `round-before`, from the `lr-rewound` network of its level, or from its `twin`: the arm that
-    `of` names at its level.
+    `of` names ended one `round-before`, from the `lr-rewound` network of its level, or from its `twin`: the arm
+    that `of` names, at its level.
     """
 
     says: str

@@ -11,6 +11,7 @@ from lthbench.claims import load as loading
 from lthbench.claims.load import ClaimFileError, cells, default_folder, load, registered_power
 from lthbench.plan.suite import plan_suite
 from lthbench.pruning.counts import density, ladder
+from lthbench.recipe.experiment import Experiment
 from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import floor_n
 
@@ -75,7 +76,18 @@ def test_the_shipped_claims_load() -> None:
 
 
 def test_a_copied_folder_is_the_same_registry(folder) -> None:
-    assert load(folder) == SHIPPED
+    copied = load(folder)
+    placed = {name: anywhere(experiment) for name, experiment in copied.experiments.items()}
+    assert placed == {name: anywhere(experiment) for name, experiment in SHIPPED.experiments.items()}
+    assert dataclasses.replace(copied, experiments=SHIPPED.experiments, folder=SHIPPED.folder) == SHIPPED
+
+
+def anywhere(experiment: Experiment) -> Experiment:
+    """The experiment without the folder that its data were looked for in."""
+    path = experiment.data.path
+    return dataclasses.replace(
+        experiment, data=dataclasses.replace(experiment.data, path=path and Path(path).name)
+    )
 
 
 @pytest.mark.parametrize("suite", TRAINED)
@@ -190,7 +202,7 @@ def test_experiments_hold_exactly_what_their_files_say() -> None:
         written = yaml.safe_load((default_folder() / "experiments" / f"{name}.yaml").read_text())
         assert written["id"] == name
         for part in ("network", "data", "training", "pruning"):
-            held = dataclasses.asdict(getattr(experiment, part))
+            held = dataclasses.asdict(getattr(anywhere(experiment), part))
             for key, value in written[part].items():
                 assert held[key] == (tuple(value) if isinstance(value, list) else value), (name, part, key)
 
