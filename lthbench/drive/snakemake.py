@@ -27,6 +27,7 @@ from lthbench.results.store import RecordError
 
 words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
+TO_CANCEL = 60  # seconds that Snakemake has for cancelling its jobs on a cluster
 TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
@@ -55,8 +56,10 @@ def place_to_cache(run: Run) -> dict[str, str]:
     }
 
 
-def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
-    """The command a reader can repeat by hand."""
+def snakemake_command(
+    run: Run, cores: int, claims_dir: Path | None, profile: Path | None = None
+) -> list[str]:
+    """The command a reader can repeat by hand. A profile says itself how much runs at a time, and where."""
     # By file: a target by name prints the verdicts, and a claim's is that of the first suite which registers it.
     target = (run.report.relative_to(run.out) / "index.html").as_posix()
     config = [f"seed={run.seed}", f"device={run.device}"]
@@ -65,7 +68,8 @@ def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str
     if claims_dir:
         config.append(f"claims_dir={claims_dir.resolve()}")
     return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()), "--cores", str(cores),
+        sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()),
+        *(["--profile", str(profile.resolve())] if profile else ["--cores", str(cores)]),
         "--scheduler", "greedy", "--rerun-incomplete", "--keep-going", *long_ones_first(run),
         "--config", *config, "--", target,
     ]  # fmt: skip
@@ -134,8 +138,11 @@ def forget_damaged_tables(run: Run) -> None:
                 file.unlink(missing_ok=True)
 
 
-def follow(process: subprocess.Popen, tick: Tick) -> int:
-    """Wait for a child process, calling `tick` now and then; never leave it behind."""
+def follow(process: subprocess.Popen, tick: Tick, patience: float = 5) -> int:
+    """Wait for a child process, calling `tick` now and then; never leave it behind.
+
+    After an interruption it has `patience` seconds to end by itself.
+    """
     try:
         while process.poll() is None:
             tick()
@@ -143,7 +150,7 @@ def follow(process: subprocess.Popen, tick: Tick) -> int:
     except BaseException:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()
         raise
@@ -151,9 +158,11 @@ def follow(process: subprocess.Popen, tick: Tick) -> int:
     return process.returncode
 
 
-def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) -> None:
-    """Let Snakemake run whatever is missing."""
-    command = snakemake_command(run, cores, claims_dir)
+def with_snakemake(
+    run: Run, cores: int, claims_dir: Path | None, tick: Tick, profile: Path | None = None
+) -> None:
+    """Let Snakemake run whatever is missing; here, or where a profile says."""
+    command = snakemake_command(run, cores, claims_dir, profile)
     log = run.results / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     unlock(run, command, log)
@@ -167,7 +176,7 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
             command, cwd=run.out, env=environment(run), stdout=file, stderr=file, preexec_fn=child()
         )
         try:
-            code = follow(process, tick)
+            code = follow(process, tick, TO_CANCEL if profile else 5)
         finally:
             if not any(locks(run)):
                 mark(run).unlink(missing_ok=True)

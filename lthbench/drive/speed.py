@@ -17,6 +17,7 @@ from statistics import fmean
 from time import gmtime, strftime, time
 
 from lthbench.drive.cost import Rate, read_rates, remember
+from lthbench.drive.devices import on_gpu
 from lthbench.drive.pool import ONE_THREAD
 from lthbench.errors import UserError
 from lthbench.plan.unit import Unit
@@ -49,11 +50,6 @@ def machine(processes: int, device: str) -> str:
     if on_gpu(device):
         return f"GPU, {processes} processes"
     return f"{processor()}, {processes} of {os.cpu_count()} cores"
-
-
-def on_gpu(device: str) -> bool:
-    """Whether training will use a GPU, as far as can be told without asking PyTorch."""
-    return device == "cuda" or (device == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
 
 
 @cache

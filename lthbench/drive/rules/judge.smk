@@ -12,6 +12,8 @@ rule tidy:
         source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/tidy.log",
+    resources:
+        **BRIEF,
     shell:
         "exec python -m lthbench stage tidy {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
 
@@ -28,6 +30,8 @@ rule verdicts:
         source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/verdicts.log",
+    resources:
+        **BRIEF,
     shell:
         "exec python -m lthbench stage judge {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
 
@@ -56,5 +60,7 @@ for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
             popular=dag.popular(config["claims_dir"]),
         log:
             f"{RESULTS}/scopes/{scope}/report.log",
+        resources:
+            **BRIEF,
         shell:
             "exec python -m lthbench stage report {wildcards.suite} --scope {params.scope} {params.options} > {log} 2>&1"
