@@ -78,7 +78,11 @@ def run(
     show.lines(f"lthbench {__version__}: {named(asked)}")
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
-        show.lines(*beginning(watch, f"profile {profile}" if profile else f"{cores} processes of one thread"), *remarks.stale(asked), *before(asked))
+        show.lines(
+            *beginning(watch, f"profile {profile}" if profile else f"{cores} processes of one thread"),
+            *remarks.stale(asked),
+            *before(asked),
+        )
         if not profile:  # how fast other machines are is not known here
             here = watch.expect(speed.measured(watch.pending, cores, device, cache_root()))
             show.lines(*filter(None, [here]))

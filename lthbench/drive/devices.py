@@ -50,7 +50,9 @@ def free_one(names: list[str], folder: Path) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     for place in range(MOST):
         for name in names:
-            file = os.open(folder / f"{re.sub(r'[^A-Za-z0-9-]', '-', name)}.{place}", os.O_RDWR | os.O_CREAT, 0o600)
+            file = os.open(
+                folder / f"{re.sub(r'[^A-Za-z0-9-]', '-', name)}.{place}", os.O_RDWR | os.O_CREAT, 0o600
+            )
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

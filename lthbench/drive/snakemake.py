@@ -56,9 +56,7 @@ def place_to_cache(run: Run) -> dict[str, str]:
     }
 
 
-def snakemake_command(
-    run: Run, cores: int, claims_dir: Path | None, profile: Path | None = None
-) -> list[str]:
+def snakemake_command(run: Run, cores: int, claims_dir: Path | None, profile: Path | None = None) -> list[str]:
     """The command a reader can repeat by hand. A profile says itself how much runs at a time, and where."""
     # By file: a target by name prints the verdicts, and a claim's is that of the first suite which registers it.
     target = (run.report.relative_to(run.out) / "index.html").as_posix()
@@ -158,9 +156,7 @@ def follow(process: subprocess.Popen, tick: Tick, patience: float = 5) -> int:
     return process.returncode
 
 
-def with_snakemake(
-    run: Run, cores: int, claims_dir: Path | None, tick: Tick, profile: Path | None = None
-) -> None:
+def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, profile: Path | None = None) -> None:
     """Let Snakemake run whatever is missing; here, or where a profile says."""
     command = snakemake_command(run, cores, claims_dir, profile)
     log = run.results / "snakemake.log"
