@@ -31,7 +31,7 @@ def visible() -> list[str]:
 
 
 def take_one(device: str) -> None:
-    """From now on this process sees one GPU of several, until it ends. Where there is no choice, nothing changes."""
+    """From now on this process sees one GPU of several. Where there is no choice, nothing changes."""
     names = visible()
     if not on_gpu(device) or len(names) < 2 or sys.platform == "win32":
         return

@@ -1,8 +1,8 @@
 """What the training of a chunk asks a machine for: memory, time, a GPU. Torch-free and quick.
 
-Time follows from measured rates (`lthbench.drive.cost`), memory from counting arrays. Where a rate was not measured
-or a size is not known, a job asks for a round default. Each further attempt gets more of both; what a killed attempt
-finished, and its last checkpoint, is kept.
+Time follows from measured rates (`lthbench.drive.cost`), memory from counting arrays. Where a rate was not
+measured or a size is not known, a job asks for a round default. Each further attempt gets more of both; what a
+killed attempt finished, and its last checkpoint, is kept.
 """
 
 import math
@@ -66,7 +66,7 @@ def memory_of(unit: Unit, gpu: bool) -> int:
     if data is None or unit.experiment.weights is None:
         return NOT_KNOWN
     networks = 4 * COPIES * unit.experiment.weights * unit.networks
-    # Twice: the data as they are read and as they are trained on, the networks' values and what lies between layers.
+    # Twice: data as they are read and as they are trained on, networks and what lies between their layers.
     return math.ceil((PROGRAM[gpu] + 2 * (data + networks) / 1e6) / 100) * 100
 
 

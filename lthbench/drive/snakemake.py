@@ -27,6 +27,8 @@ from lthbench.results.store import RecordError
 
 words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
+LOCAL = "memory ran out; use fewer --cores"
+CLUSTER = "memory or time ran out; docs/clusters.md tells how to give more"
 TO_CANCEL = 60  # seconds that Snakemake has for cancelling its jobs on a cluster
 TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
@@ -177,7 +179,7 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, pr
             if not any(locks(run)):
                 mark(run).unlink(missing_ok=True)
     if code:
-        raise UserError(failure(run, log), BLOCKED)
+        raise UserError(failure(run, log, CLUSTER if profile else LOCAL), BLOCKED)
 
 
 def child() -> Callable[[], None]:
@@ -192,12 +194,12 @@ def forget_logs(run: Run) -> None:
             log.unlink()
 
 
-def failure(run: Run, log: Path) -> str:
-    """One or two lines on what went wrong: the last words of the newest log that has any."""
+def failure(run: Run, log: Path, advice: str) -> str:
+    """One or two lines on what went wrong: the last words of the newest log that has any; `advice` on a kill."""
     kept = "finished units are kept, the same command goes on"
     logs = sorted(run.scope_folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in logs:
-        reason = reason_of(path)
+        reason = reason_of(path, advice)
         if reason:
             return f"a job failed: {reason}\nits log is {path}; {kept}"
     for path in [*logs, log] if log.is_file() else logs:  # a full disk may leave a job no log
@@ -206,7 +208,7 @@ def failure(run: Run, log: Path) -> str:
     return f"the workflow failed; its log is {log}; {kept}"
 
 
-def reason_of(log: Path) -> str:
+def reason_of(log: Path, advice: str) -> str:
     """Why a job failed, from its log; nothing when it did not. A job without last words was killed."""
     text = log.read_text(errors="replace").strip()
     last = text.splitlines()[-1].strip() if text else ""
@@ -214,4 +216,4 @@ def reason_of(log: Path) -> str:
         return last.removeprefix("lthbench: ")
     if log.with_suffix(".done.json").exists() or not CHUNK_LOG.fullmatch(log.name):
         return ""
-    return f"{log.stem} was killed from outside, perhaps because memory ran out; use fewer --cores"
+    return f"{log.stem} was killed from outside, perhaps because {advice}"

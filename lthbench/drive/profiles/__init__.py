@@ -44,7 +44,7 @@ def text(kind: str, device: str, jobs_per_gpu: int) -> str:
 
 
 def status_command() -> str:
-    """What tells Snakemake how Slurm's jobs are: sacct where there is accounting, for without it waits for ever."""
+    """What tells Snakemake how Slurm's jobs are: sacct, but without accounting it would wait for ever."""
     if not shutil.which("scontrol"):
         return "sacct"
     said = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, check=False).stdout
