@@ -141,9 +141,8 @@ def profile(
     if device not in ("", "auto", "cpu", "cuda"):
         raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
     file = profiles.write(kind, to or Path("profiles") / kind, device, jobs_per_gpu)
-    by_hand = f"snakemake --profile {file.parent} quick"
-    use = by_hand if kind == "kubernetes" else f"lthbench run quick --profile {file.parent}, or {by_hand}"
-    show.lines(f"{file}: read it, then {use}")
+    run = f"lthbench run quick --profile {file.parent}, or snakemake --profile {file.parent} quick"
+    show.lines(f"{file}: read it, then {run}")
 
 
 @commands.command(rich_help_panel=DEVELOP)

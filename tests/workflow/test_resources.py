@@ -129,7 +129,7 @@ def test_each_profile_is_read_by_snakemake_and_names_its_device(kind: str, tmp_p
     folder = tmp_path / kind
     said = lthbench_alone("profile", kind, "--to", folder)
     assert said.returncode == 0, said.stderr
-    assert f"snakemake --profile {folder} quick" in said.stdout
+    assert f"lthbench run quick --profile {folder}, or snakemake --profile {folder} quick" in said.stdout
     assert profiles.device_of(folder) == ("cuda" if kind == "gpu" else "cpu")
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     assert "@" not in "".join(map(str, settings.values())).replace("/", "")
@@ -167,3 +167,52 @@ def test_a_run_with_a_profile_asks_for_its_device_and_resources(
     assert "gpu=1" in asked
     assert "runtime=240" in asked
     assert "mem_mb=" in asked
+
+
+# Kubernetes: what reaches kubectl
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, lthbench_alone):
+    """Call a script of the profile with a kubectl that keeps what it is told and answers as asked."""
+    lthbench_alone("profile", "kubernetes", "--to", tmp_path / "profile", "--device", "cuda")
+    (tmp_path / "bin").mkdir()
+
+    def call(script: str, *arguments: str, answer: str = "true") -> str:
+        stub = tmp_path / "bin/kubectl"
+        stub.write_text(f"#!/bin/sh\n[ $1 = create ] && cat > {tmp_path}/manifest.yaml\n{answer}\n")
+        stub.chmod(0o755)
+        path = f"{stub.parent}:{os.environ['PATH']}"
+        command = ["sh", str(tmp_path / "profile" / script), *arguments]
+        done = subprocess.run(
+            command, env=os.environ | {"PATH": path}, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    return call
+
+
+def test_a_job_of_kubernetes_asks_for_what_snakemake_gives_it(kubectl, tmp_path: Path) -> None:
+    name = kubectl("submit.sh", "4200", "240", "1", "/lthbench/.snakemake/tmp/job.sh")
+    manifest = yaml.safe_load((tmp_path / "manifest.yaml").read_text())
+    assert (manifest["kind"], manifest["metadata"]["name"]) == ("Job", name)
+    assert (manifest["spec"]["backoffLimit"], manifest["spec"]["activeDeadlineSeconds"]) == (0, 14_400)
+    pod = manifest["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"] == {"memory": "4200M", "nvidia.com/gpu": "1"}
+    assert container["resources"]["requests"] == {"cpu": "1", "memory": "4200M", "nvidia.com/gpu": "1"}
+    assert container["command"] == ["sh", "/lthbench/.snakemake/tmp/job.sh"]
+    assert container["workingDir"] == str(tmp_path)
+    assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"] for volume in pod["volumes"]]
+    assert kubectl("submit.sh", "4200", "240", "1", "job.sh") != name
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"),
+    [
+        ("echo x1,,", "success"), ("echo x,,1", "running"), ("echo x,,", "running"), ("echo x,1,", "failed"),
+        ("echo", "failed"), ("exit 1", "running"),
+    ],
+)  # fmt: skip
+def test_what_kubectl_says_of_a_job(kubectl, answer: str, means: str) -> None:
+    assert kubectl("status.sh", "lthbench-1", answer=answer) == means

@@ -14,6 +14,7 @@ from lthbench.files import read_text, write_text
 from lthbench.words import choices
 
 KINDS = ("laptop", "gpu", "slurm", "kubernetes")
+HERE = Path(__file__).parent
 FILE = "config.yaml"  # as Snakemake calls it
 
 
@@ -24,14 +25,17 @@ def write(kind: str, folder: Path, device: str = "", jobs_per_gpu: int = 1) -> P
     file = folder / FILE
     if file.exists():
         raise UserError(f"{file}: there is one already; edit it, or name another folder with --to")
-    write_text(file, text(kind, device or ("cuda" if kind == "gpu" else "cpu"), jobs_per_gpu))
+    filled = text(kind, device or ("cuda" if kind == "gpu" else "cpu"), jobs_per_gpu)
+    for script in HERE.glob(f"{kind}-*.sh"):
+        write_text(folder / script.name.removeprefix(f"{kind}-"), script.read_text(encoding="utf-8"))
+    write_text(file, filled.replace("@FOLDER@", str(folder.resolve())))
     return file
 
 
 def text(kind: str, device: str, jobs_per_gpu: int) -> str:
     """The profile, filled in with what is known of this machine."""
     slots = max(1, len(visible())) * jobs_per_gpu
-    said = (Path(__file__).parent / f"{kind}.yaml").read_text(encoding="utf-8")
+    said = (HERE / f"{kind}.yaml").read_text(encoding="utf-8")
     for name, value in {
         "SNAKEFILE": dag.snakefile(),
         "CORES": max(os.cpu_count() or 1, slots if kind == "gpu" else 1),
