@@ -6,6 +6,7 @@ From Python (docs/python.md), where the first three train nothing:
     lthbench.judge("reports/reference/quick/seed-0")   the same, judged again from the table
     lthbench.check("results.csv")           your results, or a pandas table of them, judged
     lthbench.test(find)                     a method of yours that finds tickets, through the claims (docs/dock.md)
+    lthbench.test_implementation(run)       your code that trains every arm itself (docs/dock-implementation.md)
 
 Each gives a `lthbench.drive.answer.Answer`. What goes wrong is a `lthbench.UserError`, in the words of the command
 line.
@@ -25,10 +26,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lthbench.drive.answer import Answer
+    from lthbench.drive.implementation_tested import Stood
     from lthbench.recipe.experiment import Network
     from lthbench.tickets.method import Problem, Ticket
 
-__all__ = ["Problem", "Ticket", "UserError", "__version__", "check", "judge", "load", "test"]
+__all__ = [
+    "Problem",
+    "Ticket",
+    "UserError",
+    "__version__",
+    "check",
+    "judge",
+    "load",
+    "test",
+    "test_implementation",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -109,6 +121,7 @@ def test(
     cores: int = 1,
     quiet: bool = False,
     ticket: str | Path | None = None,
+    keep: Sequence[str] = (),
 ) -> Answer:
     """A method of yours that finds tickets, or a ticket, put through claims as `lthbench test` does.
 
@@ -116,7 +129,8 @@ def test(
     is a kind (`conv-4`, `timm/NAME`), a declaration, or a function (shape, classes) of a new module; `data`
     a data set's name, an .npz file, or four arrays or tensors x_train, y_train, x_test, y_test. Without both,
     those of the `suite` are taken, whose recipe, contrasts and margins decide. `density` is a fraction of the
-    weights. `ticket` is a file (docs/tickets.md) in the method's place. All of it is trained.
+    weights; `keep` are weights of your network that are never pruned. `ticket` is a file (docs/tickets.md) in the
+    method's place. All of it is trained.
 
     Functions of a notebook run in this process; those of a module that can be imported may run on several `cores`.
     Without `out` nothing stays on disk.
@@ -124,12 +138,48 @@ def test(
     from pathlib import Path
 
     from lthbench.drive import tested
+    from lthbench.words import listed
 
     return tested.tested(
         method, network, data, claims, Path(out) if out else None, seed, cores, quiet, suite=suite,
         density=density, iterations=iterations, learning_rate=learning_rate, batch=batch, replicates=replicates,
-        own_start=own_start, ticket=str(ticket) if ticket else None,
+        own_start=own_start, ticket=str(ticket) if ticket else None, keep=tuple(listed(keep)),
+    )  # fmt: skip
+
+
+def test_implementation(
+    run: str | Callable[..., Any],
+    network: str | Network | Callable[..., Any] | None = None,
+    data: str | Path | Sequence[Any] | None = None,
+    claims: str | Sequence[str] = (),
+    suite: str = "quick",
+    density: float | None = None,
+    iterations: int | None = None,
+    learning_rate: float | None = None,
+    batch: int | None = None,
+    replicates: int = 8,
+    seed: int = 0,
+    out: str | Path | None = None,
+    cores: int = 1,
+    quiet: bool = False,
+) -> Stood:
+    """Your code that trains every arm itself, as `lthbench test --implementation` does.
+
+    `run` is a function of a problem and an arm (docs/dock-implementation.md), its name package.module:function, or
+    a command (it has a space in it). The rest is as for `test`. The answer's claims are judged on your numbers;
+    its `standing` has the invariants and the comparison with the reference.
+    """
+    from pathlib import Path
+
+    from lthbench.cli.show import lines
+    from lthbench.drive.implementation_tested import implementation_tested
+
+    return implementation_tested(
+        run, network, data, claims, Path(out) if out else None, cores, (lambda _: None) if quiet else lines,
+        suite=suite, density=density, iterations=iterations, learning_rate=learning_rate, batch=batch,
+        replicates=replicates, seed=seed,
     )  # fmt: skip
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # pytest takes a function of this name for a test of theirs
+test_implementation.__test__ = False  # type: ignore[attr-defined]

@@ -63,6 +63,17 @@ def listed(names: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.strip() for given in every for name in given.split(",") if name.strip()))
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """`0-3, 7` for 0, 1, 2, 3, 7."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and parts[-1][-1] == number - 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
+
+
 def typed(text: object) -> str:
     """Text as the commands print it: on one line, with the keyboard's minus, which programs read as a number."""
     return plain(text).replace(MINUS, "-")

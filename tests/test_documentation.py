@@ -13,9 +13,17 @@ from browser import browser, needs_browser
 from links import Read, broken, outside
 
 from tools.documentation.api import SHOWN, api_page
+from tools.documentation.notebook import notebook_page
 
 ROOT = Path(__file__).parents[1]
-MADE = {"index.md", "popular.md", "claims/index.md", "start.md", "api.md"}  # by tools/documentation/hooks.py
+MADE = {
+    "index.md",
+    "popular.md",
+    "claims/index.md",
+    "start.md",
+    "api.md",
+    "examples/method.md",
+}  # by tools/documentation/hooks.py
 needs_mkdocs = pytest.mark.skipif(find_spec("mkdocs") is None, reason="no mkdocs; pip install -e '.[docs]'")
 
 
@@ -44,6 +52,18 @@ def test_the_page_of_python_functions_has_a_text_for_each() -> None:
             assert len(text.partition("```\n")[2].split()) > 2, f"{name} has no docstring"
 
 
+def test_the_notebook_is_a_page_with_its_outputs() -> None:
+    page = notebook_page(ROOT / "examples/method.ipynb")
+    assert page.startswith("# A method of your own, through the claims\n")
+    assert "[method.ipynb](method.ipynb)" in page
+    assert page.count("```python\n") == 5
+    assert page.count('<div class="output">') == 2
+    assert "found-random-mask" in page
+    assert "is float32; give booleans" in page
+    assert "<style" not in page
+    assert len(page.split()) < 1500  # ten minutes, tables included
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documentation")
@@ -69,7 +89,8 @@ def test_every_link_leads_somewhere_and_nothing_is_loaded_from_elsewhere(site: P
 @needs_mkdocs
 @needs_browser
 @pytest.mark.parametrize(
-    "page", ["index.html", "claims/ST-2.html", "docs/decision.html", "start.html", "api.html"]
+    "page",
+    ["index.html", "claims/ST-2.html", "docs/decision.html", "start.html", "api.html", "examples/method.html"],
 )
 def test_a_page_in_a_browser(site: Path, page: str) -> None:
     with browser() as tab:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,26 @@ def test_an_interpreter_is_found_where_pyenv_puts_it_and_only_where_it_is_what_i
     monkeypatch.setattr(pythons.shutil, "which", lambda name: str(shim))
     assert pythons.interpreter(here) == real
     assert not pythons.works(real, "3.1")
+
+
+def test_torch_comes_first_and_is_not_upgraded_with_the_rest(monkeypatch, tmp_path: Path) -> None:
+    asked = []
+    monkeypatch.setattr(pythons, "run", lambda command, log, folder: asked.append(command[1:]) or 0)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tmp_path / "bin/python").chmod(0o755)
+    inside = pythons.environment(Path("python"), tmp_path, "torch==2.13.0", "https://an.index", tmp_path / "log")
+    pythons.everything_else(inside, tmp_path / "log", tmp_path)
+    first, rest = asked
+    assert first[4:] == ["torch==2.13.0", "torchvision", "--index-url", "https://an.index"]
+    here = {f"{name}=={version(name)}" for name in ("torch", "torchvision")}
+    assert here < set(rest)
+    assert rest[-2:] == ["-e", ".[dev]"]
+
+
+def test_an_environment_without_torch_is_said() -> None:
+    with pytest.raises(RuntimeError, match="no-such-package"):
+        pythons.listed(Path(sys.executable), ["no-such-package"])
 
 
 def test_the_last_sum_of_a_log_is_what_came_of_it(tmp_path: Path) -> None:

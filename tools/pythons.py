@@ -1,8 +1,8 @@
 """`python -m tools.pythons`: run the tests in every supported Python that is here, with the newest libraries.
 
 For each version a virtual environment is made and the last commit installed there, without constraints.txt; the
-tests run in a copy of it. Torch comes first and from PyTorch's own index, because a range asked for elsewhere may
-bring the CUDA build, which is gigabytes. A version that is not here is named in the answer.
+tests run in a copy of it. Torch comes first, from PyTorch's own index, and is then held: a range asked for
+elsewhere may bring the CUDA build, which is gigabytes. A version that is not here is named in the answer.
 """
 
 import argparse
@@ -21,7 +21,7 @@ VERSIONS = ("3.11", "3.12", "3.13")
 TORCH = ("torch", "torchvision")
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 SHOWN = ("torch", "torchvision", "timm", "numpy", "scipy", "pandas", "pydantic", "snakemake", "pytest")
-LISTED = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in %r), sep=', ')"
+LISTED = "import importlib.metadata as m; print(*(f'{n}%s{m.version(n)}' for n in %r), sep=', ')"
 PLACES = (".pyenv/versions", ".local/share/uv/python", "miniconda3/envs", "miniforge3/envs")  # in the home folder
 
 
@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m tools.pythons", description=__doc__)
     options.add_argument("--python", metavar="VERSION", action="append", help=f"one of {', '.join(VERSIONS)}")
     options.add_argument("--torch-index", metavar="URL", default=CPU_BUILDS, help=f"default: {CPU_BUILDS}")
+    options.add_argument("--torch", metavar="X.Y.Z", help="this torch; default: the newest of the index")
     options.add_argument("--folder", metavar="FOLDER", type=Path, help="keep the environments here, and use them")
     options.add_argument("tests", nargs="*", metavar="-- PYTEST", help="what to give to pytest; else all tests")
     return options
@@ -68,15 +69,32 @@ def copy_of_commit(folder: Path) -> Path:
     return folder
 
 
-def environment(python: Path, folder: Path, torch_index: str, log: Path) -> Path:
-    """A virtual environment with the newest torch, its interpreter. One that is there is used again."""
+def environment(python: Path, folder: Path, torch: str, torch_index: str, log: Path) -> Path:
+    """A virtual environment with `torch` (a requirement), its interpreter. One that is there is used again."""
     inside = folder / "bin" / "python"
     if not inside.exists():
         subprocess.run([python, "-m", "venv", folder], check=True)
-    if run([inside, "-m", "pip", "install", "--upgrade", *TORCH, "--index-url", torch_index], log, ROOT):
-        say(f"  {torch_index} gave no torch; taking pip's own, which may be the CUDA build")
-        needed(run([inside, "-m", "pip", "install", "--upgrade", *TORCH], log, ROOT), "torch", log)
+    wanted = [torch, *TORCH[1:]]
+    if run([inside, "-m", "pip", "install", "--upgrade", *wanted, "--index-url", torch_index], log, ROOT):
+        say(f"  {torch_index} gave no {torch}; taking pip's own, which may be the CUDA build")
+        needed(run([inside, "-m", "pip", "install", "--upgrade", *wanted], log, ROOT), torch, log)
     return inside
+
+
+def everything_else(inside: Path, log: Path, source: Path) -> None:
+    """Install the copy and the newest of what it needs. Torch stays: upgraded, it would be another index's."""
+    held = listed(inside, TORCH, "==")
+    newest = ("--upgrade", "--upgrade-strategy", "eager")
+    needed(run([inside, "-m", "pip", "install", *newest, *held, "-e", ".[dev]"], log, source), "lthbench", log)
+
+
+def listed(inside: Path, packages: Sequence[str], between: str = " ") -> list[str]:
+    """Packages of an environment, each with its version. Raises RuntimeError where one is not installed."""
+    asked: list[str | Path] = [inside, "-c", LISTED % (between, tuple(packages))]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    return done.stdout.strip().split(", ")
 
 
 def needed(code: int, name: str, log: Path) -> None:
@@ -93,7 +111,7 @@ def run(command: Sequence[str | Path], log: Path, folder: Path) -> int:
     return done.returncode
 
 
-def tried(version: str, folder: Path, torch_index: str, tests: Sequence[str]) -> Answer:
+def tried(version: str, folder: Path, torch: str, torch_index: str, tests: Sequence[str]) -> Answer:
     """Install and test with one version."""
     python = interpreter(version)
     if python is None:
@@ -103,13 +121,11 @@ def tried(version: str, folder: Path, torch_index: str, tests: Sequence[str]) ->
     say(f"{version}: {python}, log in {log}")
     try:
         source = copy_of_commit(folder / f"source-{version}")
-        inside = environment(python, folder / f"env-{version}", torch_index, log)
-        newest = ("--upgrade", "--upgrade-strategy", "eager")
-        needed(run([inside, "-m", "pip", "install", *newest, "-e", ".[dev]"], log, source), "lthbench", log)
+        inside = environment(python, folder / f"env-{version}", torch, torch_index, log)
+        everything_else(inside, log, source)
+        say(f"  {', '.join(listed(inside, SHOWN))}")
     except (RuntimeError, subprocess.CalledProcessError) as error:
         return Answer(version, f"NOT RUN: {error}")
-    listed = subprocess.run([inside, "-c", LISTED % (SHOWN,)], capture_output=True, text=True, check=False)
-    say(f"  {listed.stdout.strip()}")
     code = run([inside, "-m", "pytest", *tests], log, source)
     return Answer(version, f"{last_line(log)} (exit code {code}; {log})", passed=code == 0)
 
@@ -132,7 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="lthbench-pythons-") as temporary:
         folder = (given.folder or Path(temporary)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        answers = [tried(version, folder, given.torch_index, given.tests) for version in given.python or VERSIONS]
+        torch = f"torch=={given.torch}" if given.torch else "torch"
+        versions = given.python or VERSIONS
+        answers = [tried(version, folder, torch, given.torch_index, given.tests) for version in versions]
         for answer in answers:
             say(f"Python {answer.version}: {answer.said}")
     if all(answer.passed for answer in answers):

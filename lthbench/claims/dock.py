@@ -13,6 +13,7 @@ from lthbench.claims import own
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Line, Registration, parse_cell
 from lthbench.errors import UserError
+from lthbench.recipe import given
 from lthbench.recipe.experiment import Experiment
 from lthbench.words import as_registered, choices
 
@@ -72,14 +73,14 @@ def files(
     """
     known = [*registry.claims, AS_GOOD]
     names = list(dict.fromkeys(as_registered(name, known) for name in claims))
-    registered = registry.experiments.get(experiment.id)
-    bands = registry.suites[source].dense_bands if registered is not None else {}
+    bands = registry.suites[source].dense_bands
     suite = {
         "id": SUITE,
         "title": f"{called(experiment)} on {experiment.title}",
         "says": f"Exploratory: margins of suite {source}, tried on tickets that nothing was registered for.",
         "claims": names,
         "exploratory": True,
+        "registered": registered(registry, source, names, experiment, rung),
         "block": 1,  # every replicate alone, as a method trains its networks
         "chance": round(chance, 4),
         "dense_bands": {id: band.model_dump() for id, band in bands.items() if id == experiment.id},
@@ -94,9 +95,44 @@ def files(
     return written
 
 
+def registered(registry: Registry, source: str, claims: Sequence[str], experiment: Experiment, rung: Rung) -> str:
+    """What of a test the suite registered, and what nobody did, in sentences."""
+    measured = {name: measured_with(registry, source, name, experiment, rung) for name in claims}
+    said = []
+    if not changed(registry, source, claims[0], experiment):
+        there = registration_of(registry, source, claims[0]).experiment
+        said.append(f"Network, data and recipe are those of suite {source} ({there}).")
+    for other in dict.fromkeys(measured.values()):
+        names = [name for name, words in measured.items() if words == other]
+        whose = "Margins" if names == list(claims) else f"Margins of {', '.join(names)}"
+        of = f"measured with {other}" if other else "registered for them"
+        said.append(f"{whose} are those of suite {source}, {of}.")
+    if AS_GOOD in claims:
+        said.append(f"{AS_GOOD} has the margin of {DEFAULT[0]}.")
+    if experiment.id in registry.suites[source].dense_bands:
+        said.append("Dense accuracy has to lie in the band registered there.")
+        return " ".join([*said, "Nothing was registered for these tickets: no expected effect, no power."])
+    return " ".join([*said, "Nothing else was registered: no accuracy band, no expected effect, no power."])
+
+
+def changed(registry: Registry, source: str, claim: str, experiment: Experiment) -> list[str]:
+    """What was otherwise where the suite registers a claim: another network, other data, another recipe."""
+    there = registry.experiments[registration_of(registry, source, claim).experiment]
+    parts = {"network": "another network", "data": "other data", "training": "another recipe"}
+    return [words for part, words in parts.items() if getattr(experiment, part) != getattr(there, part)]
+
+
+def measured_with(registry: Registry, source: str, claim: str, experiment: Experiment, rung: Rung) -> str:
+    """With what else a claim's margin was measured, in words; empty where all was the same."""
+    there = registry.experiments[registration_of(registry, source, claim).experiment]
+    same = rung.level == registered_level(registry, source, claim)
+    same = same and experiment.pruning.rate == there.pruning.rate
+    return ", ".join([*changed(registry, source, claim, experiment), *["another density"] * (not same)])
+
+
 def called(experiment: Experiment) -> str:
     """What to call the method in titles."""
-    return experiment.method.rpartition(":")[2]
+    return given.plain(experiment.method)
 
 
 def with_draws(experiment: Experiment) -> Experiment:
@@ -109,10 +145,11 @@ def claim_of(
     registry: Registry, name: str, source: str, experiment: Experiment, rung: Rung, replicates: int
 ) -> dict[str, Any]:
     """A registered claim with `found` in the ticket's place."""
-    registered, claim = registration_of(registry, source, name), registry.claims[name]
+    known, claim = registration_of(registry, source, name), registry.claims[name]
     level = registered_level(registry, source, name)
-    hypotheses = [hypothesis_of(line, name, source, experiment, rung) for line in registered.hypotheses]
-    beside = [line_of(line, name, rung) for line in registered.beside if alike(line, level)]
+    measured = measured_with(registry, source, name, experiment, rung)
+    hypotheses = [hypothesis_of(line, name, source, measured, rung) for line in known.hypotheses]
+    beside = [line_of(line, name, rung) for line in known.beside if alike(line, level)]
     return claim.model_dump(exclude={"suites", "published", "qualifies"}, exclude_none=True) | {
         # Of other tickets: shown, and compared with nothing.
         "published": [effect.model_dump(exclude={"hypothesis", "suites"}) for effect in claim.published],
@@ -142,15 +179,11 @@ def entry(
     }
 
 
-def hypothesis_of(line: Any, name: str, source: str, experiment: Experiment, rung: Rung) -> dict[str, Any]:
-    """A hypothesis with its margin; where that was measured for this network, it says so."""
-    said = (
-        "nothing was measured for this network"
-        if experiment.id == SUITE
-        else f"for its tickets: {line.margin_from}"
-    )
+def hypothesis_of(line: Any, name: str, source: str, measured: str, rung: Rung) -> dict[str, Any]:
+    """A hypothesis with its margin, and how it was measured: with something else, or for the suite's tickets."""
+    said = f", where it was measured with {measured}" if measured else f"; for its tickets: {line.margin_from}"
     return line_of(line, name, rung) | {
-        "margin_from": f"taken over from suite {source}; {said}",
+        "margin_from": f"taken over from suite {source}{said}",
         "margin_rule": "none",
     }
 
@@ -202,7 +235,8 @@ def as_good(
 ) -> dict[str, Any]:
     """The claim that a method is as good as iterative magnitude pruning, by the margin of "matches dense"."""
     matches = registration_of(registry, source, DEFAULT[0]).hypotheses[0]
-    hypothesis = hypothesis_of(matches, name, source, experiment, rung) | {
+    measured = measured_with(registry, source, name, experiment, rung)
+    hypothesis = hypothesis_of(matches, name, source, measured, rung) | {
         "id": "H1",
         "says": "final test accuracy of the found ticket is not below iterative pruning's by the margin or more",
         "endpoint": "final_test_accuracy",

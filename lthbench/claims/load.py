@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +59,7 @@ class Registry:
     experiments: dict[str, Experiment]
     popular: Popular | None = None
     questions: Questions | None = None
+    folder: Path | None = field(default=None, compare=False)  # where they were read
 
     def registrations(self, suite: str) -> Iterator[tuple[Claim, Registration]]:
         """The claims of a suite, as the kind they have in it, with how it decides them, in the suite's order."""
@@ -252,6 +253,7 @@ def load(folder: Path | None = None) -> Registry:
         },
         popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
         questions=parse(folder / asking.FILE, Questions) if (folder / asking.FILE).exists() else None,
+        folder=folder,
     )
     for experiment in registry.experiments.values():
         try:

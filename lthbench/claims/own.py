@@ -169,10 +169,12 @@ def write_folder(
     source: str = "quick",
     level: int | None = None,
     accept: Callable[[Registry], None] = lambda registry: None,
+    registered: str = "",
 ) -> None:
     """Write the claim files, the suite and the experiment. Where they cannot be used nothing is left behind.
 
     Refuses a folder that is not empty. `accept` looks at what was written, and raises what it does not accept.
+    `registered` says in words what a suite registered of all this; "" where nothing was.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: not empty; choose a new folder, or edit the files that are there")
@@ -182,6 +184,7 @@ def write_folder(
         "says": "Exploratory: margins of a registered suite on a network that nothing was registered for.",
         "claims": list(claims),
         "exploratory": True,
+        "registered": registered,
         "block": min(replicates, 4),
         "chance": round(chance, 4),
         "dense_bands": {},

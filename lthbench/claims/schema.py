@@ -26,17 +26,19 @@ ENDPOINTS = {
     "early_stop_log_iteration": "natural logarithm of the iteration of the minimum validation loss",
     "validation_curve_area": "area under the validation-accuracy curve (mean over the evaluations)",
     "barrier": "error barrier on the line between two trained networks",
+    "test_bleu": "BLEU on the test set at the end of training",
 }
 REACHES = re.compile(r"log_iterations_to_(?P<percent>[0-9]{1,2}(\.[0-9]{1,2})?)%")  # the threshold is registered
 ENDPOINT = f"^({'|'.join(ENDPOINTS)}|{REACHES.pattern.replace('?P<percent>', '')})$"
 EARLY_STOP = ("early_stop_iteration", "early_stop_log_iteration")  # their gate: no early stop is censored
+GIVEN_ONLY = ("test_bleu",)  # measured by others; nothing here translates
 # What an endpoint needs of `Training.measure`.
 MEASURED = {
     "early_stop_test_accuracy": "early-stop",
     "final_train_accuracy": "train",
     "generalisation_gap": "train",
 }
-UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units"}
+UNITS = {"early_stop_iteration": "iterations", "early_stop_log_iteration": "ln units", "test_bleu": "BLEU"}
 
 
 def threshold(endpoint: str) -> float | None:
@@ -297,6 +299,9 @@ class Registration(Strict):
             if hypothesis.sweep if self.trains else hypothesis.expected:
                 name = "sweep" if self.trains else "expected"
                 raise ValueError(f"{hypothesis.id}.{name}: has no meaning {self._here()}; remove it")
+        for line in self.lines():
+            if self.trains and line.endpoint in GIVEN_ONLY:
+                raise ValueError(f"{line.id}.endpoint: {line.endpoint} is not measured {self._here()}")
         return self
 
     @model_validator(mode="after")
@@ -448,7 +453,8 @@ class Suite(Strict):
     )
     chance: float = Field(0.0, gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band] = {}
-    exploratory: bool = Field(False, description="nothing was tuned or registered: no power, no accuracy bands")
+    exploratory: bool = Field(False, description="not all was registered: no power, and words of its own")
+    registered: str = Field("", description="of an exploratory suite, in words: what was registered, and what not")
     given: Literal["published"] | None = Field(None, description="where results come from, if nothing is trained")
     experiments: dict[str, Released] = Field({}, description="given results: the experiments of others")
 

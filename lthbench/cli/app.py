@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from lthbench.cli import dock, judge, make, plan, run, site, spelling, stage, tickets
+from lthbench.cli import dock, judge, make, plan, register, run, site, spelling, stage, tickets
 from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, stopped
 from lthbench.recipe.engine import __version__
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (run, dock, judge, plan, make, tickets, site):
+for group in (run, dock, judge, plan, make, register, tickets, site):
     app.add_typer(group.commands)
 app.add_typer(stage.commands, name="stage")
 
@@ -67,7 +67,7 @@ def answered() -> int:
     with suppress(OSError):  # this folder may be gone
         sys.path.append(str(Path.cwd()))  # a module that lies here need not be installed
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="lthbench", standalone_mode=False) or 0
     except ValueError:
         from lthbench.drive.mendable import mendable  # here: it needs every room
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lthbench.cli.options import CORES, TRAIN, Claim, Device, Seed
+from lthbench.cli.options import TRAIN, Claim, Cores, Device, Seed
 from lthbench.cli.run import took
 from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
@@ -37,6 +37,7 @@ def in_the_dock(
     hidden: Annotated[str, typer.Option(help="hidden layers of an mlp, for example 300,100")] = "",
     option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for the network's function")] = None,
     data: Annotated[str | None, typer.Option("--data", "--dataset", help="FILE.npz, mnist, digits, ...")] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="weights never pruned, by name or pattern")] = None,
     suite: Annotated[str, typer.Option(help="whose recipe, contrasts and margins are taken over")] = "quick",
     density: Annotated[float | None, typer.Option(help="fraction of the weights; default: as registered")] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="of every training")] = None,
@@ -48,14 +49,14 @@ def in_the_dock(
     replicates: Annotated[int, typer.Option(min=8)] = 8,
     seed: Seed = 0,
     out: Annotated[Path, typer.Option(help="folder for claims/, results/ and reports/")] = Path("dock"),
-    cores: Annotated[int, typer.Option(min=1, help="replicates at a time, one thread each")] = CORES,
+    cores: Cores = None,
     device: Device = "auto",
 ) -> None:
     """Put a method, an implementation or a ticket of yours through the claims. Exit code: that of `run`."""
     started = time.monotonic()
     check_one(method, implementation, command, ticket)
     from lthbench.cli import show
-    from lthbench.drive import dock, method_cost
+    from lthbench.drive import dock, method_cost, speed
     from lthbench.drive import ticket as ticket_dock
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
@@ -64,10 +65,12 @@ def in_the_dock(
     from lthbench.drive.rejudge import verdicts_of_run
     from lthbench.words import listed
 
+    asked_of = method or ("" if ticket else implementation or "command:run")
     question = dock.Question(
-        method, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
-        iterations, learning_rate, batch, replicates, own_start, ticket,
+        asked_of, tuple(listed(claim or ())), suite, network_of(network, hidden, option or []), data, density,
+        iterations, learning_rate, batch, replicates, own_start, ticket, tuple(keep or ()),
     )  # fmt: skip
+    cores = speed.processes(cores, device)
     if implementation or command:
         from lthbench.cli import implementation as implementations
         from lthbench.drive.implementation import Asked

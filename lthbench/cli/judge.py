@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lthbench.cli import complete
 from lthbench.cli.options import HERE, JUDGE, LOOK, Claim, ClaimsDir, Data, Json, Out, Seed, SuiteName
 from lthbench.errors import UserError
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from lthbench.report.compare import Side
 
 commands = typer.Typer()
-ClaimName = Annotated[str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1")]
+ClaimName = Annotated[
+    str, typer.Argument(metavar="CLAIM", help="a claim, for example FC-1", autocompletion=complete.claims)
+]
 SuiteOfClaim = Annotated[str | None, typer.Option("--suite", help="the suite whose rule and run are meant")]
 StoredRun = Annotated[
     str, typer.Option("--run", help="verdicts.json, or a folder that holds one; default: the run in --out")
@@ -188,11 +191,13 @@ def told(
     claim: str, suite: str | None, run: str, seed: int, out: Path, claims_dir: Path | None, json: bool, short: bool
 ) -> None:
     """Print a claim, in short or in full."""
+    from lthbench.claims.frozen import registered
     from lthbench.claims.load import load
     from lthbench.cli import asjson
-    from lthbench.drive.reasons import behind
+    from lthbench.drive.reasons import behind, provenance
     from lthbench.report.brief import brief
     from lthbench.report.explain import explain
+    from lthbench.report.frozen import frozen_part
     from lthbench.words import MINUS
 
     reasons = behind(load(claims_dir), claim, suite, run, out, seed)
@@ -201,6 +206,8 @@ def told(
         return
     words = brief if short else explain
     text = words(reasons.registry, reasons.claim, reasons.suite, reasons.verdicts, reasons.source)
+    registration = None if short else registered(reasons.registry, reasons.suite, reasons.claim)
+    text += frozen_part(registration, provenance(reasons))
     print(text.replace(MINUS, "-"), end="")
 
 

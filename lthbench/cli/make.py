@@ -146,18 +146,29 @@ def profile(
 
 
 @commands.command(rich_help_panel=DEVELOP)
-def schema(kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular or results")]) -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(help="claim, suite, experiment, popular, questions or results")],
+) -> None:
     """Print the JSON schema of a file kind, for editors."""
     import json
 
     from pydantic import TypeAdapter
 
     from lthbench.claims.popular import Popular
+    from lthbench.claims.questions import Questions
     from lthbench.claims.schema import Claim, Suite
     from lthbench.recipe.experiment import Experiment
     from lthbench.results.format import Row
+    from lthbench.words import choices
 
-    kinds = {"claim": Claim, "suite": Suite, "experiment": Experiment, "popular": Popular, "results": Row}
+    kinds = {
+        "claim": Claim,
+        "suite": Suite,
+        "experiment": Experiment,
+        "popular": Popular,
+        "questions": Questions,
+        "results": Row,
+    }
     if kind not in kinds:
-        raise UserError(f"unknown kind '{kind}'; use claim, suite, experiment, popular or results")
+        raise UserError(f"unknown kind '{kind}'; {choices(kind, kinds)}")
     print(json.dumps(TypeAdapter(kinds[kind]).json_schema(), indent=1))

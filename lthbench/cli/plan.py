@@ -68,21 +68,27 @@ def plan(
     ] = False,
     device: Device = "auto",
     data: Data = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="write the units to FILE, for a machine that has only torch (docs/gpu.md)"
+        ),
+    ] = None,
     stale: Annotated[
         bool, typer.Option("--stale", help="only list the files of unit records that are not used, to delete them")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show what a run would train: units, what each is made from, what is finished, and the cost by device."""
+    """Show what a run would train, what of it is finished, and the cost by device; --json has every unit."""
     from lthbench.cli import asjson, show, tables
-    from lthbench.cli.options import CORES
     from lthbench.data.cache import cache_root
-    from lthbench.drive import ask, campaign, cost, remarks, speed, stages
+    from lthbench.drive import ask, cost, remarks, speed, stages
+    from lthbench.drive.budget import parse_budget
     from lthbench.drive.forecast import promise
     from lthbench.drive.preflight.run import before
 
     ask.surroundings(data)
-    seconds = campaign.parse_budget(budget) if budget else 0.0
+    seconds = parse_budget(budget) if budget else 0.0
     run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
     if run.given:
         show.wide(tables.released(run))
@@ -90,23 +96,29 @@ def plan(
     if stale:
         show.lines(*map(str, remarks.stale_files(run)))
         return
+    if write is not None:
+        from lthbench.drive.campaign import write_plan
+
+        show.lines(write_plan(run, write, cache_root()))
+        return
     said = before(run, keep=False)
     if measure:
         from lthbench.drive.rates import measured
 
         for line in measured(run):
             (show.aside if json else show.lines)(line)
-    speeds = (speed.measured if measure else speed.known)(run.units(), CORES, device, cache_root())
+    cores = speed.processes(None, device)
+    speeds = (speed.measured if measure else speed.known)(run.units(), cores, device, cache_root())
     units = run.units()
     records = stages.finished(run, units)
     done, rates = {unit.key for unit in records}, tables.known_rates(run)
-    here, rows = promise(run, records, CORES, speeds), cost.cost_rows(units, done, rates)
+    here, rows = promise(run, records, cores, speeds), cost.cost_rows(units, done, rates)
     if json:
         print(asjson.text(asjson.plan(run, done, rows, here)))
         return
     show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
-    show.wide(tables.costs(rows))
-    show.lines(*filter(None, [here and f"{here} with {CORES} processes"]))
+    show.lines(*tables.costs(rows))
+    show.lines(*filter(None, [here and f"{here} with {cores} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 
 
@@ -178,6 +190,26 @@ def calibrate_suite(
 def say_progress(line: str) -> None:
     """A line that is not part of the answer."""
     print(line, file=sys.stderr, flush=True)
+
+
+@commands.command(rich_help_panel=DEVELOP)
+def bench(
+    suite: SuiteName,
+    device: Device = "auto",
+    widths: Annotated[str, typer.Option(help="how many networks train side by side")] = "1,5,15,60",
+    only: Annotated[str, typer.Option(metavar="TEXT", help="experiments that have this in their name")] = "",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers to a file")] = None,
+    claims_dir: ClaimsDir = None,
+) -> None:
+    """Measure how fast each network of a suite trains here, beside what memory and arithmetic allow."""
+    from lthbench.cli import show
+    from lthbench.drive import ask
+    from lthbench.drive import bench as drive
+
+    units = ask.run_of(suite, device=device, claims_dir=claims_dir).units()
+    named = {unit.experiment.id: unit.experiment for unit in units if only in unit.experiment.id}
+    for line in drive.bench(named, drive.parse_widths(widths), device, json):
+        show.lines(line)
 
 
 @commands.command(rich_help_panel=DEVELOP)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lthbench.cli.options import (
-    CORES,
     DEVELOP,
     HERE,
     TRAIN,
     Claim,
     ClaimsDir,
+    Cores,
     Data,
     Deterministic,
     Device,
@@ -38,7 +38,7 @@ def run(
     seed: Seed = 0,
     claim: Claim = None,
     out: Out = HERE,
-    cores: Annotated[int, typer.Option(min=1, help="chunks at a time, one thread each")] = CORES,
+    cores: Cores = None,
     device: Device = "auto",
     data: Data = None,
     deterministic: Deterministic = False,
@@ -76,6 +76,7 @@ def run(
     baseline = diff.baseline(against, asked) if against else None
     stored = side(against, out, seed) if against else None  # before this run can replace it
     show.lines(f"lthbench {__version__}: {named(asked)}")
+    cores = speed.processes(cores, device)
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
         show.lines(
@@ -130,7 +131,7 @@ def beginning(watch: "Watch", by: str) -> list[str]:
 
 def took(started: float) -> str:
     """How long the command took."""
-    from lthbench.drive.progress import clock
+    from lthbench.drive.budget import clock
 
     return f"Took {clock(time.monotonic() - started)}."
 
@@ -156,13 +157,13 @@ def campaign(
     from lthbench.data.cache import cache_root
     from lthbench.drive import ask, remarks
     from lthbench.drive import campaign as drive
+    from lthbench.drive.budget import clock, parse_budget, training_time
     from lthbench.drive.lock import exclusive
     from lthbench.drive.preflight.run import before
-    from lthbench.drive.progress import clock
     from lthbench.drive.rejudge import verdicts_of_run
 
     ask.surroundings(data, deterministic)
-    deadline = drive.Deadline(started + drive.training_time(drive.parse_budget(budget)))
+    deadline = drive.Deadline(started + training_time(parse_budget(budget)))
     asked = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
 
     def tell(line: str) -> None:
@@ -186,13 +187,13 @@ def tune(
     seed: Seed = 1000,
     replicates: Replicates = 16,
     out: Out = HERE,
-    cores: Annotated[int, typer.Option(min=1)] = CORES,
+    cores: Cores = None,
     data: Data = None,
     claims_dir: ClaimsDir = None,
 ) -> None:
     """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
     from lthbench.cli import show
-    from lthbench.drive import ask, stages, tuning
+    from lthbench.drive import ask, speed, stages, tuning
     from lthbench.drive.here import train_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.preflight.run import before
@@ -202,6 +203,7 @@ def tune(
     if seed < ask.FIRST_TUNING_SEED:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
     asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
+    cores = speed.processes(cores, asked.device)
     with exclusive(out):
         show.lines(*before(asked))
         with shown(Watch(asked, show.console, cores)) as tick:

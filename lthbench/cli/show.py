@@ -13,7 +13,7 @@ from lthbench.judging.verdict import ORIGINS, SYMBOLS, ClaimVerdict, Verdicts, t
 from lthbench.judging.words import collapse_words, sizes
 from lthbench.plan.run import Run
 from lthbench.report.numbers import deciding
-from lthbench.report.sentences import EXPLORATORY
+from lthbench.report.sentences import exploratory_words, reasons
 from lthbench.words import MINUS, plain, typed
 
 # Text of files is never markup: a title may hold brackets. What is coloured is built as Text.
@@ -66,11 +66,13 @@ def verdicts(judged: Verdicts, json: bool = False) -> None:
         shown.add_row(*verdict_row(claim, origin, exploratory))
     wide(shown)
     if exploratory:
-        lines(EXPLORATORY)
+        lines(plain(exploratory_words(judged.registered)))
     for claim in judged.claims:
         if claim.verdict != "PASS":
             word = f"{verdict_word(claim.verdict, exploratory)} {origin}".strip()
             lines(plain(f"{claim.id} {word}: {claim.why} {claim.settle or ''}").strip())
+        elif claim.freeze and (said := reasons(claim)[-1]).startswith("Registration "):
+            lines(plain(f"{claim.id}: {said}"))
         if claim.verdict != "PASS" or any(count.collapsed for count in claim.collapses):
             lines(*[plain(f"{claim.id} {words}") for words in collapse_words(claim.collapses, claim.experiment)])
     diagnosis = diagnose(judged)

@@ -10,6 +10,8 @@ from lthbench.cli.show import table
 from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
 from lthbench.plan.run import Run
+from lthbench.plan.unit import Unit
+from lthbench.words import ranges
 
 
 def overview(
@@ -65,17 +67,31 @@ def released(run: Run) -> Table:
 
 
 def units(run: Run, done: set[str]) -> Iterator[str]:
-    """What a run would train and what is finished of it, in columns; a plan may have thousands of lines."""
-    heads = ("chunk", "arm@level", "made from", "networks", "iterations", "record")
-    rows = [heads]
-    for chunk in run.chunks():
-        for unit in chunk.units:
-            parents = ", ".join(f"{arm}@{level}" for arm, level in unit.parents)
-            row = (chunk.id, f"{unit.arm}@{unit.level}", parents, str(unit.networks), f"{unit.iterations:,}")
-            rows.append((*row, "finished" if unit.key in done else "to do"))
+    """What a run would train and what is finished of it: a line per arm; --json has each unit."""
+    asked = [unit for chunk in run.chunks() for unit in chunk.units]
+    rows: list[tuple[str, ...]] = [("arm", "levels", "units", "networks", "iterations", "record")]
+    rows_of: dict[str, list[tuple[str, ...]]] = {}
+    for (experiment, arm), own in groups(asked).items():
+        ready = sum(unit.key in done for unit in own)
+        record = "finished" if ready == len(own) else f"{ready} finished" if ready else "to do"
+        networks, iterations = (sum(getattr(unit, name) for unit in own) for name in ("networks", "iterations"))
+        row = (arm, ranges(sorted({unit.level for unit in own})), str(len(own)), str(networks), f"{iterations:,}")
+        rows_of.setdefault(experiment, []).append((*row, record))
+    rows += [row for own in rows_of.values() for row in own]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     yield f"plan of {run.suite}, master seed {run.seed}"
-    yield from ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    yield "  " + "  ".join(map(str.ljust, rows[0], widths)).rstrip()
+    for experiment, own_rows in rows_of.items():
+        yield experiment
+        yield from ("  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in own_rows)
+
+
+def groups(units: Sequence[Unit]) -> dict[tuple[str, str], list[Unit]]:
+    """Units by experiment and arm, each once."""
+    by: dict[tuple[str, str], list[Unit]] = {}
+    for unit in {unit.key: unit for unit in units}.values():
+        by.setdefault((unit.experiment.id, unit.arm), []).append(unit)
+    return dict(sorted(by.items(), key=lambda item: item[0][0]))
 
 
 def finished(run: Run) -> set[str]:
@@ -93,13 +109,25 @@ def size(run: Run, done: set[str]) -> str:
     return f"{count} units in {len(chunks)} chunks, {total:,} iterations, {left:,} to do"
 
 
-def costs(rows: Sequence[cost.CostRow]) -> Table:
-    """What it costs on every device that was measured."""
-    heads = ("device", "experiment", "iterations", "to do", "ms per network and iteration", "time", "measured")
-    made = table("cost, one unit after the other", *heads)
-    for row in cost.table_rows(rows):
-        made.add_row(*row)
-    return made
+def costs(rows: Sequence[cost.CostRow]) -> Iterator[str]:
+    """What it costs on every device that was measured, within 80 columns; then where each rate comes from."""
+    for device in dict.fromkeys(row.device for row in rows):
+        own = [row for row in rows if row.device == device]
+        whole = sum(row.to_do for row in own)
+        yield f"cost on {device or 'this machine'}, one unit after the other"
+        yield f"  {'experiment':34}  {'to do':>11}  {'ms':>6}  {'time':>12}"
+        for row in own:
+            ms = f"{row.rate.ms:.3g}" if row.rate else "-"
+            yield f"  {row.experiment:34}  {row.to_do:>11,}  {ms:>6}  {cost.duration(row.seconds):>12}"
+        yield f"  {'together':34}  {whole:>11,}  {'':6}  {cost.duration(cost.total(own)):>12}"
+        measured: dict[str, list[str]] = {}
+        for row in own:
+            if row.rate:
+                measured.setdefault(row.rate.measured, []).append(row.experiment)
+        if measured:
+            yield "  to do: iterations of all networks; ms: per network and iteration, measured:"
+        for how, experiments in measured.items():
+            yield f"  - {how} ({', '.join(experiments)})"
 
 
 def known_rates(run: Run) -> cost.Rates:

@@ -22,8 +22,10 @@ def cache_root() -> Path:
     chosen = os.environ.get("LTHBENCH_CACHE")
     if chosen:
         return Path(chosen).expanduser()
-    import platformdirs  # here, so that training runs where it is not installed
-
+    try:
+        import platformdirs
+    except ModuleNotFoundError:  # training runs where it is not installed
+        return Path.home() / ".cache" / "lthbench"
     return Path(platformdirs.user_cache_dir("lthbench"))
 
 

@@ -35,7 +35,7 @@ def download(name: str, files: Sequence[Remote], folder: Path) -> None:
             for remote in files:
                 if not (folder / remote.file).exists():
                     _fetch(remote, folder)
-    except (OSError, RuntimeError, HTTPException) as error:
+    except (OSError, RuntimeError, HTTPException, ModuleNotFoundError) as error:
         missing = [remote for remote in files if not (folder / remote.file).exists()]
         raise DataError(
             f"{name}: cannot download {', '.join(r.file for r in missing)} to {folder} ({one_line(error)})\n"

@@ -54,7 +54,14 @@ def read(name: str, root: Path) -> Arrays:
 def _download_missing(name: str, folder: Path) -> None:
     missing = [f for f in FILES[name] if not (folder / f).is_file() and not (folder / f"{f}.gz").is_file()]
     if missing:
-        wanted = [remote for remote in published(name) if remote.file.removesuffix(".gz") in missing]
+        try:
+            wanted = [remote for remote in published(name) if remote.file.removesuffix(".gz") in missing]
+        except ModuleNotFoundError:
+            raise DataError(
+                f"{name}: {', '.join(missing)} are not in {folder}, and torchvision, which fetches them, is not "
+                "installed here\nCopy them from another machine, or name the data root that has them with --data "
+                "or LTHBENCH_DATA"
+            ) from None
         download(name, wanted, folder)
 
 

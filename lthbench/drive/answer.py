@@ -134,7 +134,13 @@ class Answer:
             made_from = self.material()
         provenance = list(made_from.provenance)
         write_report(
-            Path(folder), made_from.registry, self.verdicts, made_from.tidy, provenance, made_from.footprint
+            Path(folder),
+            made_from.registry,
+            self.verdicts,
+            made_from.tidy,
+            provenance,
+            made_from.footprint,
+            made_from.inputs,
         )
         return Path(folder) / "index.html"
 

@@ -15,6 +15,7 @@ from lthbench.judging import diff
 from lthbench.judging.stored import read_verdicts
 from lthbench.judging.verdict import Verdicts
 from lthbench.report.section import Material
+from lthbench.results import inputs
 from lthbench.results.foreign import foreign_kinds, provenance_of, read_foreign
 from lthbench.results.format import Results, check_table, read_results
 from lthbench.results.frame import as_text
@@ -85,4 +86,6 @@ def material_beside(folder: Path, verdicts: Verdicts, registry: Registry) -> Mat
     tidy = read_foreign(table) if verdicts.origin == "own" else read_results(table).table
     foreign_kinds(folder / "provenance.json")  # refuses what is no provenance
     sources = provenance_of(rejudge.needed(folder / "provenance.json", "a folder that holds provenance.json"))
-    return Material(registry, verdicts, tidy, sources, footprint.read(folder / footprint.FILE))
+    return Material(
+        registry, verdicts, tidy, sources, footprint.read(folder / footprint.FILE), inputs.read(folder)
+    )

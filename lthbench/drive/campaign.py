@@ -15,42 +15,27 @@ under way are saved as checkpoints and a report of what is there is written; the
 goes on from there, bit for bit. SIGTERM and Ctrl-C bring the end forward.
 """
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from shlex import quote
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Registration
 from lthbench.data.errors import DataError
 from lthbench.drive import stages
+from lthbench.drive.budget import training_time
 from lthbench.drive.cost import Rates, duration, known_rates
 from lthbench.drive.execute import missing
 from lthbench.drive.pool import Deadline, Task
 from lthbench.drive.schedule import train
-from lthbench.errors import UserError
+from lthbench.plan import planfile
+from lthbench.plan.planfile import Plan
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit, with_sources
 from lthbench.recipe.arms import closure
 
-BUDGET = re.compile(r"^(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
-RESERVE_SHARE, RESERVE_LEAST, RESERVE_MOST = 0.15, 5.0, 60.0  # of the budget, for saving and the report (seconds)
 Cost = Callable[[Unit], float]
 Tell = Callable[[str], None]
-
-
-def parse_budget(text: str) -> float:
-    """Seconds of `90s`, `25m`, `6h` or `1h30m`. Raises UserError for anything else."""
-    match = BUDGET.match(text.strip())
-    parts = [int(part or 0) for part in match.groups()] if match else [0]
-    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False)) if match else 0
-    if seconds <= 0:
-        raise UserError(f"--budget {text!r} is no length of time; write 90s, 25m, 6h or 1h30m")
-    return float(seconds)
-
-
-def training_time(budget: float) -> float:
-    """Seconds of a budget that may be spent before saving and the report; at least half of a very short one."""
-    return budget - min(RESERVE_MOST, max(RESERVE_LEAST, RESERVE_SHARE * budget), budget / 2)
 
 
 # Order
@@ -178,9 +163,7 @@ def conduct_known(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, 
     device = device_name(run.device)  # here: it imports torch, which takes seconds
     tell(f"{size} on {device}")
     rates = known_rates(run.results, units, cache)
-    known = measured(rates, device, units)
-    price = cost_of(rates, device, units) if known else arithmetic(units, cache)
-    queue = tasks(units, order(run.registry, run.suite, units, pending, price, run.claims))
+    queue = tasks(units, in_order(run, units, pending, rates, device, cache))
 
     def begins(task: Task) -> None:
         unit = task.units[-1]
@@ -194,6 +177,35 @@ def conduct_known(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, 
     left = train(run, queue, cores, deadline, cache, begins, fails).left
     tell(f"{left} units to do" if left else "nothing is left to do")
     return True
+
+
+def in_order(
+    run: Run, units: Sequence[Unit], pending: Sequence[Unit], rates: Rates, device: str, cache: Path | None
+) -> list[Unit]:
+    """The pending units of a run in the order of the rule, by what is known of a device."""
+    known = measured(rates, device, units)
+    price = cost_of(rates, device, units) if known else arithmetic(units, cache)
+    return order(run.registry, run.suite, units, pending, price, run.claims)
+
+
+def write_plan(run: Run, file: Path, cache: Path | None) -> str:
+    """Write all units of a run, in the order of the rule, for drive/train_plan.py; gives what to do with the file.
+
+    What is finished here is among them: there, what is made from it needs its tensors.
+    """
+    units = run.units()
+    device = device_name(run.device)
+    ordered = in_order(run, units, units, known_rates(run.results, units, cache), device, cache)
+    planfile.write(file, Plan(run.suite, run.seed, tuple(planfile.parents_first(ordered))))
+    networks, iterations = sum(unit.networks for unit in units), sum(unit.iterations for unit in units)
+    return "\n".join(
+        (
+            f"{file}: {len(units)} units ({networks} networks, {iterations:,} iterations)",
+            "where only torch, numpy and safetensors are:",
+            f"  python -m lthbench.drive.train_plan {quote(file.name)} --budget 9m --out slice",
+            f"when the slice is back: lthbench merge {quote(str(run.out))} slice",
+        )
+    )
 
 
 def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:

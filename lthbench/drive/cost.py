@@ -6,9 +6,11 @@ package. Rates are per experiment and per device, by the device's name; where no
 measured".
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from tempfile import TemporaryDirectory
 from time import gmtime, strftime
 
@@ -30,7 +32,9 @@ Rates = Mapping[tuple[str, str], "Rate"]  # by experiment and device
 class Rate:
     """One measured rate: `ms` per network and iteration, evaluations included, networks trained side by side.
 
-    `networks` is the size of the stack it was measured with; `measured` says when and how.
+    `networks` is the size of the stack it was measured with; `measured` says when and how. Where stacks of several
+    sizes were measured, `networks` is the largest, `ms` the mean, and `widths` has each: on a GPU a network in a
+    wide stack takes a fraction of what it takes in a narrow one.
     """
 
     experiment: str
@@ -38,10 +42,24 @@ class Rate:
     ms: float
     networks: int
     measured: str
+    widths: Mapping[int, float] = field(default_factory=dict)
+
+    def of(self, networks: int) -> float:
+        """Milliseconds per network and iteration in a stack of so many.
+
+        Between two measured sizes the time of the whole stack grows evenly; beyond them the nearest counts.
+        """
+        known = self.widths or {self.networks: self.ms}
+        narrow = max((size for size in known if size <= networks), default=min(known))
+        wide = min((size for size in known if size >= networks), default=max(known))
+        if narrow >= wide:
+            return known[narrow]
+        share = (networks - narrow) / (wide - narrow)
+        return ((1 - share) * narrow * known[narrow] + share * wide * known[wide]) / networks
 
     def seconds(self, unit: Unit) -> float:
         """The expected duration of a unit."""
-        return unit.iterations * self.ms / 1000
+        return unit.iterations * self.of(unit.networks) / 1000
 
 
 def read_rates(path: Path) -> list[Rate]:
@@ -58,9 +76,8 @@ def read_rates(path: Path) -> list[Rate]:
 
 def to_yaml(rates: Iterable[Rate]) -> str:
     """Rates as the lines of a rates.yaml."""
-    lines = (
-        yaml.safe_dump(asdict(rate), default_flow_style=True, sort_keys=False, width=10_000) for rate in rates
-    )
+    entries = ({key: value for key, value in asdict(rate).items() if value != {}} for rate in rates)
+    lines = (yaml.safe_dump(each, default_flow_style=True, sort_keys=False, width=10_000) for each in entries)
     return "".join(f"- {line}" for line in lines)
 
 
@@ -75,20 +92,34 @@ def from_records(root: Path, units: Iterable[Unit]) -> list[Rate]:
     spent: dict[tuple[str, str], list[tuple[float, Unit]]] = {}
     for unit in units:
         path = store.path_of(root, unit)
-        if path.exists():
+        if path.exists() and unit.iterations:
             provenance = store.read(path).provenance
             name = (unit.experiment.id, str(provenance.get("device", "unknown")))
             spent.setdefault(name, []).append((float(provenance.get("seconds", 0)), unit))
     return [
-        Rate(
+        together(
             *name,
-            ms=1000 * sum(seconds for seconds, _ in runs) / sum(unit.iterations for _, unit in runs),
-            networks=max(unit.networks for _, unit in runs),
-            measured=f"{len(runs)} units of this folder",
+            {width: mean_ms([run for run in runs if run[1].networks == width]) for width in widths_of(runs)},
+            mean_ms(runs),
+            f"{len(runs)} units of this folder",
         )
         for name, runs in spent.items()
-        if any(unit.iterations for _, unit in runs)
     ]
+
+
+def widths_of(runs: Sequence[tuple[float, Unit]]) -> list[int]:
+    """The sizes of stacks."""
+    return sorted({unit.networks for _, unit in runs})
+
+
+def mean_ms(runs: Sequence[tuple[float, Unit]]) -> float:
+    """Milliseconds per network and iteration of some units and the seconds they took."""
+    return 1000 * sum(seconds for seconds, _ in runs) / sum(unit.iterations for _, unit in runs)
+
+
+def together(experiment: str, device: str, widths: Mapping[int, float], ms: float, measured: str) -> Rate:
+    """The rate of an experiment of which stacks of some sizes were measured."""
+    return Rate(experiment, device, ms, max(widths), measured, widths if len(widths) > 1 else {})
 
 
 def known_rates(root: Path, units: Sequence[Unit], cache: Path | None) -> dict[tuple[str, str], Rate]:
@@ -106,18 +137,17 @@ def devices(rates: Rates, experiments: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class CostRow:
-    """One line of the cost table: iterations of all networks together; `seconds` None means not measured."""
+    """One line of the cost table: iterations of all networks together.
+
+    `seconds` is the expected duration of what is to do, one unit after the other; None means not measured.
+    """
 
     experiment: str
     device: str
     iterations: int
     to_do: int
     rate: Rate | None
-
-    @property
-    def seconds(self) -> float | None:
-        """Expected duration of what is to do, one unit after the other."""
-        return None if self.rate is None else self.to_do * self.rate.ms / 1000
+    seconds: float | None
 
 
 def cost_rows(units: Sequence[Unit], done: set[str], rates: Rates) -> list[CostRow]:
@@ -127,13 +157,16 @@ def cost_rows(units: Sequence[Unit], done: set[str], rates: Rates) -> list[CostR
     for device in devices(rates, names) or [""]:
         for name in names:
             members = [unit for unit in units if unit.experiment.id == name]
+            left = [unit for unit in members if unit.key not in done]
+            rate = rates.get((name, device))
             rows.append(
                 CostRow(
                     experiment=name,
                     device=device,
                     iterations=sum(unit.iterations for unit in members),
-                    to_do=sum(unit.iterations for unit in members if unit.key not in done),
-                    rate=rates.get((name, device)),
+                    to_do=sum(unit.iterations for unit in left),
+                    rate=rate,
+                    seconds=None if rate is None else math.fsum(map(rate.seconds, left)),
                 )
             )
     return rows
@@ -156,25 +189,18 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def table_rows(rows: Sequence[CostRow]) -> list[tuple[str, ...]]:
-    """The cost table as text, with a total per device."""
-    lines: list[tuple[str, ...]] = []
-    for device in dict.fromkeys(row.device for row in rows):
-        on_device = [row for row in rows if row.device == device]
-        for row in on_device:
-            ms, source = (f"{row.rate.ms:.3g}", row.rate.measured) if row.rate else ("not measured", "")
-            counts = (f"{row.iterations:,}", f"{row.to_do:,}")
-            lines.append((row.device or "no device", row.experiment, *counts, ms, duration(row.seconds), source))
-        to_do = sum(row.to_do for row in on_device)
-        whole = sum(row.iterations for row in on_device)
-        lines.append(
-            (device or "no device", "together", f"{whole:,}", f"{to_do:,}", "", duration(total(on_device)), "")
-        )
-    return lines
+def measure(experiment: Experiment, widths: Sequence[int], device: str, cache: Path | None) -> Rate:
+    """Time a short training of dense networks, in stacks of each of some sizes."""
+    timed = {networks: timed_stack(experiment, networks, device, cache) for networks in widths}
+    name, iterations = next((name, n) for _, name, n in timed.values())
+    found = {networks: ms for networks, (ms, _, _) in timed.items()}
+    day, sizes = strftime("%Y-%m-%d", gmtime()), " and ".join(map(str, widths))
+    how = f"{day}, lthbench plan --measure, {iterations} iterations of {sizes} dense networks"
+    return together(experiment.id, name, found, float(f"{fmean(found.values()):.3g}"), how)
 
 
-def measure(experiment: Experiment, networks: int, device: str, cache: Path | None) -> Rate:
-    """Train a handful of iterations of so many dense networks side by side and time them.
+def timed_stack(experiment: Experiment, networks: int, device: str, cache: Path | None) -> tuple[float, str, int]:
+    """Milliseconds per network and iteration in a stack of so many, the device's name, and the iterations timed.
 
     The difference between a short and a longer run leaves out what is paid once (building, compiling, loading); a
     run that evaluates more often gives the price of an evaluation, counted at the experiment's own cadence.
@@ -198,9 +224,7 @@ def measure(experiment: Experiment, networks: int, device: str, cache: Path | No
     step = (long - short) / (2 * n) if long > short else long / (3 * n)
     evaluation = max(0.0, often - long) / (looks - 1)
     ms = 1000 * (step + evaluation / experiment.training.evaluate_every) / networks
-    day = strftime("%Y-%m-%d", gmtime())
-    how = f"{day}, lthbench plan --measure, {3 * n} iterations of {networks} dense networks"
-    return Rate(experiment.id, name, float(f"{ms:.3g}"), networks, how)
+    return float(f"{ms:.3g}"), name, 3 * n
 
 
 def time_dense(

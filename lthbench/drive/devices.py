@@ -9,8 +9,10 @@ import os
 import re
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
+DEVICES = Path("/dev")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 MOST = 64  # processes on one GPU
 held: list[int] = []  # open files whose locks this process holds to its end
@@ -18,7 +20,10 @@ held: list[int] = []  # open files whose locks this process holds to its end
 
 def on_gpu(device: str) -> bool:
     """Whether training will use a GPU, as far as can be told without asking PyTorch."""
-    return device == "cuda" or (device == "auto" and any(Path("/dev").glob("nvidia[0-9]*")))
+    if device != "auto":
+        return device == "cuda"
+    hidden = os.environ.get(VISIBLE) in ("", "-1")
+    return any(DEVICES.glob("nvidia[0-9]*")) and not hidden and not version("torch").endswith("+cpu")
 
 
 def visible() -> list[str]:
@@ -26,7 +31,7 @@ def visible() -> list[str]:
     named = os.environ.get(VISIBLE)
     if named is not None:
         return [name.strip() for name in named.split(",") if name.strip()]
-    numbers = sorted(int(path.name[6:]) for path in Path("/dev").glob("nvidia[0-9]*") if path.name[6:].isdigit())
+    numbers = sorted(int(path.name[6:]) for path in DEVICES.glob("nvidia[0-9]*") if path.name[6:].isdigit())
     return [str(number) for number in range(len(numbers))]  # CUDA counts those it sees from 0
 
 

@@ -13,6 +13,7 @@ from lthbench.claims.load import Registry, load
 from lthbench.data.arrays import Arrays
 from lthbench.data.cache import cache_root
 from lthbench.data.registry import load as read_data
+from lthbench.drive.preflight.run import before
 from lthbench.drive.trial import tried
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
@@ -20,7 +21,7 @@ from lthbench.pruning.counts import density
 from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import FUNCTION, Experiment, Network
+from lthbench.recipe.experiment import FUNCTION, Experiment, Network, check_patterns
 from lthbench.words import choices
 
 FEWEST = 8
@@ -33,7 +34,9 @@ class Question:
 
     `method` and `network` are named as recipes name them, `data` a data set by name or an .npz file; None is what
     the suite registers. `density` is a fraction of the weights; None is the registered level. `iterations`,
-    `learning_rate` and `batch` change the registered recipe. `ticket` is a file, in a method's place (ticket.py).
+    `learning_rate` and `batch` change the registered recipe. `keep` are weights of the user's network that are
+    never pruned, by name or pattern. `ticket` is a file, in a method's place (ticket.py).
+    An implementation is named beside the question (implementation.py).
     """
 
     method: str
@@ -48,10 +51,13 @@ class Question:
     replicates: int = FEWEST
     own_start: bool = False
     ticket: str | None = None
+    keep: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if bool(self.method) == bool(self.ticket):
+        if self.method and self.ticket:
             raise UserError("say what is tested: a method (package.module:function), or a ticket (--ticket FILE)")
+        if self.keep and self.network is None:
+            raise UserError("--keep names weights of your own network; add --network, or leave it out")
         if self.ticket and (self.own_start or self.density is not None):
             raise UserError(
                 f"{self.ticket}: a ticket's file says its density and start; leave density and own start out"
@@ -59,7 +65,10 @@ class Question:
 
 
 def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> Run:
-    """The run that answers a question: its claim files are written below `out`, and the method is tried once."""
+    """The run that answers a question. Its claim files are written below `out`, and stay if nothing is refused.
+
+    The network and the data are looked at first, then the method is tried on them.
+    """
     if not FUNCTION.match(question.method):
         raise UserError(f"method '{question.method}' is no function; write package.module:function")
     registry = load()
@@ -68,9 +77,17 @@ def prepared(question: Question, seed: int, out: Path, device: str = "auto") -> 
     claims = question.claims or [name for name in dock.DEFAULT if registers(registry, name, question.suite)]
     experiment, chance = experiment_of(registry, question, claims[0])
     rung = rung_of(experiment, question.density, dock.registered_level(registry, question.suite, claims[0]))
-    files = dock.files(registry, question.suite, claims, experiment, chance, rung, question.replicates)
-    tried(experiment, rung.level, seed, cache_root(), "cpu")
-    return Run(load(written(out / "claims", files)), dock.SUITE, seed, out=out, device=device)
+    in_files = own.beside(experiment, out / "claims")
+    files = dock.files(registry, question.suite, claims, in_files, chance, rung, question.replicates)
+    folder = written(out / "claims", files)
+    try:
+        run = Run(load(folder), dock.SUITE, seed, out=out, device=device)
+        before(run)
+        tried(experiment, rung.level, seed, cache_root(), "cpu")
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    return run
 
 
 def registers(registry: Registry, name: str, suite: str) -> bool:
@@ -94,7 +111,7 @@ def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[E
         changes |= {"evaluate_every": cadence(question.iterations), "milestones": (), "warmup": 0}
     network, pruning = question.network or registered.network, replace(registered.pruning, rewind=0)
     if question.network is not None:
-        pruning = replace(pruning, layer_rates={}, keep=())  # they name layers of another network
+        pruning = replace(pruning, layer_rates={}, keep=tuple(question.keep))  # rates name another's layers
     data = registered.data if question.data is None else own.data_of(question.data)[0]
     experiment = Experiment(
         id=dock.SUITE,
@@ -106,8 +123,12 @@ def experiment_of(registry: Registry, question: Question, claim: str) -> tuple[E
         draws=registered.draws,
         **method,
     )
-    arrays = arrays_of(data)
-    return replace(experiment, weights=sum(sizes_of(experiment).values())), 100 / arrays.classes
+    sizes = sizes_of(experiment)
+    try:
+        check_patterns(pruning, list(sizes))
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return replace(experiment, weights=sum(sizes.values())), 100 / arrays_of(data).classes
 
 
 def arrays_of(data: DataSpec) -> Arrays:
@@ -151,7 +172,7 @@ def written(folder: Path, files: dict[str, Any]) -> Path:
 
 
 def says(run: Run, question: Question) -> Iterator[str]:
-    """What a run will do, and whether its network, data and recipe are ones that a suite registered."""
+    """What a run will do, and what of it a suite registered."""
     units = run.units()
     experiment = units[0].experiment
     level = next(unit.level for unit in units if ARMS[unit.arm].of_method)
@@ -161,9 +182,4 @@ def says(run: Run, question: Question) -> Iterator[str]:
         f"{name} was tried on a tiny problem and can be used. It is asked for {100 * left:.3g} % of "
         f"the weights (level {level}); {sum(unit.networks for unit in units)} networks are trained beside its own."
     )
-    yield (
-        "Network, data and recipe are the user's own: nothing was tuned or registered for them."
-        if experiment.id == dock.SUITE
-        else f"Network, data and recipe are those of suite {question.suite} ({experiment.id}): its margins and "
-        "its accuracy band were measured here. Of the method nothing was registered, so verdicts are exploratory."
-    )
+    yield run.registry.suites[run.suite].registered

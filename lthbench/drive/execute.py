@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from lthbench.models.errors import ModelError
 from lthbench.plan.own_code import own_code
 from lthbench.plan.unit import Unit
 from lthbench.pruning.errors import CriterionError
-from lthbench.recipe.experiment import digest
 from lthbench.results import store
 from lthbench.results.store import RecordError
 
@@ -122,26 +122,27 @@ def check_code(unit: Unit) -> None:
         )
 
 
-kept_folds: tuple[Any, Any] | None = None  # of the last unit: the next one often wants the same
+@cache
+def kept() -> Any:
+    """The data that this process keeps on the device for the next unit."""
+    from lthbench.tickets.folds import Kept
+
+    return Kept()
 
 
 def folds_of(unit: Unit, cache: Path | None, device: str) -> Any:
     """The data of a unit's block, on its device."""
-    from lthbench.tickets.folds import load
     from lthbench.training.device import prepare
 
-    global kept_folds
-    key = (digest(unit.experiment.recipe()), unit.master, unit.replicates, cache, device)
-    if kept_folds is None or kept_folds[0] != key:
-        kept_folds = None  # free the old ones first
-        kept_folds = key, load(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
-    return kept_folds[1]
+    return kept().folds_of(unit.experiment, unit.master, unit.replicates, cache, prepare(device))
 
 
 def forget_folds() -> None:
-    """The next unit reads its data anew: files may have changed."""
-    global kept_folds
-    kept_folds = None
+    """The next unit reads its data anew: files may have changed. What was kept for it is freed."""
+    from lthbench.tickets.unit import forget_draws
+
+    kept().forget()
+    forget_draws()
 
 
 @contextmanager

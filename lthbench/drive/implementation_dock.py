@@ -23,11 +23,15 @@ def registry_of(asked: Asked, question: dock.Question, registry: Registry) -> tu
     changed = experiment.id == claims_dock.SUITE
     if not changed and question.density is None:
         return asked, registry
-    level = dock.rung_of(experiment, question.density, registered).level if question.density else None
+    rung = dock.rung_of(experiment, question.density, registered)
+    level = rung.level if question.density else None
     folder = asked.out / "claims"
     emptied(folder)
     mine = replace(experiment, id=own.SUITE, method="", own_start=False)
-    own.write_folder(folder, registry, claims, mine, chance, asked.replicates, asked.suite, level)
+    words = claims_dock.registered(registry, asked.suite, claims, mine, rung)
+    own.write_folder(
+        folder, registry, claims, mine, chance, asked.replicates, asked.suite, level, registered=words
+    )
     return replace(asked, suite=own.SUITE, claims=claims), load(folder)
 
 

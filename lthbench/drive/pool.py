@@ -18,17 +18,32 @@ from functools import partial
 from multiprocessing.sharedctypes import RawValue
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 from lthbench.drive.devices import take_one
 from lthbench.drive.execute import die_with_parent, forget_folds, run_units
 from lthbench.errors import BLOCKED, TERMINATED, UserError
-from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
 
 LOG = "workers.log"  # in the scope's folder
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 Tick = Callable[[], None]
+
+
+class Place(Protocol):
+    """Where records go, on which device they are trained, and where workers log: a run, or a slice of a plan."""
+
+    @property
+    def results(self) -> Path:
+        """Folder of the unit records."""
+
+    @property
+    def scope_folder(self) -> Path:
+        """Folder of the log."""
+
+    @property
+    def device(self) -> str:
+        """auto, cpu or cuda."""
 
 
 class Deadline(float):
@@ -79,7 +94,7 @@ Start = Callable[[Task], Future[None]]
 
 
 @contextmanager
-def pool(run: Run, cache: Path | None, deadline: Deadline, cores: int, tick: Tick) -> Iterator[Start]:
+def pool(run: Place, cache: Path | None, deadline: Deadline, cores: int, tick: Tick) -> Iterator[Start]:
     """What starts a task whose `above` is finished.
 
     With one core it is trained at once, here, and `tick` is called after each unit. Raises UserError where a
@@ -113,7 +128,7 @@ def pool(run: Run, cache: Path | None, deadline: Deadline, cores: int, tick: Tic
         executor.shutdown(cancel_futures=True)
 
 
-def at_once(run: Run, cache: Path | None, deadline: Deadline, tick: Tick, task: Task) -> Future[None]:
+def at_once(run: Place, cache: Path | None, deadline: Deadline, tick: Tick, task: Task) -> Future[None]:
     """Train here; the future is there already."""
     done: Future[None] = Future()
     try:
@@ -154,7 +169,7 @@ def leave(*_: object) -> None:
     Thread(target=end_when_idle, daemon=True).start()
 
 
-def in_worker(run: Run, cache: Path | None, task: Task) -> None:
+def in_worker(run: Place, cache: Path | None, task: Task) -> None:
     """Train in a worker, until the deadline."""
     global busy
     busy = True
@@ -165,7 +180,7 @@ def in_worker(run: Run, cache: Path | None, task: Task) -> None:
         busy = False
 
 
-def train(run: Run, cache: Path | None, deadline: Deadline, task: Task, tick: Tick = lambda: None) -> None:
+def train(run: Place, cache: Path | None, deadline: Deadline, task: Task, tick: Tick = lambda: None) -> None:
     """Train a task. Raises OutOfTime at the deadline, after saving."""
     among = [*task.above, *task.units]
     run_units(task.units, among, run.results, cache, run.device, lambda unit, how: tick(), deadline)

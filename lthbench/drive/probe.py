@@ -60,15 +60,15 @@ def milliseconds(unit: Unit, device: Any, loop: Any) -> float:
     _, train, test = SETS[data.name]
     # Networks with convolutions are trained one after the other: one of them tells.
     networks = len(unit.replicates) if unit.experiment.network.kind == "mlp" else 1
-    course = begun(unit, networks, device, loop)
+    course = begun(unit.experiment, networks, device, loop)
     step, example = seconds_of_step(course, loop), seconds_of_example(course, loop)
     looks = training.iterations // training.evaluate_every * data.validation
     at_the_end = 2 * (data.test or test) + (data.train or train) - data.validation
     return 1000 * (step + example * (looks + at_the_end) / training.iterations) / networks
 
 
-def begun(unit: Unit, networks: int, device: Any, loop: Any) -> Any:
-    """A training of so many dense networks on noise that never evaluates.
+def begun(experiment: Experiment, networks: int, device: Any, loop: Any, iterations: int = ITERATIONS) -> Any:
+    """A training of so many dense networks on noise that evaluates at its end alone.
 
     The task is put together here, because the rooms that make a unit's import SciPy, which takes its time.
     """
@@ -78,9 +78,9 @@ def begun(unit: Unit, networks: int, device: Any, loop: Any) -> Any:
     from lthbench.training.run import Task
     from lthbench.training.schedule import augmentation, batch_order, learning_rates
 
-    few = replace(unit.experiment.training, iterations=ITERATIONS, evaluate_every=ITERATIONS)
-    generator, folds = np.random.default_rng(0), noise(unit.experiment, networks, device)
-    model = registry.model(unit.experiment.network, folds.shape, folds.classes)
+    few = replace(experiment.training, iterations=iterations, evaluate_every=iterations)
+    generator, folds = np.random.default_rng(0), noise(experiment, networks, device)
+    model = registry.model(experiment.network, folds.shape, folds.classes)
     augmented = [augmentation(few, generator) for _ in range(networks)]
     task = Task(
         model=model,

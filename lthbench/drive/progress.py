@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from lthbench.drive import forecast, stages
+from lthbench.drive.budget import clock
 from lthbench.drive.forecast import Forecast
 from lthbench.drive.speed import Speeds
 from lthbench.judging.verdict import SYMBOLS, verdict_word
@@ -27,11 +28,6 @@ COLOURS = {
     "NOT RUN": "dim",
 }
 SECONDS_BETWEEN_LINES = 10.0
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 class Watch:

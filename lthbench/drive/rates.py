@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from lthbench.data.cache import cache_root
 from lthbench.data.errors import DataError
 from lthbench.drive import cost
+from lthbench.drive.speed import on_gpu
 from lthbench.plan.run import Run
 
 
 def measured(run: Run) -> Iterator[str]:
     """Measure and remember; yield the lines to commit, and in the end where they are kept."""
     cache, block = cache_root(), run.registry.suites[run.suite].block
-    for name in dict.fromkeys(name for chunk in run.chunks() for name in chunk.experiments):
+    units = run.units()
+    for name in dict.fromkeys(unit.experiment.id for unit in units):
+        widest = max(unit.networks for unit in units if unit.experiment.id == name)
+        widths = sorted({block, widest}) if on_gpu(run.device) else [block]  # on a CPU one is like the other
         try:
-            rate = cost.measure(run.registry.experiments[name], block, run.device, cache)
+            rate = cost.measure(run.registry.experiments[name], widths, run.device, cache)
         except DataError as error:
             yield f"{name}: not measured: {error}"
             continue

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lthbench.claims.load import Registry
 from lthbench.errors import UserError
 from lthbench.judging import diff
 from lthbench.judging.verdict import ClaimVerdict, Verdicts
 from lthbench.report import explain
+from lthbench.results.foreign import provenance_of
 from lthbench.words import as_registered
 
 
@@ -21,6 +23,7 @@ class Reasons:
     suite: str
     verdicts: Verdicts | None
     source: str
+    file: Path | None = None  # of the verdicts
 
     @property
     def verdict(self) -> ClaimVerdict | None:
@@ -43,11 +46,20 @@ def behind(registry: Registry, claim: str, suite: str | None, run: str, out: Pat
     if verdicts and verdicts.suite != name:
         raise UserError(f"{run}: verdicts of suite '{verdicts.suite}', not of '{name}'; leave out --suite")
     if run:
-        return Reasons(registry, claim, name, verdicts, f"read from {run}")
+        named = Path(run) if Path(run).is_file() else Path(run) / "verdicts.json"
+        return Reasons(registry, claim, name, verdicts, f"read from {run}", named)
     file = explain.last_run(out, name, seed, claim)
     if file is None:
         return Reasons(registry, claim, name, None, explain.way_to_a_run(registry, name, claim, seed, out))
-    return Reasons(registry, claim, name, diff.load(str(file), out), f"read from {file}")
+    return Reasons(registry, claim, name, diff.load(str(file), out), f"read from {file}", file)
+
+
+def provenance(reasons: Reasons) -> list[dict[str, Any]]:
+    """The provenance beside the verdicts, as far as there is any."""
+    try:
+        return provenance_of(reasons.file.parent / "provenance.json") if reasons.file else []
+    except (OSError, UserError, ValueError, RecursionError):
+        return []
 
 
 def last_runs(suites: Sequence[str], out: Path, seed: int) -> dict[str, Verdicts]:

@@ -10,6 +10,7 @@ from lthbench.judging.judge import judge
 from lthbench.judging.stored import text_of, verdicts_of
 from lthbench.judging.verdict import Verdicts, from_json, to_json
 from lthbench.plan.run import Run
+from lthbench.results import inputs
 from lthbench.results.foreign import foreign_kinds, read_foreign
 from lthbench.results.store import RecordError
 from lthbench.results.sums import check
@@ -75,7 +76,9 @@ def collect(run: Run) -> None:
         stages.tidy(run)
         return
     table = needed(run.scope_folder / "tidy.csv", run.command("run", claims=True))
+    counts = run.scope_folder / inputs.FILE  # a folder of an earlier version has none
     sound = [whole(path) for path in (table, run.scope_folder / "provenance.json")]
+    sound += [whole(counts)] if counts.exists() else []
     if all(sound):
         return
     if not stages.finished(run, run.units()):

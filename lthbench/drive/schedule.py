@@ -9,9 +9,8 @@ from pathlib import Path
 from types import FrameType
 
 from lthbench.drive.execute import SAID
-from lthbench.drive.pool import Deadline, Task, Tick, pool
+from lthbench.drive.pool import Deadline, Place, Task, Tick, pool
 from lthbench.errors import OutOfTime
-from lthbench.plan.run import Run
 
 POLL_SECONDS = 0.25
 
@@ -26,7 +25,7 @@ class Outcome:
 
 
 def train(
-    run: Run,
+    run: Place,
     tasks: Sequence[Task],
     cores: int,
     deadline: Deadline,

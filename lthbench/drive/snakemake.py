@@ -30,7 +30,8 @@ POLL_SECONDS = 0.25
 LOCAL = "memory ran out; use fewer --cores"
 CLUSTER = "memory or time ran out; docs/clusters.md tells how to give more"
 TO_CANCEL = 60  # seconds that Snakemake has for cancelling its jobs on a cluster
-TABLES = ("first-look.json", "tidy.csv", "provenance.json", "verdicts.json")  # each made from those before it
+# Each is made from those before it.
+TABLES = ("first-look.json", "tidy.csv", "provenance.json", "inputs.csv", "verdicts.json")
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
 
 

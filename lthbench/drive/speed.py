@@ -17,7 +17,7 @@ from statistics import fmean
 from time import gmtime, strftime, time
 
 from lthbench.drive.cost import Rate, read_rates, remember
-from lthbench.drive.devices import on_gpu
+from lthbench.drive.devices import on_gpu, visible
 from lthbench.drive.pool import ONE_THREAD
 from lthbench.errors import UserError
 from lthbench.plan.unit import Unit
@@ -50,6 +50,14 @@ def machine(processes: int, device: str) -> str:
     if on_gpu(device):
         return f"GPU, {processes} processes"
     return f"{processor()}, {processes} of {os.cpu_count()} cores"
+
+
+def processes(asked: int | None, device: str) -> int:
+    """How many processes train at a time: as many as were asked for, else one per core, or one per GPU.
+
+    One keeps a GPU busy; several share its memory and take turns.
+    """
+    return asked or (max(1, len(visible())) if on_gpu(device) else os.cpu_count() or 1)
 
 
 @cache

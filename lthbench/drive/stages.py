@@ -63,19 +63,24 @@ def first_look(run: Run) -> None:
 def tidy(run: Run) -> None:
     """Collect the finished units of the scope into tidy.csv; who measured them goes to provenance.json.
 
+    What their masks leave of each input goes to inputs.csv, as far as tensors are there.
+
     A suite without training starts here, with the released results that ship with the package.
     """
+    from lthbench.results import inputs
     from lthbench.results.tidy import collect, to_csv
 
     table: Any
     provenance: list[Any]
+    units = [] if run.given else run.units()
     if run.given:
         from lthbench.published.adapters import published, sources
 
         table, provenance = published(), sources()
     else:
-        table, provenance = collect(run.results, run.units())
+        table, provenance = collect(run.results, units)
     write_summed(run.scope_folder / "tidy.csv", to_csv(table))
+    write_summed(run.scope_folder / inputs.FILE, inputs.to_csv(inputs.count(run.results, units)))
     write_summed(run.scope_folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
 
 
@@ -121,10 +126,12 @@ def report(run: Run) -> None:
     from lthbench.footprint import format as footprint
     from lthbench.judging.verdict import from_json
     from lthbench.report.write import write_report
+    from lthbench.results import inputs
     from lthbench.results.format import read_results
     from lthbench.results.tidy import read
 
-    for name in ("tidy.csv", "provenance.json", "verdicts.json"):
+    counts = [inputs.FILE] if (run.scope_folder / inputs.FILE).exists() else []
+    for name in ("tidy.csv", "provenance.json", *counts, "verdicts.json"):
         check(run.scope_folder / name)
     path = run.scope_folder / "tidy.csv"
     write_report(
@@ -134,6 +141,7 @@ def report(run: Run) -> None:
         tidy=read_results(path).table if run.given else read(path),
         provenance=json.loads((run.scope_folder / "provenance.json").read_text(encoding="utf-8")),
         footprint=footprint.read(run.scope_folder / footprint.FILE),
+        inputs=inputs.read(run.scope_folder),
     )
 
 

@@ -17,13 +17,14 @@ from lthbench.drive.answers import material_beside
 from lthbench.drive.here import train_here
 from lthbench.drive.lock import exclusive
 from lthbench.drive.mendable import mendable
+from lthbench.drive.preflight.run import before
 from lthbench.drive.progress import Watch, shown
 from lthbench.errors import UserError
 from lthbench.plan.own_code import found
 from lthbench.plan.run import Run
 from lthbench.recipe import given
 from lthbench.recipe.experiment import FUNCTION, Network
-from lthbench.tickets.method import as_array
+from lthbench.tickets.plain import as_array
 from lthbench.words import listed
 
 FIELDS = ("x_train", "y_train", "x_test", "y_test")
@@ -56,11 +57,12 @@ def tested(
         door = ticket if question.ticket else dock
         with exclusive(folder):
             run = door.prepared(question, seed, folder)
+            remarks = before(run)
             here = any(given.__name__ in name for unit in run.units() for name in unit.code)
             train(run, 1 if here else cores, quiet)
         verdicts = stages.judged(run)
         material = material_beside(run.scope_folder, verdicts, run.registry)
-        notes = (*door.says(run, question), *method_cost.lines(run))
+        notes = (*door.says(run, question), *remarks, *method_cost.lines(run))
     return Answer(verdicts, lambda: material, notes)
 
 

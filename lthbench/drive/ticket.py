@@ -120,18 +120,22 @@ def pruned_to(left: int, sizes: dict[str, int], pruning: Pruning) -> tuple[Pruni
 
 def says(run: Run, question: Question) -> Iterator[str]:
     """What was read, what the run will do, and what its verdicts will speak of."""
-    from lthbench.tickets.imports import import_ticket  # here: torch
+    from lthbench.tickets.fitted import fitted  # here: torch
+    from lthbench.tickets.imports import density_lines, import_ticket, start_lines
 
     units = run.units()
     experiment = units[0].experiment
-    yield from import_ticket(Path(experiment.ticket)).lines[1:]
+    file, (_, module) = Path(experiment.ticket), network_of(experiment)
+    yield from density_lines(fitted(file, module).mask)  # weights that the network shares count once
+    yield from start_lines(import_ticket(file).ticket)
     yield from scales(experiment)
     yield from speaks_of(run)
+    rounds = max(unit.level for unit in units)
     yield (
         f"{sum(unit.networks for unit in units)} networks are trained; the reference is pruned iteratively to the "
-        f"same density, in {max(unit.level for unit in units)} rounds. Margins are those of suite "
-        f"{question.suite}; nothing was registered for this ticket, so verdicts are exploratory."
+        f"same density, in {rounds} round{'s' * (rounds > 1)}."
     )
+    yield run.registry.suites[run.suite].registered
 
 
 def speaks_of(run: Run) -> Iterator[str]:

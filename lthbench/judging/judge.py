@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from lthbench.claims import frozen
 from lthbench.claims.load import Registry
 from lthbench.claims.schema import Claim, Registration
 from lthbench.judging.collapses import collapses
@@ -28,7 +29,7 @@ from lthbench.judging.looks import Look, goes_on, looks
 from lthbench.judging.missing import missing_words
 from lthbench.judging.table import Table
 from lthbench.judging.verdict import EXIT_CODES, ClaimVerdict, Collapses, LineResult, Origin, Verdict, Verdicts
-from lthbench.judging.words import look_words, magnitude, why
+from lthbench.judging.words import freeze_words, look_words, magnitude, why
 from lthbench.recipe.engine import engine
 from lthbench.stats.decision import Evidence, claim_p_fail, claim_p_pass, combine
 from lthbench.stats.multiplicity import fixed_level
@@ -152,17 +153,28 @@ def judge(
     for look in looks(suite, origin):
         # Our own registrations cap what a look sees; of given results the table is cut.
         cut = look.given and look.most is not None
-        seen = Table(first_replicates(whole.table, look.most or 0)) if cut else whole
+        seen = Table(first_replicates(whole.table, look.most or 0), whole.differences) if cut else whole
         weighed = weigh_suite(registry, suite_id, seen, look, origin, devices or {}, verdicts)
         early = {w.claim.id: w for w in weighed if too_few(registry, suite_id, w, look)}
         due = [w for w in weighed if w.claim.id not in early]
         verdicts |= decided(due, look, partial(level_at, registry, suite_id, look))
         verdicts |= {id: waiting(verdicts[id], w) for id, w in early.items()}
-    results = [verdicts[claim] for claim in suite.claims if not only or claim in only]
+    asked = [verdicts[claim] for claim in suite.claims if not only or claim in only]
+    results = [with_freeze(registry, suite_id, verdict) for verdict in asked]
     by = trained_with or (engine() if origin == "own" else NOT_TRAINED)
     return Verdicts(
-        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory
-    )
+        suite_id, suite.title, master, by, suite.alpha, exit_code(results), results, origin, suite.exploratory,
+        suite.registered,
+    )  # fmt: skip
+
+
+def with_freeze(registry: Registry, suite_id: str, verdict: ClaimVerdict) -> ClaimVerdict:
+    """The verdict with the hash of its registration and what became of it since it was frozen, where it was."""
+    registration = frozen.registered(registry, suite_id, verdict.id)
+    if registration is None:
+        return verdict
+    why = " ".join([verdict.why, *freeze_words(registration)])
+    return replace(verdict, registration=registration.hash, freeze=registration.status, why=why)
 
 
 def level_at(registry: Registry, suite_id: str, look: Look, claim: Claim) -> float:

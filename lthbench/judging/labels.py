@@ -38,4 +38,6 @@ def first_replicates(table: pd.DataFrame, n: int) -> pd.DataFrame:
         key: {"", *sorted(in_order(own - {""}), key=lambda label: -len(arms[key[0], label]))[:n]}
         for key, own in labels.items()
     }
+    if table.empty:
+        return table
     return table[[label in kept[experiment, arm] for experiment, arm, label in keys]]

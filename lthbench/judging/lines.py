@@ -23,7 +23,7 @@ from lthbench.stats.decision import Evidence, decide, weigh
 from lthbench.stats.groups import Group, group_of, lacking, threshold, weigh_groups
 from lthbench.stats.location import SIGN_FLIP_MAX_N
 from lthbench.stats.rule import Rule
-from lthbench.stats.unpaired import weigh_unpaired
+from lthbench.stats.unpaired import weigh_differences, weigh_unpaired
 from lthbench.words import shown
 
 Array = npt.NDArray[np.float64]
@@ -31,6 +31,7 @@ Side = Measured | float
 PAIRED = "paired: t test and exact sign-flip test"
 PAIRED_MANY = f"paired: t test and, beyond {SIGN_FLIP_MAX_N} replicates, the normal limit of the sign-flip test"
 UNPAIRED = "the least favourable pairing, Welch's and the permutation test"
+STATED = "paired differences, mean, SD and n stated: t test, and the least favourable p of the sign-flip test"
 SUMMARIES = "the least favourable runs with these means and SDs"
 DIVERGED = "a run diverged"
 LISTED = 4  # replicates named one by one
@@ -108,12 +109,36 @@ def weigh_line(table: Table, line: Line, registration: Registration) -> WeighedL
         if isinstance(side, str) and measured is None
     ]
     first, second = sides
+    differences = stated_differences(table, line, registration.experiment)
+    if differences is not None and not all(has_runs(side) for side in sides):
+        return weigh_stated(line, differences)
     if first is None or second is None:
         return WeighedLine(line, tuple(missing))
     unpaired = why_unpaired(first, second)
     if unpaired is not None:
         return weigh_groups_of(line, first, second, unpaired, registration.trains)
     return weigh_pairs(line, first, second, bool(registration.replicates))
+
+
+def stated_differences(table: Table, line: Line, experiment: str) -> Group | None:
+    """What a table says of the paired differences of a line's two cells."""
+    cells = line.contrast.cells(experiment)
+    return table.difference(cells[0], cells[1], line.endpoint) if len(cells) == 2 else None
+
+
+def has_runs(side: Side | None) -> bool:
+    """Whether single runs of a side are known."""
+    return isinstance(side, Measured) and side.summary is None
+
+
+def weigh_stated(line: Line, differences: Group) -> WeighedLine:
+    """Paired differences of which mean, SD and n are stated."""
+    if not np.isfinite(differences.mean):
+        return WeighedLine(line, how=DIVERGED)
+    if reason := lacking(differences):
+        return WeighedLine(line, undecidable=f"their differences: {reason}")
+    how = STATED + ("; nothing is clipped" if line.clip else "")
+    return WeighedLine(line, how=how, weigh=partial(weigh_differences, differences))
 
 
 def why_unpaired(first: Side, second: Side) -> str | None:

@@ -10,6 +10,7 @@ from lthbench.judging.gates.cells import cells_and_parents
 from lthbench.judging.lines import WeighedLine, pairs_of, sides_of
 from lthbench.judging.table import Measured, Table
 from lthbench.judging.words import signed
+from lthbench.words import ranges
 
 LISTED = 6  # cells named one by one
 
@@ -54,17 +55,6 @@ def not_run(registry: Registry, registration: Registration, table: Table) -> str
 def address(cell: Cell, default: str) -> str:
     """A cell as a claim file writes it."""
     return ("" if cell.experiment == default else f"{cell.experiment}:") + cell.label
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """`0-3, 7` for 0, 1, 2, 3, 7."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and parts[-1][-1] == number - 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}-{part[-1]}" for part in parts)
 
 
 def running(table: Table, line: Line, registration: Registration) -> str:

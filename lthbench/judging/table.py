@@ -1,5 +1,6 @@
 """Looking cells up in a table of results: our own runs, a stranger's, or summaries of several runs. Torch-free."""
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lthbench.claims.schema import Cell
+from lthbench.claims.schema import BY_DENSITY, Cell, parse_cell
 from lthbench.errors import UserError
 from lthbench.judging.endpoints import Label, averaged, run_values
 from lthbench.stats.groups import Group, group_of
@@ -38,11 +39,13 @@ class Table:
     """Read access to a table of results by cell; indexing it once makes many look-ups cheap.
 
     The rows are those of `lthbench.results.tidy` (replicates 0, 1, 2, ...), or of `lthbench.results.format`
-    (replicates have labels; rows without one are summaries, with sd and n).
+    (replicates have labels; rows without one are summaries, with sd and n; with `minus`, of paired differences).
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = numbered(table)
+    def __init__(self, table: pd.DataFrame, differences: pd.DataFrame | None = None) -> None:
+        measured, stated = parted(table)
+        self.table = numbered(measured)
+        self.differences = stated if differences is None else differences
         self._groups: dict[Any, pd.DataFrame] = dict(
             iter(self.table.groupby(["experiment", "arm", "level", "metric"], sort=False))
         )
@@ -88,6 +91,21 @@ class Table:
         numbers = range(n)
         return Measured({i: whole.runs[i] for i in numbers}) if set(numbers) <= set(whole.runs) else None
 
+    def difference(self, minuend: Cell, subtrahend: Cell, endpoint: str) -> Group | None:
+        """Mean, SD and n of the paired differences of two cells, where the table states them, either way round."""
+        groups = []
+        for row in self.differences.to_dict("records") if len(self.differences) else ():
+            if row["metric"] != endpoint:
+                continue
+            first, second = cell_of(row), parse_cell(row["minus"], row["experiment"])
+            sd, n = (None if pd.isna(row[key]) else row[key] for key in ("sd", "n"))
+            for sign, way in ((1, (minuend, subtrahend)), (-1, (subtrahend, minuend))):
+                if addresses(way[0], first) and addresses(way[1], second):
+                    groups.append(Group(sign * float(row["value"]), sd, None if n is None else int(n)))
+        if len(groups) > 1:
+            raise UserError(f"{minuend} minus {subtrahend}: two rows state their {endpoint}; keep one")
+        return groups[0] if groups else None
+
     def _measure(self, cell: Cell, endpoint: str) -> Measured | None:
         """The same of all runs, not remembered."""
         rows = self.rows(cell, endpoint)
@@ -106,6 +124,31 @@ class Table:
         """One value per replicate 0 .. n-1, draws averaged first; None when any is missing."""
         measured = self.measured(cell, endpoint, n)
         return None if measured is None else measured.values
+
+
+def parted(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of cells, and those of paired differences between two cells."""
+    if "minus" not in table:
+        return table, table.iloc[:0]
+    stated = table["minus"].fillna("") != ""
+    return table[~stated], table[stated]
+
+
+def cell_of(row: Mapping[Hashable, Any]) -> Cell:
+    """The cell of a row, by its level where it has one."""
+    if pd.isna(row["level"]):
+        return Cell(row["experiment"], row["arm"], BY_DENSITY, 100 * float(row["density"]))
+    return Cell(row["experiment"], row["arm"], int(row["level"]))
+
+
+def addresses(asked: Cell, stated: Cell) -> bool:
+    """Whether two cells are one: by level, or by density; nothing pruned is level 0 and 100 %."""
+    if asked[:2] != stated[:2]:
+        return False
+    one, other = (100.0 if cell.level == 0 else cell.percent for cell in (asked, stated))
+    if one is not None and other is not None:
+        return abs(one - other) <= DENSITY_TOLERANCE
+    return asked.level == stated.level != BY_DENSITY
 
 
 def numbered(table: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ EXIT_CODES: dict[str, int] = {
 }  # fmt: skip
 # Shown beside a verdict, so that it is known without colour.
 SYMBOLS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "NOT DECIDABLE": "○", "BLOCKED": "■", "NOT RUN": "–"}
-# Where nothing was registered nothing passes or fails; verdicts.json and exit codes keep their codes.
+# Where not all was registered nothing passes or fails; verdicts.json and exit codes keep their codes.
 EXPLORATORY = {"PASS": "SUPPORTED HERE", "FAIL": "NOT SUPPORTED HERE"}
 # Said wherever a verdict stands: one from the numbers of others is no replication of ours.
 ORIGINS = {"own": "", "published": "on published data", "given": "on the results given"}
@@ -28,7 +28,7 @@ NUMBERS = ("n", "mean", "sd", "low", "high", "p_pass", "p_fail", "dz")  # of evi
 MAY_BE_GIVEN = {"p_reversed", "clipped_mean", "welch_p_pass", "welch_p_fail"}
 LATER: dict[str, Any] = {
     "how": "", "groups": None, "undecidable": None, "sweep": None, "origin": "own", "look": None, "clip": None,
-    "collapses": [], "exploratory": False,
+    "collapses": [], "exploratory": False, "registration": "", "freeze": "", "registered": "",
 }  # fmt: skip
 
 
@@ -122,6 +122,8 @@ class ClaimVerdict:
     not_tested: list[str] = field(default_factory=list)
     look: int | None = None  # at which of two looks it was decided
     collapses: list[Collapses] = field(default_factory=list)  # per arm, where counted
+    registration: str = ""  # its hash, where the folder of claim files has a record of freezes
+    freeze: str = ""  # and whether it is what was frozen (lthbench/claims/frozen.py)
 
     def __post_init__(self) -> None:
         if not self.hypotheses:
@@ -156,7 +158,8 @@ class Verdicts:
     exit_code: int
     claims: list[ClaimVerdict]
     origin: Origin = "own"
-    exploratory: bool = False  # nothing was registered: verdicts have words of their own
+    exploratory: bool = False  # not all was registered: verdicts have words of their own
+    registered: str = ""  # of an exploratory suite: what was registered, and what not; empty: nothing was
 
     def __post_init__(self) -> None:
         if len({claim.id for claim in self.claims}) < len(self.claims):

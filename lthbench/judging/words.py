@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lthbench.claims.frozen import CHANGED, NOT_FROZEN, SHOWN, Registered
 from lthbench.claims.schema import Claim, Line, Published, Registration
 from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import Collapses, LineResult
@@ -35,7 +36,7 @@ def numbers(result: LineResult) -> str:
 
 def clip_words(result: LineResult) -> str:
     """How much one replicate may count, how many were cut, and the mean as it counts; nothing without a limit."""
-    if result.clip is None or result.groups is not None:
+    if result.clip is None or not result.d:  # pairs alone are clipped
         return ""
     limit = result.clip * result.delta
     cut = sum(value is not None and abs(value) > limit for value in result.d)
@@ -160,6 +161,16 @@ def why(verdict: str, hypotheses: Sequence[LineResult], gates: Sequence[GateResu
         ids = ", ".join(h.id for h in hypotheses)
         return f"{ids}: not decidable from these data, {hypotheses[0].undecidable}."
     return " ".join(line_words(h) for h in deciding)
+
+
+def freeze_words(registration: Registered) -> list[str]:
+    """What a verdict has to say of the freeze of its registration; nothing where it is as it was first frozen."""
+    then, now = registration.frozen[:SHOWN], registration.hash[:SHOWN]
+    if registration.status == CHANGED:
+        return [f"Registration changed after it was frozen: {then} then, {now} now."]
+    if registration.status == NOT_FROZEN:
+        return ["Registration not frozen: the suite was, without this claim."]
+    return [f"Registration changed and frozen again ({change.why})." for change in registration.changes]
 
 
 def look_words(look: int | None, n: int, complete: bool) -> str:

@@ -17,7 +17,8 @@ class ModuleModel:
 
     Prunable are the parameters called ...weight with two or more dimensions: matrices and convolution kernels,
     not the position embeddings and class tokens of transformers. `initialisation` is that of `recipe.Network`;
-    `build` makes the module, on the CPU, with whatever values.
+    `build` makes the module, on the CPU, with whatever values. `norms_once`: whether every batch norm runs exactly
+    once in a forward pass, so that all count alike.
     """
 
     build: Callable[[], nn.Module]
@@ -25,6 +26,7 @@ class ModuleModel:
     parameters: dict[str, tuple[int, ...]]
     buffers: dict[str, tuple[int, ...]]
     prunable: dict[str, tuple[int, ...]]
+    norms_once: bool = False
 
     def initial_state(self, generator: np.random.Generator) -> Arrays:
         """Parameters and buffers at iteration 0, all random numbers from `generator`.
@@ -51,7 +53,7 @@ class ModuleModel:
         return state
 
 
-def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleModel:
+def module_model(build: Callable[[], nn.Module], initialisation: str, norms_once: bool = False) -> ModuleModel:
     """Look at a module once and remember its names and shapes. Raises ValueError for what engines cannot train."""
     module = build()
     lazy = [name for name, p in module.named_parameters() if isinstance(p, nn.UninitializedParameter)]
@@ -71,6 +73,7 @@ def module_model(build: Callable[[], nn.Module], initialisation: str) -> ModuleM
         parameters=parameters,
         buffers={name: tuple(b.shape) for name, b in module.named_buffers()},
         prunable={name: shape for name, shape in parameters.items() if prunable(name, shape)},
+        norms_once=norms_once,
     )
 
 

@@ -1,9 +1,11 @@
 """From the declaration of a network to the network: as a module, and as the engines see it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from math import prod
+from typing import Any
 
 import torch
 from torch import nn
@@ -43,7 +45,7 @@ def model(network: Network, shape: tuple[int, ...], classes: int) -> Mlp | Modul
     with torch.random.fork_rng(devices=[]):  # looking at a network leaves the caller's random numbers alone
         check_output(network, maker(), shape, classes)
         try:
-            seen = module_model(maker, start)
+            seen = module_model(maker, start, norms_once=network.is_paper)
         except (ValueError, RuntimeError) as error:  # frozen parameters or, torch's own error, lazy ones
             raise ModelError(f"{network.kind}: {one_line(error)}{place(network)}") from error
         if ":" in network.kind:
@@ -60,14 +62,37 @@ def check_output(network: Network, module: nn.Module, shape: tuple[int, ...], cl
         except (Exception, SystemExit) as error:  # others' code: anything may be raised
             hint = f"; some take options: {{img_size: {shape[-1]}}}" if network.kind.startswith("timm/") else ""
             raise ModelError(
-                f"{network.kind}: cannot take examples of shape {shape} ({told(error)}){hint}"
+                f"{network.kind}: cannot take examples of shape {shape} ({told(error)}){hint or cast(module)}"
             ) from error
         returned = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         if returned != (2, classes):
             when = "training" if training else "evaluation"
             wanted = (2, classes)
-            said = f"in {when} the output for 2 examples is {returned}, not {wanted}"
+            said = f"in {when} the output for 2 examples is {returned}, not {wanted}{logits(output, wanted)}"
             raise ModelError(f"{network.kind}: {said}{place(network)}")
+
+
+def cast(module: nn.Module) -> str:
+    """What may help a module that cannot take float32; the end of a sentence."""
+    kinds = {str(p.dtype).removeprefix("torch.") for p in module.parameters()} - {"float32"}
+    if kinds:
+        return (
+            f"; its weights are {', '.join(sorted(kinds))}, examples are float32: return it in float32 (.float())"
+        )
+    if any(isinstance(part, nn.Embedding | nn.EmbeddingBag) for part in module.modules()):
+        return "; examples are float32: where they are token ids, look them up as x.long()"
+    return ""
+
+
+def logits(output: Any, wanted: tuple[int, int]) -> str:
+    """How to get one tensor out of several; the end of a sentence, empty for a tensor."""
+    if isinstance(output, torch.Tensor):
+        return ""
+    several = output if isinstance(output, tuple | list) else ()
+    parts = output.items() if isinstance(output, Mapping) else enumerate(several)
+    fits = [key for key, part in parts if isinstance(part, torch.Tensor) and tuple(part.shape) == wanted]
+    which = f"self.network(x)[{fits[0]!r}]" if fits else "a tensor of that shape"
+    return f"; wrap it in a module whose forward returns the logits alone: {which}"
 
 
 def check_fresh(network: Network, maker: partial[nn.Module]) -> None:

@@ -54,11 +54,14 @@ def code_behind(function: str, key: str) -> str:
             f"{key} {function}: there is no module {module} to import; it must be installed in this environment "
             "or lie on PYTHONPATH (PYTHONPATH=/its/folder lthbench ...)"
         )
+    modules = modules_of(module, file)
+    for name, path in modules.items():
+        check_no_other_here(name, path)
     version = declared(module, file)
     if version is not None:
         return f"{VERSION} {version}"
     digest = hashlib.sha256()
-    for name, path in sorted(modules_of(module, file).items()):
+    for name, path in sorted(modules.items()):
         text = code(path)
         check_not_edited(name, path, text)
         digest.update(f"{name}\n{text}\n".encode())
@@ -140,6 +143,28 @@ def declared(module: str, file: Path) -> str | None:
                 return str(value.value)
             raise UserError(f"{module}: {VERSION} must be a text or a number ({file}, line {node.lineno})")
     return None
+
+
+def check_no_other_here(module: str, file: Path) -> None:
+    """An installed copy comes before the folder of work: raise UserError where that one says something else."""
+    for here in copies_here(module) if file.suffix == ".py" else ():
+        if not here.samefile(file) and code(here) != code(file):
+            root = here.parents[module.count(".") + (here.name == "__init__.py")]
+            raise UserError(
+                f"{module}: Python finds {file}, and {here} differs; install it again (or by pip install -e), "
+                f"or set PYTHONPATH={root} to take that one"
+            )
+
+
+def copies_here(module: str) -> list[Path]:
+    """Files of a module's name in the folder of work, or in its src/."""
+    try:
+        here = Path.cwd()
+    except OSError:  # it may be gone
+        return []
+    inside = module.replace(".", "/")
+    names = [f"{source}{inside}{end}" for source in ("", "src/") for end in (".py", "/__init__.py")]
+    return [here / name for name in names if (here / name).is_file()]
 
 
 def check_not_edited(module: str, file: Path, text: str) -> None:

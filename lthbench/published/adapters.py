@@ -1,8 +1,8 @@
 """From the released files to the results format. One function per file; nothing is computed but units and names.
 
-Accuracies become percent, sparsity becomes density (fraction remaining). Single runs are labelled by
-their arm: no source says that two arms share a trial, so nothing here is paired. A maximum over configurations is
-written as what it is, one run without a spread, so that no test can take it for a mean.
+Accuracies become percent, BLEU stays as it is, sparsity becomes density (fraction remaining). Single runs are
+labelled by their arm where no source says that two arms share a trial: they are not paired. A maximum over
+configurations is written as what it is, one run without a spread, so that no test can take it for a mean.
 """
 
 import hashlib
@@ -14,16 +14,25 @@ import pandas as pd
 
 DATA = Path(__file__).parent / "data"
 GALE, BLALOCK, RENDA = DATA / "gale2019", DATA / "shrinkbench", DATA / "renda2020"
+POSTERIOR = DATA / "posterior-modes"
 BAND = 0.005  # of sparsity, where it is an outcome
 SPARSITIES = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 GALE_RN50 = "gale2019-resnet50"
+FRANKLE_RN50 = "frankle2019-resnet50"
+GALE_TRANSFORMER = "gale2019-transformer"
+BLEU = "test_bleu"
+RUNS_OF_A_MASK = 5
+DIVERGED = 0.0  # the BLEU of a run that translates nothing
 Row = dict[str, Any]
 
 
 def published() -> pd.DataFrame:
     """Every released result, in the results format (accuracies in percent), sorted."""
     rows: list[Row] = []
-    for adapter in (gale_dense, gale_grids, gale_outcomes, gale_tickets, gale_scratch, rewinding, li, renda):
+    for adapter in (
+        gale_dense, gale_grids, gale_outcomes, gale_tickets, gale_scratch, transformer_dense, transformer_masks,
+        rewinding, turnaround, li, renda, posterior_seeds, posterior_differences,
+    ):  # fmt: skip
         rows += adapter()
     table = pd.DataFrame([row(**content) for content in rows])
     return table.sort_values(["experiment", "arm", "density", "replicate"], ascending=[True, True, False, True],
@@ -38,11 +47,18 @@ def row(
     replicate: str = "",
     sd: float | None = None,
     n: int | None = None,
+    draw: int | None = None,
+    minus: str = "",
+    metric: str = "final_test_accuracy",
 ) -> Row:
-    """One row: a run when `replicate` is given, else a summary."""
+    """One row: a run when `replicate` is given (`draw`: one of several in it), else a summary.
+
+    With `minus`, a summary of the differences to that cell, run by run.
+    """
     return {
-        "experiment": experiment, "arm": arm, "density": round(density, 10), "replicate": replicate,
-        "metric": "final_test_accuracy", "value": round(value, 10), "unit": "percent", "sd": sd, "n": n,
+        "experiment": experiment, "arm": arm, "density": round(density, 10), "replicate": replicate, "draw": draw,
+        "minus": minus,
+        "metric": metric, "value": round(value, 10), "unit": "" if metric == BLEU else "percent", "sd": sd, "n": n,
     }  # fmt: skip
 
 
@@ -120,19 +136,71 @@ def gale_scratch() -> list[Row]:
     return rows
 
 
+def transformer_dense() -> list[Row]:
+    """transformer_baselines.csv: five dense runs, BLEU."""
+    bleu = pd.read_csv(GALE / "transformer_baselines.csv")["MOSES BLEU"]
+    return [r | {"metric": BLEU} for r in runs(GALE_TRANSFORMER, "dense", 1.0, bleu)]
+
+
+def transformer_masks() -> list[Row]:
+    """transformer_*.csv of scratch_lotto: 25 runs a sparsity, by five of one mask after another; BLEU.
+
+    A mask is a replicate and its runs are draws, so that no test takes runs of one mask for independent. That five
+    consecutive runs have one mask is read from the sparsities, which change after a multiple of five runs only.
+    Every run is in its arm as measured. An arm with runs that ended at 0 BLEU has a second one, `<arm>-trained`,
+    without them: what they do to a difference can be seen beside it.
+    """
+    rows: list[Row] = []
+    for arm, name in TRANSFORMER_ARMS.items():
+        table = pd.read_csv(GALE / f"transformer_{name}.csv")
+        for sparsity, at_sparsity in table.groupby(table["Sparsity"].round(2)):
+            for run, bleu in enumerate(at_sparsity["MOSES BLEU"]):
+                mask, draw = divmod(run, RUNS_OF_A_MASK)
+                content = {
+                    "experiment": GALE_TRANSFORMER, "density": 1 - float(str(sparsity)), "value": float(bleu),
+                    "draw": draw, "metric": BLEU,
+                }  # fmt: skip
+                rows.append(content | {"arm": arm, "replicate": f"{arm}-mask-{mask + 1}"})
+                if bleu != DIVERGED and (table["MOSES BLEU"] == DIVERGED).any():
+                    rows.append(content | {"arm": f"{arm}-trained", "replicate": f"{arm}-trained-mask-{mask + 1}"})
+    return rows
+
+
+TRANSFORMER_ARMS = {
+    "ticket": "lottery_ticket",
+    "reinit": "scratche",
+    "reinit-rescaled": "scratche_augmented_init",
+    "reinit-double": "scratchb",
+}
+
+
 def rewinding() -> list[Row]:
     """fig5: one-shot pruned ResNet-50 by rewind epoch, mean and SD in percent, number of trials not stated.
 
     The dense accuracy, 76.14 with SD 0.08, is the one that results_selected.csv quotes from the same paper.
     """
-    experiment = "frankle2019-resnet50"
-    rows = [{"experiment": experiment, "arm": "dense", "density": 1.0, "value": 76.14, "sd": 0.08}]
+    rows = [{"experiment": FRANKLE_RN50, "arm": "dense", "density": 1.0, "value": 76.14, "sd": 0.08}]
     for _, line in pd.read_csv(BLALOCK / "fig5-resnet50-reset-to-epoch-vs-top1.csv").iterrows():
         epoch = str(line["resetToEpoch"]).strip()
         arm = "one-shot-reinit" if epoch == "R" else f"one-shot-epoch-{epoch}"
         for percent in (70, 50, 30, 20, 10):
             value, sd = float(line[f"fracRemaining={percent}%"]), float(line[f"stdFrac{percent}%"])
-            rows.append({"experiment": experiment, "arm": arm, "density": percent / 100, "value": value, "sd": sd})
+            rows.append(
+                {"experiment": FRANKLE_RN50, "arm": arm, "density": percent / 100, "value": value, "sd": sd}
+            )
+    return rows
+
+
+def turnaround() -> list[Row]:
+    """fig9: the same network pruned at the epoch in the arm's name and rewound to epoch 4; as fig5, without n."""
+    rows = []
+    for _, line in pd.read_csv(BLALOCK / "fig9-resnet50-turnaround-epoch-vs-top1.csv").iterrows():
+        arm = f"one-shot-pruned-at-{line['pruneAtEpoch']:.0f}"
+        for percent in (70, 50, 30, 20, 10):
+            value, sd = float(line[f"fracRemaining={percent}%"]), float(line[f"stdFrac{percent}%"])
+            rows.append(
+                {"experiment": FRANKLE_RN50, "arm": arm, "density": percent / 100, "value": value, "sd": sd}
+            )
     return rows
 
 
@@ -200,6 +268,32 @@ def renda() -> list[Row]:
             "sd": float(line["sd_top1_pp"]), "n": int(line["n"]),
         })  # fmt: skip
     return rows
+
+
+def posterior_seeds() -> list[Row]:
+    """resnet20_seeds.csv: dense and the ticket rewound to epoch 1, per seed; the arms of a seed are paired."""
+    rows: list[Row] = []
+    for line in pd.read_csv(POSTERIOR / "resnet20_seeds.csv").to_dict("records"):
+        for arm, density in (("dense", 1.0), ("rewound", 1 - line["imp_sparsity"])):
+            accuracy = 100 * line["dense_accuracy" if arm == "dense" else "imp_accuracy"]
+            rows.append({"experiment": "anonymous2026-resnet20", "arm": arm, "density": density, "value": accuracy,
+                         "replicate": f"seed-{line['seed']:.0f}"})  # fmt: skip
+    return rows
+
+
+def posterior_differences() -> list[Row]:
+    """resnet20_differences.csv: masks of one pruning minus the iterative one, mean and SD over five seeds."""
+    density = 1 - float(pd.read_csv(POSTERIOR / "resnet20_seeds.csv")["imp_sparsity"].iloc[0])
+    return [
+        {
+            "experiment": "anonymous2026-resnet20-masks", "density": density,
+            "arm": str(line["base_source"]).replace("epoch_", "one-shot-after-"),
+            "minus": f"rewound@{100 * density:.2f}%",
+            "value": 100 * line["accuracy_minus_imp_mean"], "sd": 100 * line["accuracy_minus_imp_std"],
+            "n": int(line["accuracy_minus_imp_n"]),
+        }
+        for line in pd.read_csv(POSTERIOR / "resnet20_differences.csv").to_dict("records")
+    ]  # fmt: skip
 
 
 def sources() -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 __version__ = "0.1.0"
 
 VERSION = 2
-SOURCE = "a18c77ddec77"
+SOURCE = "cf48ced9797b"
 
 PACKAGE = Path(__file__).parents[1]
 SCIENCE = ("recipe", "data", "models", "pruning", "training", "tickets")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lthbench.claims import frozen
 from lthbench.claims.load import cells
 from lthbench.claims.schema import (
     Cell,
@@ -30,6 +31,7 @@ from lthbench.report.figures.sides import arms, came_out, endpoint, sides
 from lthbench.report.figures.style import Picture, slug
 from lthbench.report.figures.summaries import density_of, of_experiment
 from lthbench.report.front import title_words
+from lthbench.report.frozen import before_data, spans
 from lthbench.report.given import Counter, counters, group_words, sweep_words, what_was_given
 from lthbench.report.section import Material
 
@@ -143,7 +145,9 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         gates_passed=all(gate.passed for gate in verdict.gates),
         picture=interval_plot(verdict, verdicts.exploratory, papers),
         counters=counters(registry, claim, verdicts),
-        registered=registered(registry.suites[verdicts.suite], rule) if material.own else "",
+        registered=registered(registry.suites[verdicts.suite], rule) + hash_words(material, verdict)
+        if material.own
+        else "",
         planned=planned(own) if own else (),
         by_hand=released.by_hand if released else "",
         caveats=tuple(released.caveats) if released else (),
@@ -156,6 +160,15 @@ def card(material: Material, verdict: ClaimVerdict, rule: Registration) -> Card:
         beside_picture=beside_plot(verdict, verdicts.exploratory, papers),
         forest=forest_row(verdict),
     )
+
+
+def hash_words(material: Material, verdict: ClaimVerdict) -> str:
+    """The hash of the registration, whether it is the frozen one, and whether that was before the data."""
+    registration = frozen.registered(material.registry, material.verdicts.suite, verdict.id)
+    if registration is None or not verdict.freeze:
+        return ""
+    data = before_data(registration, spans(material.provenance))
+    return f" Registration {verdict.registration[: frozen.SHOWN]}, {verdict.freeze}: {data}."
 
 
 def quoted(source: Source) -> Quote:
@@ -215,9 +228,10 @@ def published_values(claim: Claim, rule: Registration, verdict: ClaimVerdict) ->
 
 
 def registered(suite: Suite, rule: Registration) -> str:
-    """How many replicates were registered, with what power; of an exploratory suite, that nothing was."""
+    """How many replicates were registered, with what power; of an exploratory suite, what it goes without."""
     if suite.exploratory:
-        return f"n = {rule.replicates}, with no accuracy band and no promised power."
+        band = "an accuracy band but" if suite.dense_bands else "no accuracy band and"
+        return f"n = {rule.replicates}, with {band} no promised power."
     look = f" (first look at {suite.first_look.replicates})" if suite.first_look else ""
     power = (
         "no promised power" if rule.power is None else f"power {numbers.rate(rule.power)} at the expected effects"

@@ -26,6 +26,7 @@ from lthbench.report.sections import (
 from lthbench.report.sections.curves import CurvesPart
 from lthbench.stats.rule import ROWS
 
+SHARED = 3  # cards with the same caveat
 SECTIONS = (  # after the claims, in the order of the page
     Section("curves", "experiments and curves", curves.curves_part),
     Section("gates", "gates", gates.gates_part),
@@ -89,6 +90,14 @@ class Content:
         return [card for card in self.claims if card.verdict.verdict == "NOT RUN"]
 
     @property
+    def shared_caveats(self) -> list[tuple[str, str]]:
+        """Caveats that several cards would repeat, with the ids of their claims: said once, before the cards."""
+        ids: dict[str, list[str]] = {}
+        for card in self.run:
+            ids.setdefault(card.caveat, []).append(card.verdict.id)
+        return [(caveat, ", ".join(own)) for caveat, own in ids.items() if caveat and len(own) >= SHARED]
+
+    @property
     def all_reduced(self) -> bool:
         """Whether every claim is of a reduced scale, so that it need be said only once."""
         return all(card.verdict.reduced_scale for card in self.claims)
@@ -111,6 +120,12 @@ class Content:
         ]
 
 
+def banner(verdicts: Verdicts) -> str:
+    """What has to be known before anything is read."""
+    own = sentences.exploratory_words(verdicts.registered) if verdicts.exploratory else ""
+    return " ".join(filter(None, (own, SAID[verdicts.origin])))
+
+
 def gather(material: Material) -> Content:
     """Everything the report says."""
     registry, verdicts = material.registry, material.verdicts
@@ -119,7 +134,7 @@ def gather(material: Material) -> Content:
         verdicts=verdicts,
         suite=suite,
         origin=origin_words(verdicts),
-        banner=" ".join(filter(None, (sentences.EXPLORATORY * verdicts.exploratory, SAID[verdicts.origin]))),
+        banner=banner(verdicts),
         overall=sentences.overall(verdicts),
         levels=sentences.levels(suite, len(registry.primaries(suite.id))),
         tuning=verdicts.master_seed >= sentences.TUNING_SEEDS,

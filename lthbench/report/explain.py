@@ -174,7 +174,7 @@ def gate_words(registration: Registration, suite: Suite) -> str:
     stops = any(line.endpoint in EARLY_STOP for line in registration.hypotheses)
     waits = any(threshold(line.endpoint) for line in registration.hypotheses)
     return "; ".join(
-        [*GATES, *[BAND_GATE] * (not suite.exploratory), *[STOP_GATE] * stops, *[THRESHOLD_GATE] * waits]
+        [*GATES, *[BAND_GATE] * bool(suite.dense_bands), *[STOP_GATE] * stops, *[THRESHOLD_GATE] * waits]
     )
 
 
@@ -184,7 +184,7 @@ def verdict_part(claim: ClaimVerdict, verdicts: Verdicts, source: str) -> Iterat
     word = verdict_word(claim.verdict, exploratory)
     yield f"VERDICT {word}" + (f" {origin}" if origin else f" (master seed {verdicts.master_seed})")
     yield from text(source)
-    yield from text(sentences.EXPLORATORY if exploratory else "")
+    yield from text(sentences.exploratory_words(verdicts.registered) if exploratory else "")
     yield from text(f"{word}: {sentences.MEANINGS[claim.verdict]}.")
     for reason in sentences.reasons(claim):
         yield from text(reason, "- why: ")

@@ -9,7 +9,7 @@ from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import SYMBOLS, ClaimVerdict, Verdicts, verdict_word
 from lthbench.report import sentences
 from lthbench.report.figures.style import slug
-from lthbench.report.numbers import count, rate, span
+from lthbench.report.numbers import count, interval, rate, short, span
 from lthbench.report.section import Material
 from lthbench.report.sections.provenance import distinct
 
@@ -44,6 +44,9 @@ FILES = {  # what may lie beside the page
     "junit.xml": "for CI",
     "report.md": "this report as Markdown",
 }
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")  # between two of them
+NAMED = 5  # claims that pass, in the answer
+SCALE = 2  # sentences of a suite that say its scale; all of them are under "How to read it"
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -54,6 +57,7 @@ class Open:
     verdict: ClaimVerdict
     anchor: str
     stands: str
+    number: str  # of its deciding hypothesis
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def front(material: Material) -> Front:
     return Front(
         answer=answer(verdicts),
         open=tuple(
-            Open(claim, slug(claim.id), stands(claim.verdict, verdicts.exploratory))
+            Open(claim, slug(claim.id), stands(claim.verdict, verdicts.exploratory), open_number(claim))
             for word in ORDER[:4]
             for claim in verdicts.claims
             if claim.verdict == word
@@ -94,6 +98,14 @@ def front(material: Material) -> Front:
         if material.verdicts.origin != "given"
         else {k: v for k, v in FILES.items() if "tidy" not in k},
     )
+
+
+def open_number(claim: ClaimVerdict) -> str:
+    """`−0.18 [−0.28, −0.09] pp, margin 0.15`: how far it is from what was asked for; empty without a number."""
+    line = claim.deciding
+    if line.evidence is None:
+        return ""
+    return f"{interval(line.evidence)} {line.unit}, margin {short(line.delta)}"
 
 
 SYMBOLS_SHOWN = ("PASS", "FAIL", "INCONCLUSIVE")  # counted even where there is none
@@ -127,7 +139,7 @@ def group_words(claims: Sequence[ClaimVerdict], name: str, exploratory: bool) ->
         return f"{who} {verb(word, number, exploratory)}."
     parts = [
         f"{count(len(ids))} {verb(word, len(ids), exploratory)}"
-        + f" ({', '.join(ids)})" * (word != "PASS" or name.startswith("primary"))
+        + f" ({', '.join(ids)})" * (word != "NOT RUN" and (word != "PASS" or len(ids) <= NAMED))
         for word, ids in there.items()
     ]
     return f"Of {count(len(claims))} {name}s, {', '.join(parts[:-1])} and {parts[-1]}."
@@ -142,7 +154,7 @@ def verb(verdict: str, number: int, exploratory: bool) -> str:
 def sure(suite: Suite, verdicts: Verdicts, primaries: int) -> str:
     """What bounds the errors of these verdicts, in short."""
     if suite.exploratory:
-        return "Nothing was tuned or registered for these networks: the words say what these replicates show here."
+        return "Exploratory: no power was promised, and the words say what these replicates show here."
     ns = (
         span(claim.replicates for claim in verdicts.claims if claim.verdict != "NOT RUN")
         if judged(verdicts)
@@ -171,9 +183,9 @@ def judged(verdicts: Verdicts) -> list[ClaimVerdict]:
 
 
 def scale(suite: Suite, verdicts: Verdicts) -> str:
-    """What was trained, and what that stands for."""
+    """What was trained, in the suite's first two sentences, and what that stands for."""
     reduced = any(claim.reduced_scale for claim in verdicts.claims)
-    return suite.says + f" {sentences.REDUCED}" * reduced
+    return " ".join(SENTENCE.split(suite.says)[:SCALE]) + f" {sentences.REDUCED}" * reduced
 
 
 def facts(material: Material) -> tuple[tuple[str, str], ...]:

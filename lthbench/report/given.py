@@ -8,9 +8,10 @@ import pandas as pd
 
 from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import Claim, Registration, Released
+from lthbench.judging.table import parted
 from lthbench.judging.verdict import ORIGINS, LineResult, Verdicts
 from lthbench.report import numbers
-from lthbench.report.figures.given_density import given_density_plot
+from lthbench.report.figures.given_density import MEASURES, given_density_plot
 from lthbench.report.figures.rewinding import rewinding_plot
 from lthbench.report.figures.style import Picture, slug
 from lthbench.stats.groups import Group
@@ -124,20 +125,24 @@ def released_rows(released: Released) -> list[tuple[str, str]]:
 
 
 def given_pictures(registry: Registry, verdicts: Verdicts, table: pd.DataFrame) -> dict[str, list[Picture]]:
-    """By experiment: accuracy over density, and over the rewind epoch where arms differ in it."""
+    """By experiment: accuracy or BLEU over density, and over the rewind epoch where arms differ in it."""
     wanted: dict[str, list[str]] = {}
     judged = {verdict.id for verdict in verdicts.claims if verdict.verdict != "NOT RUN"}
     for claim, registration in registry.registrations(verdicts.suite):
         for cell in cells(registration) if claim.id in judged else []:
             wanted.setdefault(cell.experiment, []).append(cell.arm)
-    pictures = {}
+    pictures, (measured, _) = {}, parted(table)
     for name, arms in wanted.items():
-        rows = table[(table["experiment"] == name) & (table["metric"] == "final_test_accuracy")]
+        rows = measured[measured["experiment"] == name]
+        metric = next((metric for metric in MEASURES if rows["metric"].eq(metric).any()), "")
+        rows = rows[rows["metric"] == metric]
+        if rows.empty:
+            continue
         rewinds = rows[rows["arm"].str.contains(r"-epoch-\d+$", regex=True)]
         drawn = [
             rewinding_plot(rows, name)
             if not rewinds.empty
-            else given_density_plot(rows, name, list(dict.fromkeys(arms)))
+            else given_density_plot(rows, name, list(dict.fromkeys(arms)), metric)
         ]
         pictures[name] = [picture for picture in drawn if picture]
     return pictures

@@ -21,6 +21,7 @@ class Material:
     tidy: pd.DataFrame
     provenance: Sequence[dict[str, Any]]
     footprint: Footprint | None = None
+    inputs: pd.DataFrame | None = None  # survivors per input, as lthbench.results.inputs counts them
 
     @property
     def own(self) -> bool:

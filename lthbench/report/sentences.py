@@ -39,12 +39,15 @@ VERIFIED = {
     "secondary": "read in another publication that reports it",
     "memory": "recalled and not yet checked",
 }
-EXPLORATORY = (
-    "Exploratory: nothing was tuned or registered for these networks, margins included. The words say what these "
-    "replicates show here, and decide no claim."
-)
+UNREGISTERED = "Nothing was tuned or registered for these networks, margins included."
 REDUCED = "A reduced-scale verdict never stands for the paper-scale claim."
 TUNING_SEEDS = 1000
+
+
+def exploratory_words(registered: str) -> str:
+    """What of an exploratory suite was registered (in words; "": nothing), and what its verdicts mean."""
+    means = "The words say what these replicates show here, and decide no claim."
+    return f"Exploratory. {registered or UNREGISTERED} {means}"
 
 
 def test_words(test: str, exploratory: bool) -> str:

@@ -18,6 +18,8 @@ from lthbench.report.figures.style import Picture
 from lthbench.report.junit import junit
 from lthbench.report.render import html, markdown
 from lthbench.report.section import Material
+from lthbench.results.inputs import FILE
+from lthbench.results.inputs import to_csv as counts_csv
 from lthbench.results.tidy import to_csv
 
 
@@ -28,9 +30,10 @@ def write_report(
     tidy: pd.DataFrame,
     provenance: list[dict[str, Any]],
     footprint: Footprint | None = None,
+    inputs: pd.DataFrame | None = None,
 ) -> None:
     """Write the page, its Markdown, verdicts.json, junit.xml, the tidy table and the figures into the folder."""
-    content = gather(Material(registry, verdicts, tidy, provenance, footprint))
+    content = gather(Material(registry, verdicts, tidy, provenance, footprint, inputs))
     pictures = [*content.pictures(), *filter(None, [headlines_plot(verdicts)])]  # the last for other pages to show
     made = {folder / "figures" / name: text for picture in pictures for name, text in files(picture).items()}
     for path, text in made.items():
@@ -39,6 +42,8 @@ def write_report(
         old.unlink()  # of an earlier report: nothing would link to it
     if verdicts.origin != "given":
         write_table(folder / "tidy.csv.gz", to_csv(tidy))
+    if inputs is not None and len(inputs):
+        write_table(folder / f"{FILE}.gz", counts_csv(inputs))
     write_text(folder / "provenance.json", json.dumps(provenance, indent=1) + "\n")
     write_text(folder / "verdicts.json", to_json(verdicts))
     write_text(folder / "junit.xml", junit(verdicts))

@@ -11,7 +11,7 @@ import pandas as pd
 from lthbench.errors import UserError
 from lthbench.files import read_bytes
 from lthbench.results.tidy import COLUMNS, device_kinds
-from lthbench.words import shown
+from lthbench.words import MINUS, shown
 
 LARGEST_FILE = 500_000_000  # bytes, unpacked
 TYPES: dict[str, Any] = {
@@ -28,7 +28,7 @@ def unpacked(path: Path) -> bytes:
 def read_foreign(path: Path) -> pd.DataFrame:
     """A tidy table as `lthbench.results.tidy.read` gives it, from a file that nobody vouches for."""
     try:
-        table = pd.read_csv(io.BytesIO(unpacked(path)), dtype=TYPES)
+        table = pd.read_csv(io.BytesIO(unpacked(path).replace(MINUS.encode(), b"-")), dtype=TYPES)
         lacking = [column for column in COLUMNS if column not in table]
     except (ValueError, TypeError, OverflowError, csv.Error) as error:
         raise UserError(f"{path}: not a tidy table: {shown(error, 120)}") from None

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from lthbench.claims.schema import CELL
 from lthbench.errors import UserError
 from lthbench.files import read_bytes
 from lthbench.results.frame import as_text
-from lthbench.words import nearest, shown
+from lthbench.words import DASHES, nearest, shown
 
 LARGEST_FILE = 50_000_000
 ADVICE = "give a whole table with only the rows the claims need"
@@ -39,6 +40,7 @@ METRICS = {
     "validation_loss": "number",
     "mask_crc32": "number",
     "rate_total": "number",
+    "test_bleu": "number",
     "wrongly_pruned": "number",
 }
 FAMILIES = {  # and those whose names go on
@@ -84,12 +86,15 @@ class Row(BaseModel):
     metric: str = Field(description="final_test_accuracy, validation_accuracy, barrier, ...")
     value: float | None = Field(description="the measurement, or the mean of a summary; empty: the run diverged")
     unit: Literal["percent", "fraction", ""] = Field("", description="of accuracies and barriers, where given")
+    minus: str | None = Field(
+        None, description="paired differences: the cell subtracted run by run, as dense@0 or dense@100%"
+    )
     sd: Annotated[float, Field(ge=0)] | None = Field(None, description="summary: sample SD over runs")
     n: Annotated[int, Field(ge=1)] | None = Field(None, description="summary: number of runs")
 
 
 REQUIRED = ("experiment", "arm", "metric", "value")
-KEY = ["experiment", "arm", "level", "density", "replicate", "draw", "iteration", "metric"]
+KEY = ["experiment", "arm", "level", "density", "minus", "replicate", "draw", "iteration", "metric"]
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,8 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
     if raw.empty:
         raise UserError(f"{name}: the table has no rows")
     raw = raw.assign(**{column: "" for column in Row.model_fields if column not in raw})
-    table = pd.DataFrame({column: raw[column] for column in ("experiment", "arm", "metric", "replicate", "unit")})
+    texts = ("experiment", "arm", "metric", "minus", "replicate", "unit")
+    table = pd.DataFrame({column: raw[column] for column in texts})
     for column in ("experiment", "arm", "metric"):
         refuse(name, raw[column] == "", column, raw[column], "is empty; every row needs it")
     table["level"] = whole_numbers(name, raw, "level", 0)
@@ -208,11 +214,13 @@ def check_table(raw: pd.DataFrame, name: str, unit: str | None = None) -> Result
         name, summary & (table["replicate"] != ""), "replicate", raw["replicate"],
         "stands beside sd or n; a summary of several runs has no replicate",
     )  # fmt: skip
+    check_differences(name, raw, table)
     table["replicate"] = one_form(table)
     check_duplicates(name, table)
     check_kinds(name, table, summary)
     table = in_percent(name, table, unit)
-    return Results(table.drop(columns="unit").reset_index(drop=True), notes(raw, table))
+    used = table if (table["minus"] != "").any() else table.drop(columns="minus")
+    return Results(used.drop(columns="unit").reset_index(drop=True), notes(raw, table))
 
 
 def check_columns(columns: list[str], name: str) -> None:
@@ -256,8 +264,8 @@ def quoted(text: str) -> str:
 
 
 def numbers(name: str, raw: pd.DataFrame, column: str) -> pd.Series:
-    """A column of numbers; empty cells, nan and infinities are missing."""
-    text = raw[column]
+    """A column of numbers, with any minus that is printed; empty cells, nan and infinities are missing."""
+    text = raw[column].str.replace(DASHES, "-", regex=True)
     absent = text.str.lower().isin(NOT_A_NUMBER)
     parsed = pd.to_numeric(text.where(~absent), errors="coerce").astype(float)
     refuse(name, parsed.isna() & ~absent, column, text, "is no number; write it with a decimal point, without %")
@@ -306,9 +314,22 @@ def check_duplicates(name: str, table: pd.DataFrame) -> None:
         )
 
 
+def check_differences(name: str, raw: pd.DataFrame, table: pd.DataFrame) -> None:
+    """A row of paired differences is a summary, and names the cell that was subtracted."""
+    differences = table["minus"] != ""
+    refuse(
+        name, differences & (table["replicate"] != ""), "replicate", raw["replicate"],
+        "stands beside minus; differences are a summary (value: mean, sd: SD of the differences, n: pairs)",
+    )  # fmt: skip
+    no_cell = differences & ~table["minus"].map(lambda text: CELL.fullmatch(text) is not None)
+    refuse(
+        name, no_cell, "minus", raw["minus"], "is no cell; write arm@level (dense@0) or by density (dense@100%)"
+    )
+
+
 def check_kinds(name: str, table: pd.DataFrame, summary: pd.Series) -> None:
     """A cell has runs or a summary, not both."""
-    cell = ["experiment", "arm", "level", "density", "metric"]
+    cell = ["experiment", "arm", "level", "density", "minus", "metric"]
     kinds = summary.groupby([table[column] for column in cell], dropna=False).nunique()
     if (kinds > 1).any():
         experiment, arm, *_, metric = kinds.index[int(np.flatnonzero(kinds.to_numpy() > 1)[0])]
@@ -324,7 +345,7 @@ def in_percent(name: str, table: pd.DataFrame, declared: str | None) -> pd.DataF
     unit = table["unit"].where(table["unit"] != "", declared or "")
     refuse(name, measured & ~unit.isin(["", "percent", "fraction"]), "unit", unit, "is not percent or fraction")
     open_ = measured & (unit == "") & table["value"].notna()
-    accuracies = table["metric"].isin(ACCURACIES)
+    accuracies = table["metric"].isin(ACCURACIES) & (table["minus"] == "")  # a difference may have either sign
     at_most_one = open_ & accuracies & (table["value"] <= 1)
     if at_most_one.any() or (open_.any() and not (open_ & accuracies).any()):
         raise UserError(ambiguous(name, table, open_ & accuracies, at_most_one))

@@ -7,13 +7,14 @@ exact permutation test's either. (docs/decision.md, section 3.)
 """
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from lthbench.stats.groups import Group, GroupEvidence, weigh_groups, welch
+from lthbench.stats.decision import Evidence
+from lthbench.stats.groups import Group, GroupEvidence, threshold, weigh_groups, welch
 from lthbench.stats.location import Side
 from lthbench.stats.rule import Rule
 from lthbench.stats.sample import as_sample
@@ -44,6 +45,17 @@ def weigh_unpaired(
         welch_p_pass=evidence.p_pass,
         welch_p_fail=evidence.p_fail,
     )
+
+
+def weigh_differences(differences: Group, rule: Rule) -> Evidence:
+    """Weigh paired differences of which only mean, SD and n are known; they must allow a t test (`lacking`).
+
+    The t test of pairs needs no more, and assumes normal differences. The sign-flip test needs each of them: its p
+    is that of the least favourable ones with this mean and SD (`flip_bound`): exactly 2^-n beyond n - 1 standard
+    errors, an upper bound elsewhere. The larger p decides, as for pairs. Nothing is clipped.
+    """
+    evidence = weigh_unpaired(differences, threshold(0.0), rule)
+    return Evidence(**{field.name: getattr(evidence, field.name) for field in fields(Evidence)})
 
 
 def unpaired_pvalue(a: Group, b: Group, runs: tuple[Array, Array] | None, bound: float, side: Side) -> float:

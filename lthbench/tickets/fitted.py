@@ -16,7 +16,7 @@ from lthbench.plan.unit import Unit
 from lthbench.recipe.streams import stream
 from lthbench.recipe.ticket import starts_of
 from lthbench.tickets.imports import import_ticket
-from lthbench.tickets.plain import plain_tensors, without_wrappers
+from lthbench.tickets.plain import known_names, own_tensors
 from lthbench.tickets.ticket_file import Ticket
 from lthbench.tickets.weights_file import Tensors
 from lthbench.training.reference import module_of, state_of
@@ -54,7 +54,7 @@ def initial_state(unit: Unit, model: Model, index: int) -> Arrays:
 
 def with_weights(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> Arrays:
     """The state of a module with some of its tensors replaced."""
-    own = plain_tensors(module)
+    own = own_tensors(module)
     with torch.no_grad():
         for name, tensor in weights.items():
             own[name].copy_(tensor)
@@ -64,10 +64,7 @@ def with_weights(module: nn.Module, weights: Mapping[str, torch.Tensor]) -> Arra
 def fitted(file: Path, module: nn.Module) -> Fitted:
     """A ticket file under the names of a network. Raises UserError where it is of another network."""
     ticket = read(file, path_digest(str(file)))
-    state = without_wrappers(module.state_dict(keep_vars=True))
-    own = plain_tensors(module)
-    once = {id(tensor): name for name, tensor in own.items()}  # shared weights have one name each
-    names = {name: once[id(tensor)] for name, tensor in state.items() if id(tensor) in once}
+    own, names = own_tensors(module), known_names(module)  # shared weights have one name each
     called = naming(ticket.part("mask"), names, file)
     parts = {part: under(names, called, ticket.part(part), file) for part in ("mask", "start", "dense")}
     for part, tensors in parts.items():
@@ -113,7 +110,10 @@ def under(names: Mapping[str, str], called: Callable[[str], str], tensors: Tenso
             raise UserError(f"{file}: holds {shown(name, 80)}, which the network does not have")
         own = names[called(name)]
         if own in renamed and not torch.equal(renamed[own], tensor):
-            raise UserError(f"{file}: {shown(name, 80)} is shared in the network, but differs in the file")
+            raise UserError(
+                f"{file}: {shown(name, 80)} is shared in the network, but differs in the file; "
+                "save one mask and one start for both names"
+            )
         renamed[own] = tensor
     return renamed
 

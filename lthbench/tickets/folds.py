@@ -1,6 +1,8 @@
 """The data of a block of replicates: every example once, and which rows each replicate uses for what."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,37 +49,134 @@ def examples(experiment: Experiment, x: list[np.ndarray], y: list[np.ndarray], d
     data = experiment.data
     large = sum(part.nbytes for part in x) > LARGEST_RESIDENT
     whole = torch.from_numpy(x[0] if len(x) == 1 else np.concatenate(x))
+    inputs = whole if large else whole.to(device)  # as bytes: a quarter of what normalised images would be
     if experiment.network.kind == "mlp":
-        whole = (normalise(whole, data.mean, data.std) if whole.dtype == torch.uint8 else whole).flatten(1)
-    inputs = whole if large else whole.to(device)
+        inputs = (normalise(inputs, data.mean, data.std) if inputs.dtype == torch.uint8 else inputs).flatten(1)
     mean, std = (torch.tensor(values, dtype=torch.float32, device=device) for values in (data.mean, data.std))
     return Examples(inputs, torch.from_numpy(np.concatenate(y)).to(device), mean, std)
 
 
-def load(
+@dataclass(frozen=True)
+class Sets:
+    """The data sets of some replicates on a device: one for each where they are drawn, else one for all.
+
+    `train` and `test` count the examples of each set, which lie one after the other.
+    """
+
+    examples: Examples
+    held_out: Examples
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+    classes: int
+    sha256: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """What the inputs take."""
+        return sum(part.x.numel() * part.x.element_size() for part in (self.examples, self.held_out))
+
+
+def load_sets(
     experiment: Experiment, master: int, replicates: tuple[int, ...], cache: Path | None, device: torch.device
-) -> Folds:
-    """The folds of a block, resident on the device where they fit."""
+) -> Sets:
+    """Read, or make, the data sets of some replicates and put them on the device where they fit."""
     sources = replicates if drawn(experiment) else replicates[:1]
     sets = [replicate_arrays(experiment, master, replicate, cache) for replicate in sources]
     y_train = [labels(experiment, master, r, arrays) for r, arrays in zip(sources, sets, strict=True)]
+    return Sets(
+        examples(experiment, [arrays.x_train for arrays in sets], y_train, device),
+        examples(experiment, [arrays.x_test for arrays in sets], [arrays.y_test for arrays in sets], device),
+        train=tuple(len(y) for y in y_train),
+        test=tuple(len(arrays.y_test) for arrays in sets),
+        classes=sets[0].classes,
+        sha256=tuple(arrays.sha256 for arrays in sets),
+    )
+
+
+def load(
+    experiment: Experiment,
+    master: int,
+    replicates: tuple[int, ...],
+    cache: Path | None,
+    device: torch.device,
+    sets: Sets | None = None,
+) -> Folds:
+    """The folds of a block, resident on the device where they fit; `sets` where they are there already."""
+    sets = sets or load_sets(experiment, master, replicates, cache, device)
     rows: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
     for index, replicate in enumerate(replicates):
-        own = index if len(sets) > 1 else 0
+        own = index if len(sets.train) > 1 else 0
         generator = stream(master, experiment.streams, replicate, "split")
-        train, validation = train_validation_split(len(y_train[own]), experiment.data.validation, generator)
-        before = sum(len(y) for y in y_train[:own])
+        train, validation = train_validation_split(sets.train[own], experiment.data.validation, generator)
+        before = sum(sets.train[:own])
         rows["train"].append(train + before)
         rows["validation"].append(validation + before)
-        before = sum(len(arrays.y_test) for arrays in sets[:own])
-        rows["test"].append(np.arange(len(sets[own].y_test)) + before)
-    hashes = [arrays.sha256 for arrays in sets]
+        rows["test"].append(np.arange(sets.test[own]) + sum(sets.test[:own]))
     return Folds(
-        examples=examples(experiment, [arrays.x_train for arrays in sets], y_train, device),
-        held_out=examples(
-            experiment, [arrays.x_test for arrays in sets], [arrays.y_test for arrays in sets], device
-        ),
+        examples=sets.examples,
+        held_out=sets.held_out,
         **{name: torch.from_numpy(np.stack(each)).to(device) for name, each in rows.items()},
-        classes=sets[0].classes,
-        sha256=tuple(hashes if len(hashes) > 1 else hashes * len(replicates)),
+        classes=sets.classes,
+        sha256=sets.sha256 if len(sets.sha256) > 1 else sets.sha256 * len(replicates),
     )
+
+
+MOST_KEPT = {"cuda": 8 * 2**30}  # bytes of data sets beside the one in use; none in main memory, of which
+# every process takes its own
+
+
+class Kept:
+    """The data of the units that a process trained last, on their device, for the next unit.
+
+    Experiments on one data set, and blocks of replicates where they share its examples, share one copy.
+    """
+
+    def __init__(self) -> None:
+        self.sets: dict[Any, Sets] = {}  # the latest last
+        self.folds: tuple[Any, Folds] | None = None
+
+    def folds_of(
+        self,
+        experiment: Experiment,
+        master: int,
+        replicates: tuple[int, ...],
+        cache: Path | None,
+        device: torch.device,
+    ) -> Folds:
+        """As `load`."""
+        key = (sets_key(experiment, master, replicates), experiment.streams, master, replicates, cache, device)
+        if self.folds is None or self.folds[0] != key:
+            self.folds = None  # free the old ones first
+            sets = self.sets_of(experiment, master, replicates, cache, device)
+            self.folds = key, load(experiment, master, replicates, cache, device, sets)
+        return self.folds[1]
+
+    def sets_of(
+        self,
+        experiment: Experiment,
+        master: int,
+        replicates: tuple[int, ...],
+        cache: Path | None,
+        device: torch.device,
+    ) -> Sets:
+        """As `load_sets`. Data sets that there is no room for beside another are forgotten first, oldest first."""
+        key = (sets_key(experiment, master, replicates), cache, device)
+        sets = self.sets.pop(key, None)
+        if sets is None:
+            while sum(other.bytes for other in self.sets.values()) > MOST_KEPT.get(device.type, 0):
+                del self.sets[next(iter(self.sets))]
+            sets = load_sets(experiment, master, replicates, cache, device)
+        self.sets[key] = sets
+        return sets
+
+    def forget(self) -> None:
+        """The next unit reads its data anew: files may have changed."""
+        self.sets.clear()
+        self.folds = None
+
+
+def sets_key(experiment: Experiment, master: int, replicates: tuple[int, ...]) -> tuple[Any, ...]:
+    """What `load_sets` gives depends on, the device aside. Perceptrons get examples in another form."""
+    drawn_for = (master, replicates) if drawn(experiment) else ()
+    shuffled = experiment.streams if experiment.shuffled_labels else ""
+    return (experiment.data, experiment.network.kind == "mlp", shuffled, *drawn_for)

@@ -24,6 +24,8 @@ from lthbench.words import shown
 
 CHANCE_ZEROS = 0.01  # up to this share of zeros a weight is not pruned: draws that underflow, a padding row
 WRAPPED = re.compile(r"^(module\.)+|(?<![^.])_orig_mod\.")  # DataParallel in front, torch.compile anywhere
+COMPUTED = re.compile(r"(^|\.)parametrizations\.|(^|\.)weight_g$")  # of parametrizations and weight_norm
+RUNNING = "running_mean"  # of batch norm: 0 before any data
 NOTHING = torch.empty(0)
 Role = Literal["", "start", "trained"]
 
@@ -87,7 +89,19 @@ def imported(file: Path, mask: Tensors, tensors: Tensors, facts: dict[str, Any],
     kept, total = counts(mask)
     numbers = {"format": FORMAT, "weights_remaining": kept, "density": float(f"{kept / total:.10g}")}
     ticket = Ticket({f"mask/{name}": left.clone() for name, left in mask.items()} | tensors, facts | numbers)
-    return Imported(ticket, (f"{file}: {says}", *density_lines(mask), start_line(ticket)))
+    return Imported(ticket, (f"{file}: {says}", *density_lines(mask), *start_lines(ticket)))
+
+
+def start_lines(ticket: Ticket) -> Iterator[str]:
+    """What a ticket says about where it starts, and what speaks against it."""
+    means = {name: mean for name, mean in ticket.part("start").items() if name.endswith(RUNNING)}
+    moved = [name for name, mean in means.items() if bool(mean.any())]
+    if moved and not ticket.facts.get("start_iteration"):
+        yield (
+            f"{shown(moved[0], 80)} is not 0: these weights have seen data; is this where training starts? "
+            "Where it ended is imported with --weights trained"
+        )
+    yield start_line(ticket)
 
 
 def start_line(ticket: Ticket) -> str:
@@ -106,6 +120,7 @@ def density_lines(mask: Tensors) -> Iterator[str]:
     width = max(map(len, mask))
     for name, left in mask.items():
         aside = "" if counted(left) else ", not counted: no weight matrix"
+        aside += "; nothing that comes in passes it" if counted(left) and not bool(left.any()) else ""
         yield f"  {shown(name, 80):{min(width, 80)}}  kept {share(int(left.sum()), left.numel())}{aside}"
 
 
@@ -148,6 +163,11 @@ def plain_names(tensors: Tensors, file: Path) -> Tensors:
     plain: Tensors = {}
     for name, tensor in tensors.items():
         own = WRAPPED.sub("", name)
+        if COMPUTED.search(own):
+            raise UserError(
+                f"{file}: {shown(own, 80)} is what a weight is computed from, not a weight; take it off before "
+                'saving: parametrize.remove_parametrizations(layer, "weight"), or remove_weight_norm(layer)'
+            )
         if own in plain:
             raise UserError(f"{file}: two tensors are called {shown(own, 80)} without module. and _orig_mod.")
         plain[own] = tensor

@@ -17,7 +17,18 @@ from lthbench.pruning.masks import Mask
 from lthbench.recipe.experiment import Pruning, Training
 from lthbench.recipe.streams import stream
 from lthbench.tickets.fitted import initial_state
-from lthbench.tickets.plain import as_engine, as_torch, plain_masks, plain_tensors, without_wrappers
+from lthbench.tickets.plain import (
+    as_array,
+    as_engine,
+    as_torch,
+    known_names,
+    masks_of,
+    own_name,
+    own_tensors,
+    refresh,
+    tensors_of,
+    under_own_names,
+)
 from lthbench.training import loop
 from lthbench.training.reference import load, module_of, state_of
 from lthbench.training.run import Folds, Model, Task
@@ -126,15 +137,14 @@ class Problem:
                 f"{self.recipe.iterations}; call it again to train for longer"
             )
         plain = self.module()
-        own, theirs = plain_tensors(plain), plain_tensors(module)
-        if own.keys() != theirs.keys():
-            odd = ", ".join(sorted(own.keys() ^ theirs.keys())[:3])
-            raise UserError(f"problem.train: not the network of problem.module() (not in both: {odd})")
-        copy_all(theirs, own)
-        given = plain_masks(module) | without_wrappers(mask or {})
-        worn = as_engine(self._model, checked_masks(given, self.shapes, "problem.train: mask", whole=False))
+        own, theirs = own_tensors(plain), tensors_of(module)
+        copy_all(self._same_network(own, theirs), own)
+        said = "problem.train: mask"
+        given = self.own_names(masks_of(module), said) | self.own_names(mask or {}, said)
+        worn = as_engine(self._model, checked_masks(given, self.shapes, said, whole=False))
         load(plain, self._trained(state_of(plain), worn, start, last))
-        copy_all(own, theirs)
+        copy_all({name: own[own_name(self._known, name)] for name in theirs}, theirs)
+        refresh(module)
         self.iterations += last - start
         return module
 
@@ -151,10 +161,41 @@ class Problem:
         """
         wanted = self.counts(self.level) if keep is None else keep
         remaining = {"all": wanted} if isinstance(wanted, int) else dict(wanted)
+        said = "problem.keep_largest: mask"
+        given = self.own_names(mask or {}, said)
         worn = {name: np.ones(shape, dtype=bool) for name, shape in self.shapes.items()}
-        worn |= checked_masks(mask or {}, self.shapes, "problem.keep_largest: mask", whole=False)
+        worn |= checked_masks(given, self.shapes, said, whole=False)
         whole = [name for name in worn if counts.kept(name, self.pruning)]
-        return masks.prune({name: as_array(scores[name]) for name in worn}, worn, remaining, whole)
+        called = self.own_names(scores, "problem.keep_largest: scores")
+        missing = [name for name in worn if name not in called]
+        if missing:
+            raise UserError(
+                f"problem.keep_largest: scores lack {', '.join(missing[:3])}; problem.shapes has all names"
+            )
+        return masks.prune({name: as_array(called[name]) for name in worn}, worn, remaining, whole)
+
+    def own_names(self, named: Mapping[str, Any], said: str) -> dict[str, Any]:
+        """Tensors or arrays under the network's own names, whatever wrappers, pruning and sharing made of them."""
+        return under_own_names(self._known, named, said)
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """The network's own name of each tensor, by every name it may be called."""
+        return known_names(self.module())
+
+    def _same_network(
+        self, own: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """A module's tensors under the network's own names. UserError where it is another network."""
+        named = self.own_names(theirs, "problem.train")
+        odd = sorted(own.keys() ^ named.keys())
+        if odd:
+            computed = any(".parametrizations." in f".{name}" for name in odd)
+            out = "; parametrize.remove_parametrizations first" if computed else ""
+            raise UserError(
+                f"problem.train: not the network of problem.module() (not in both: {', '.join(odd[:3])}){out}"
+            )
+        return named
 
     @torch.no_grad()
     def _trained(self, state: Arrays, mask: Mask, start: int, last: int) -> Arrays:
@@ -231,8 +272,3 @@ def checked_masks(
             )
         checked[name] = array
     return checked
-
-
-def as_array(value: Any) -> np.ndarray:
-    """A tensor or anything like an array, as an array of its own."""
-    return np.array(value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value)

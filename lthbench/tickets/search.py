@@ -14,11 +14,12 @@ from lthbench.errors import UserError, place_of_function
 from lthbench.models.errors import told
 from lthbench.models.mlp import Arrays
 from lthbench.plan.unit import Unit
+from lthbench.pruning.counts import kept as kept_whole
 from lthbench.pruning.masks import Mask, counts
 from lthbench.recipe import given
 from lthbench.recipe.arms import ARMS, Cell
-from lthbench.tickets.method import Method, Problem, Ticket, as_array, checked_masks
-from lthbench.tickets.plain import as_engine, plain_tensors, without_wrappers
+from lthbench.tickets.method import Method, Problem, Ticket, checked_masks
+from lthbench.tickets.plain import as_array, as_engine, own_tensors, unpruned
 from lthbench.training.reference import state_of
 from lthbench.training.run import Folds, Model
 from lthbench.words import did_you_mean
@@ -89,7 +90,11 @@ def taken(answer: Any, problem: Problem, model: Model, name: str) -> Found:
     for field, value in (("mask", answer.mask), ("weights", answer.weights)):
         if not isinstance(value, Mapping) and not (field == "weights" and value is None):
             raise UserError(f"{name}: {field} is a {type(value).__name__}; give a dict by the names of weights")
-    mask = checked_masks(without_wrappers(answer.mask), problem.shapes, f"{name}: the mask")
+    named = problem.own_names(answer.mask, f"{name}: the mask")
+    mask = checked_masks(named, problem.shapes, f"{name}: the mask")
+    pruned = [weight for weight, kept in mask.items() if kept_whole(weight, problem.pruning) and not kept.all()]
+    if pruned:
+        raise UserError(f"{name}: the mask prunes {pruned[0]}, which is kept whole (problem.pruning.keep)")
     kept = sum(counts(mask).values())
     if abs(kept - problem.keep) > TOLERANCE * problem.keep:
         raise UserError(
@@ -98,14 +103,15 @@ def taken(answer: Any, problem: Problem, model: Model, name: str) -> Found:
         )
     if type(answer.iterations) is not int or answer.iterations < 0:
         raise UserError(f"{name}: iterations is {answer.iterations!r}; give the steps made without problem.train")
-    start = start_of(without_wrappers(answer.weights or {}), problem, name)
+    weights = problem.own_names(unpruned(answer.weights or {}), f"{name}: weights")
+    start = start_of(weights, problem, name)
     return Found(as_engine(model, mask), start, problem.iterations + answer.iterations)
 
 
 def start_of(weights: Mapping[str, Any], problem: Problem, name: str) -> Arrays:
     """The state a ticket starts from: the initialisation, with the weights that were given."""
     plain = problem.module()
-    own = plain_tensors(plain)
+    own = own_tensors(plain)
     for key, value in weights.items():
         array = as_array(value)
         if key not in own:

@@ -46,10 +46,8 @@ def make_task(
     orders, augmentations, seeds = [], [], []
     network_masks: list[Mask] = []
     states: list[Arrays] = []
-    for index in range(len(unit.replicates)):
-        copy = "/copy" if arm.own_order else ""  # SGD noise: another order, other crops, other dropout
-        order = batch_order(folds.train.shape[1], training, named(unit, index, f"order{copy}"))
-        augmented = augmentation(training, named(unit, index, f"augment{copy}"))
+    copy = own_draws(unit)
+    for index, (order, augmented) in enumerate(draws_of(unit, folds.train.shape[1])):
         dropout = int(named(unit, index, f"dropout{copy}").integers(2**63))
         for draw in range(unit.draws):
             mask = mask_for(unit, model, folds, above, index, draw, whole)
@@ -73,6 +71,41 @@ def make_task(
         keep_at=rewind if unit.arm == "dense" else None,
         frozen=arm.pruned == "frozen",
     )
+
+
+Draws = list[tuple[np.ndarray, np.ndarray | None]]  # batch order, and crops and flips, of each replicate
+kept_draws: tuple[Any, Draws] | None = None  # of the last unit: all of its block but copies see the same
+
+
+def own_draws(unit: Unit) -> str:
+    """What the streams of an arm with an order of its own are called: SGD noise, so crops and dropout too."""
+    return "/copy" if ARMS[unit.arm].own_order else ""
+
+
+def draws_of(unit: Unit, examples: int) -> Draws:
+    """In which order each replicate of a unit sees so many training examples, and how they are moved."""
+    global kept_draws
+    training, copy = unit.experiment.training, own_draws(unit)
+    key = (unit.master, unit.experiment.streams, unit.replicates, copy, examples, training)
+    if kept_draws is None or kept_draws[0] != key:
+        kept_draws = None  # free the old ones first
+        kept_draws = (
+            key,
+            [
+                (
+                    batch_order(examples, training, named(unit, index, f"order{copy}")).astype(np.int32),
+                    augmentation(training, named(unit, index, f"augment{copy}")),
+                )
+                for index in range(len(unit.replicates))
+            ],
+        )
+    return kept_draws[1]
+
+
+def forget_draws() -> None:
+    """Free what was kept for the next unit."""
+    global kept_draws
+    kept_draws = None
 
 
 def number(value: Any) -> float | None:

@@ -130,6 +130,9 @@ def train_step(
 ) -> None:
     """THE training step: forward and backward, mask the gradient, update."""
     engine.gradients(net, gradient, x, y)
+    if optimizer.fused is not None:  # asked for: the same in one pass
+        optimizer.masked_step(net.flat, gradient.flat, mask, rate)
+        return
     gradient.flat.mul_(mask)
     optimizer.step(net.flat, gradient.flat, rate)
 
@@ -166,15 +169,30 @@ def pick(table: Tensor, t: int | Tensor) -> Tensor:
 
 def batches(task: Task, folds: Folds, network_first: bool = True) -> Batches:
     """The batches of a task."""
-    device, axis = folds.device, 1 if network_first else 2
-    train = folds.train.cpu().numpy()
-    rows = np.stack([train[owner][order] for order, owner in zip(task.orders, task.owners, strict=True)], axis)
-    wanted = None
-    if task.augmentation:
-        wanted = torch.from_numpy(np.stack(task.augmentation, axis)).to(device)
+    axis = 1 if network_first else 2
+    train = folds.train.to(torch.int32)  # half the bytes that rows of int64 take
+
+    def rows_of(owner: int, order: np.ndarray) -> Tensor:
+        return train[owner][torch.from_numpy(order).to(folds.device)]
+
+    wanted = [torch.from_numpy(each) for each in task.augmentation]
     return Batches(
-        folds.examples, torch.from_numpy(rows).to(device), wanted, task.training.pad_crop, network_first
+        folds.examples,
+        stacked(map(rows_of, task.owners, task.orders), len(task.orders), axis, folds.device),
+        stacked(wanted, len(wanted), axis, folds.device) if wanted else None,
+        task.training.pad_crop,
+        network_first,
     )
+
+
+def stacked(tensors: Iterable[Tensor], size: int, axis: int, device: torch.device) -> Tensor:
+    """As torch.stack, on the device and one after the other: no second copy of all of them."""
+    for s, tensor in enumerate(tensors):
+        if s == 0:
+            shape = (*tensor.shape[:axis], size, *tensor.shape[axis:])
+            whole = torch.empty(shape, dtype=tensor.dtype, device=device)
+        whole.select(axis, s).copy_(tensor)
+    return whole
 
 
 def parts(engine: Engine, examples: Examples, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
@@ -230,7 +248,7 @@ class Course:
     mask: Tensor
     pruned: Tensor  # what pruned weights are throughout: 0, or all weights as they start
     owners: Tensor
-    step: Callable[[int], None]
+    step: Step | captured
     validation: Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
@@ -267,7 +285,7 @@ def begin(task: Task, folds: Folds) -> Course:
         x, y = data.at(t)
         train_step(engine, net, gradient, mask, state.optimizer, rate, x, y)
 
-    step: Callable[[int], None] = Step(one, task.rates)
+    step: Step | captured = Step(one, task.rates)
     if device.type == "cuda" and data.examples.resident:
         step = captured(one, task.rates, device, lambda: engine.capturable)
     validation = kept_parts(engine, folds.examples, folds.validation[owners])
@@ -278,8 +296,12 @@ def begin(task: Task, folds: Folds) -> Course:
 def advance(course: Course, begun: int, end: int, checkpoint: Checkpoint | None = None) -> None:
     """Train from after iteration `begun` to the end of iteration `end`."""
     task, training, state = course.task, course.task.training, course.state
-    for t in range(begun + 1, end + 1):
-        course.step(t - 1)
+    t = begun
+    while t < end:
+        stop = min(end, t - t % training.evaluate_every + training.evaluate_every)  # the next look
+        if task.keep_at is not None and t < task.keep_at:
+            stop = min(stop, task.keep_at)
+        t += course.step.ahead(t, stop - t)
         if t == task.keep_at and state.kept is not None:
             keep_where(torch.ones_like(course.owners, dtype=torch.bool), state.net, state.kept)
         if t % training.evaluate_every == 0:

@@ -90,11 +90,11 @@ def backward(
     logits: Tensor,
 ) -> None:
     """Write the gradient of the mean cross-entropy of each network into the views of `gradient`."""
-    batch, size, classes = logits.shape
+    batch, _, classes = logits.shape
     lying, labels = (logits, y) if model.batch_norm else (logits.transpose(0, 1), y.T)
-    d = torch.softmax(lying, -1).view(-1, classes)
-    d[torch.arange(batch * size, device=d.device), labels.reshape(-1)] -= 1
-    d = d.mul_(1 / batch).view(lying.shape)
+    # Not d[rows, labels] -= 1: where sums must come in order, a GPU sorts for that.
+    right = labels[..., None] == torch.arange(classes, device=labels.device)
+    d = torch.softmax(lying, -1).sub_(right.to(lying.dtype)).mul_(1 / batch)
     d = d if model.batch_norm else d.transpose(0, 1)
     top = tapes[-1].outputs if tapes else x
     torch.bmm(top.permute(1, 2, 0), d.transpose(0, 1), out=gradient["out.weight"])

@@ -77,7 +77,9 @@ def test_it_shows_itself_and_says_what_the_search_took(answer) -> None:
     steps = f"took {level * 60:,} optimizer steps, {level} trainings of the dense network"
     assert steps in text
     assert steps in page
-    assert "nothing was tuned or registered" in text
+    assert "measured with another network, other data, another recipe, another density." in text
+    assert "Nothing else was registered: no accuracy band, no expected effect, no power." in text
+    assert answer.verdicts.registered in text
     assert given.__name__ not in text.splitlines()[0]
 
 
@@ -122,6 +124,72 @@ def test_what_cannot_be_asked_is_told_in_a_line(asked, words) -> None:
         lthbench.test(**{"method": find, "quiet": True} | asked)
     assert words in str(raised.value)
     assert len(str(raised.value).splitlines()) <= 2
+
+
+def tuple_output(shape, classes):
+    """A network that returns its features too."""
+    return Pair(64, classes)
+
+
+class Pair(torch.nn.Module):
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = torch.nn.Linear(features, classes)
+
+    def forward(self, x):
+        return self.layer(x), x
+
+
+def doubled(shape, classes):
+    """A network that changes what it is given."""
+    return torch.nn.Sequential(InPlace(), network(shape, classes))
+
+
+class InPlace(torch.nn.Module):
+    def forward(self, x):
+        return x.mul_(2)
+
+
+def never(problem):
+    """A method that must not be asked."""
+    raise AssertionError("asked before the network and the data were looked at")
+
+
+@pytest.mark.parametrize(("given_network", "words"), [
+    (tuple_output, "tuple_output: in evaluation the output for 2 examples is tuple"),
+    (doubled, "doubled: forward changes its input in place"),
+])  # fmt: skip
+def test_a_network_is_looked_at_before_the_method_is_asked(given_network, words, tmp_path) -> None:
+    with pytest.raises(lthbench.UserError, match=words):
+        lthbench.test(never, network=given_network, data=digits(), out=tmp_path, **SMALL)
+    assert not (tmp_path / "claims").exists()
+
+
+def test_data_are_looked_at_before_the_method_is_asked() -> None:
+    x, y, x_test, y_test = digits()
+    with pytest.raises(lthbench.UserError, match="10 classes, numbered up to 11"):
+        lthbench.test(
+            never, network=network, data=(x, y + 2 * (y > 7), x_test, y_test + 2 * (y_test > 7)), **SMALL
+        )
+
+
+def of_pictures(shape, classes):
+    """The same network for pictures."""
+    return torch.nn.Sequential(torch.nn.Flatten(), *network(shape, classes))
+
+
+def test_data_by_a_path_from_here_are_found_and_what_there_is_to_say_is_said(tmp_path, monkeypatch) -> None:
+    x, y, x_test, y_test = digits()
+    pictures, more = ((255 * np.asarray(part)).round().reshape(-1, 1, 8, 8) for part in (x, x_test))
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", x_train=pictures, y_train=y, x_test=more, y_test=y_test)
+    short = SMALL | {"iterations": 20}
+    answer = lthbench.test(find, network=of_pictures, data="mine.npz", claims="FC-1", out=Path("o"), **short)
+    assert any(
+        "mine.npz: x_train holds whole numbers from 0 to 255, as raw pixels do" in note for note in answer.notes
+    )
+    assert "path: ../../mine.npz" in Path("o/claims/experiments/dock.yaml").read_text()
+    assert len(answer["FC-1"].differences) == 8
 
 
 def test_a_folder_of_other_claims_is_left_alone(tmp_path) -> None:

@@ -1,6 +1,7 @@
 """The benchmarks measure what they say: a baseline that really trains, floors below times, ratios in the JSON."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -157,3 +158,24 @@ def test_the_program_hands_its_options_over_and_says_an_error_in_a_line(monkeypa
     monkeypatch.undo()
     assert main(["--only", "nothing"]) == 2
     assert "no benchmark is called 'nothing'" in capsys.readouterr().err
+
+
+def test_a_floor_is_launched_at_once_on_a_gpu(monkeypatch):
+    """Else the floor is the host's launches, and a recorded step falls below it."""
+    done, replays = [], []
+    stream = type("Stream", (), {"__init__": lambda *_: None, "wait_stream": lambda *_: None})
+    graph = type("Graph", (), {"replay": lambda _: replays.append(1)})
+    stand_ins = {"Stream": stream, "current_stream": stream, "CUDAGraph": graph, "stream": nullcontext}
+    for name, value in (stand_ins | {"graph": lambda graph, stream: nullcontext()}).items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    run = floors.launched_at_once(lambda: done.append(1), torch.device("cuda"))
+    assert (len(done), len(replays)) == (2, 0)  # once to warm up, once to be recorded
+    run()
+    run()
+    assert (len(done), len(replays)) == (2, 2)
+    seen, launch = [], floors.launched_at_once
+    monkeypatch.setattr(floors, "launched_at_once", lambda run, device: seen.append(device) or launch(run, device))
+    module = torch.nn.Linear(4, 3)
+    assert len(floors.step(module, torch.zeros(2, 4))()) == 2
+    assert len(floors.forward(module, torch.zeros(2, 4))()) == 1
+    assert seen == [torch.device("cpu")] * 2

@@ -1,6 +1,9 @@
 """An implementation of a user's: what it is given, what may come back, and what is kept."""
 
+import json
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from command_line import typed
 
+import lthbench
 from lthbench.claims.load import Registry
 from lthbench.drive.implementation import Asked, resumed
 from lthbench.drive.implementation import tested as in_the_dock
 from lthbench.drive.implementation_work import train
 from lthbench.errors import UserError
 from lthbench.judging.dock.standing import Standing
+from lthbench.recipe.experiment import Network
 from lthbench.results.returned import Arm, Record, Result, stored, taken, write
 from lthbench.tickets.command import Command
 from lthbench.tickets.implementation import Question, answers, arms_of, function
@@ -165,3 +171,53 @@ def test_a_run_that_was_killed_goes_on_as_if_it_was_not(question: Ask, run: str,
     asked = question(run, arms=[Arm("dense", 0)])
     answers(asked, function(run))
     assert resumed(asked).state == state
+
+
+def blobs() -> tuple[np.ndarray, ...]:
+    """Four overlapping classes of 20 features: examples and labels to train on and to test on."""
+    g = np.random.default_rng(0)
+    centres, labels = g.standard_normal((4, 20)), g.integers(0, 4, 700)
+    examples = (centres[labels] + g.standard_normal((700, 20))).astype(np.float32)
+    return examples[:500], labels[:500], examples[500:], labels[500:]
+
+
+def test_from_python_an_implementation_is_an_answer_with_its_standing(implementations: Path) -> None:
+    answer = lthbench.test_implementation(
+        "sound:run", network=Network("mlp", (12,)), data=blobs(), claims="FC-1", iterations=40, learning_rate=0.03,
+        density=0.6, quiet=True,
+    )  # fmt: skip
+    standing = answer.standing
+    assert standing is not None
+    assert not standing.accused, standing.words()
+    assert answer["FC-1"].differences.shape == (8,)
+    assert answer["FC-1"].verdict == standing.verdicts.claims[0].verdict
+    assert answer.exit_code == standing.exit_code
+    assert standing.words() in answer.notes
+
+
+def test_a_program_without_a_framework_stands_on_a_network_and_data_of_its_own(
+    implementations: Path, tmp_path: Path
+) -> None:
+    """As it is typed: a path with spaces, arrays beside the results, data relative to where one stands."""
+    program = tmp_path / "my code" / "numpy alone.py"
+    program.parent.mkdir()
+    program.write_bytes((implementations / "numpy_alone.py").read_bytes())
+    np.savez(tmp_path / "mine.npz", **dict(zip(("x_train", "y_train", "x_test", "y_test"), blobs(), strict=True)))
+    places = "{arm} {level} {replicate} {problem} {earlier} {out}"
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(program))} {places}"
+    done = typed(
+        ["test", "--command", command, "--network", "mlp", "--hidden", "12", "--data", "mine.npz", "--iterations",
+         "40", "--learning-rate", "0.03", "--density", "0.6", "--claim", "fc-1", "--cores", "1", "--out",
+         "its results"],
+        folder=tmp_path,
+    )  # fmt: skip
+    assert done.returncode in (0, 3), done.stdout + done.stderr
+    standing = json.loads((tmp_path / "its results" / "standing.json").read_text())
+    states = {each["id"]: each["state"] for each in standing["invariants"]}
+    assert "broken" not in states.values(), states
+    assert list(states.values()).count("holds") >= 10, states
+    assert standing["claims"] == standing["claims_of_reference"]
+    assert standing["claims"]["FC-1"] != "BLOCKED"
+    differ = [d for point in standing["reference_points"] for d in point["d"]]
+    assert len(differ) == 8 * 2
+    assert max(map(abs, differ)) < 5  # of 200 test examples, by another library's rounding

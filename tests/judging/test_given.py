@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lthbench.errors import UserError
 from lthbench.judging.judge import judge
 from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.format import check_table, text_table
@@ -203,6 +204,82 @@ def summary(value, sd, n, arm):
         "sd": sd,
         "n": n,
     }
+
+
+def difference(value, sd, n, arm="ticket", level=2, minus="reinit@2"):
+    return summary(value, sd, n, arm) | {"level": level, "minus": minus}
+
+
+def stated(*rows):
+    """The first hypothesis, from a table of summaries and paired differences."""
+    return result(pd.DataFrame(rows).assign(unit="percent")).hypotheses[0]
+
+
+def test_paired_differences_far_from_the_bound_have_the_exact_floor() -> None:
+    # t = 3 / (0.4 / 3) = 22.5 standard errors, more than n - 1 = 8: every difference is positive.
+    line = stated(difference(3.0, 0.4, 9))
+    assert line.evidence["p_pass"] == 2**-9
+    assert (line.decision, line.groups, line.d) == ("PASS", None, [])
+    half = 2.306004 * 0.4 / 3  # the 97.5 % point of t with 8 degrees of freedom, from a table
+    assert (line.evidence["low"], line.evidence["high"]) == pytest.approx((3 - half, 3 + half), abs=1e-6)
+    assert "paired differences" in line.how
+
+
+def test_paired_differences_nearer_have_the_larger_of_t_and_the_bound() -> None:
+    # t = 1.5 / (1 / sqrt 9) = 4.5: t test's p 0.0010; exp(-9 * 20.25 / (2 * (8 + 20.25))) = exp(-3.2257) = 0.0397.
+    assert stated(difference(1.5, 1.0, 9)).evidence["p_pass"] == pytest.approx(0.03973, abs=1e-5)
+
+
+def test_paired_differences_are_never_worth_more_than_their_runs() -> None:
+    far, near, skewed = [2, 2.4, 1.7, 2.9, 2.2, 2.1], [0.3, -0.2, 0.9, 1.4, 0.1, 0.8], [1, 1, 4, -0.5, 2, 3, 1.1]
+    for d in (far, near, skewed):
+        runs = result(rows(d, [f"r{i}" for i in range(len(d))])).hypotheses[0].evidence
+        said = stated(difference(float(np.mean(d)), float(np.std(d, ddof=1)), len(d))).evidence
+        assert said["p_pass"] >= runs["p_pass"] * (1 - 1e-9)
+        assert [said[name] for name in ("mean", "sd", "low", "high")] == pytest.approx(
+            [runs[name] for name in ("mean", "sd", "low", "high")]
+        )
+
+
+def test_paired_differences_either_way_round_and_by_either_address() -> None:
+    forward = stated(difference(1.5, 1.0, 9))
+    assert stated(difference(-1.5, 1.0, 9, "reinit", 2, "ticket@2")).evidence == forward.evidence
+    assert stated(difference(1.5, 1.0, 9, minus="toy:reinit@2")).evidence == forward.evidence
+    both = difference(1.5, 1.0, 9), difference(-1.5, 1.0, 9, "reinit", 2, "ticket@2")
+    with pytest.raises(UserError, match="keep one"):
+        stated(*both)
+
+
+def test_runs_of_both_cells_decide_before_stated_differences() -> None:
+    frame = rows([2.0, 2.2, 2.1, 2.3], ["a", "b", "c", "d"])
+    more = pd.DataFrame([difference(-9.0, 0.1, 9)])
+    measured = pd.concat([frame, more], ignore_index=True).assign(unit="percent")
+    assert result(measured).hypotheses[0].evidence["mean"] == pytest.approx(2.15)
+    arms = summary(60, 0.4, 9, "ticket"), summary(60, 0.4, 9, "reinit")
+    assert stated(*arms, difference(3.0, 0.4, 9)).evidence["mean"] == 3  # summaries of the arms say less
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (difference(3.0, None, 9), "their differences: no SD is stated"),
+        (difference(3.0, 0.4, None), "their differences: the number of runs is not stated"),
+        (difference(3.0, 0.4, 1), "a single run"),
+    ],
+)
+def test_paired_differences_that_allow_no_test(row, says) -> None:
+    line = stated(row)
+    assert (line.decision, line.evidence) == ("NOT DECIDABLE", None)
+    assert says in line.undecidable
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({"minus": "reinit"}, "is no cell; write arm@level"), ({"replicate": "a"}, "differences are a summary")],
+)
+def test_rows_of_differences_that_are_refused(more, words) -> None:
+    with pytest.raises(UserError, match=words):
+        stated(difference(3.0, None, None) | more)
 
 
 @pytest.mark.parametrize(

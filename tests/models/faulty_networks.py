@@ -56,6 +56,32 @@ def kernel(shape, classes):
     return Kernel(classes)
 
 
+class Vector(nn.Module):
+    """A matrix kept as a vector, or as its rows."""
+
+    def __init__(self, inputs, outputs, rows):
+        super().__init__()
+        self.theta = nn.ParameterList(
+            nn.Parameter(torch.randn(inputs * outputs // rows) * 0.1) for _ in range(rows)
+        )
+        self.shape = (outputs, inputs)
+
+    def forward(self, x):
+        return functional.linear(x, torch.cat(list(self.theta)).view(self.shape))
+
+
+def matrix_as_a_vector(shape, classes):
+    return plain(shape, classes, Vector(FEATURES, 8, 1))
+
+
+def matrix_as_rows(shape, classes):
+    return plain(shape, classes, Vector(FEATURES, 8, 8))
+
+
+def small_matrix_as_a_vector(shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(FEATURES, 8), nn.ReLU(), Vector(8, classes, 1))
+
+
 def pruned(shape, classes):
     network = plain(shape, classes)
     prune.l1_unstructured(network[1], "weight", amount=0.5)
@@ -166,6 +192,10 @@ class InPlace(nn.Module):
 
 def input_in_place(shape, classes):
     return InPlace(plain(shape, classes))
+
+
+def input_clamped(shape, classes):
+    return nn.Sequential(nn.Hardtanh(-100.0, 100.0, inplace=True), plain(shape, classes))
 
 
 class Remembers(nn.Module):

@@ -31,6 +31,8 @@ REFUSED = {
     "with_the_older_weight_norm": COMPUTED,
     "with_the_older_spectral_norm": COMPUTED,
     "kernel": r"kernel \(20 x 12\): 240 of 320 weights would never be pruned, .* rename them",
+    "matrix_as_a_vector": r"1\.theta\.0 \(96\): 96 of 132 parameters are vectors, .* keep weights as matrices",
+    "matrix_as_rows": r"1\.theta\.0 \(12\), .* and 5 more: 96 of 132 parameters are vectors",
     "pruned": r"1\.weight: brings a mask of its own .* return the network unpruned",
     "pruned_twice": r"brings a mask of its own",
     "own_mask": r"1\.mask: brings a mask of its own",
@@ -46,12 +48,14 @@ REFUSED = {
     "noise_of_its_own": r"interrupted and resumed ends elsewhere: .* register_buffer it",
     "noise_in_evaluation": r"another output for the same input in evaluation, .* only while self\.training",
     "input_in_place": r"changes its input in place, and with it the data; copy first",
+    "input_clamped": r"changes its input in place",  # though none of these numbers
     "memory": r"another output for the same input|interrupted and resumed ends elsewhere",
     "detached_trunk": NO_GRADIENT,
     "rewriting": r"two iterations of training failed: AssertionError: pruned weights moved",
     "breaks": r"two iterations of training failed: ZeroDivisionError: .*faulty_networks\.py, line \d+\)",
 }  # fmt: skip
 NAMED = {
+    "small_matrix_as_a_vector": [r"3\.theta\.0 \(32\): 32 of 136 parameters are vectors, which are never pruned"],
     "last_layer_of_zeros": [r"3\.weight: starts as one number for every seed"],
     "counter": [r"calls: changed by forward, and no buffer"],
     "unused_head": [r"auxiliary\.weight: no gradient reaches it, so it is never trained, and yet it counts"],

@@ -41,6 +41,7 @@ WEIGHTS = {  # by hand, from the sizes in the code: matrices and kernels, every 
     "convolution_1d": 6 * 3 * 9 + 6 * 6 * 3 + 10 * 24,
     "convolution_3d": 4 * 3 * 3 * 3 + 10 * 4 * 7 * 7,
     "nested": 16 * 768 + 2 * 16 * 16 + 10 * 16,
+    "one_block_three_times": 12 * 768 + 12 * 12 + 10 * 12,
     "functional_weights": 6 * 3 * 9 + 10 * 6,
     "group_norm_and_dropout": 8 * 3 * 9 + 10 * 8 * 14 * 14,
     "straight_through": 20 * 768 + 10 * 20,

@@ -429,3 +429,23 @@ class Noisy(nn.Module):
 def noise_of_a_generator_of_its_own(shape, classes):
     own = torch.Generator().manual_seed(0)
     return Noisy(plain(shape, classes), lambda x: torch.rand(x.shape, generator=own))
+
+
+class Recycled(nn.Module):
+    """One block, three times."""
+
+    def __init__(self, shape, classes):
+        super().__init__()
+        block = nn.Sequential(nn.Linear(12, 12), nn.ReLU())
+        self.inward, self.outward = nn.Linear(768, 12), nn.Linear(12, classes)
+        self.blocks = nn.ModuleList([block, block, block])
+
+    def forward(self, x):
+        x = self.inward(x.flatten(1))
+        for block in self.blocks:
+            x = x + block(x)
+        return self.outward(x)
+
+
+def one_block_three_times(shape, classes):
+    return Recycled(shape, classes)

@@ -9,7 +9,7 @@ import pytest
 from report_sample import N
 
 from lthbench.recipe.arms import ARMS
-from lthbench.report.figures import intervals, learning, line, masks
+from lthbench.report.figures import inputs, intervals, learning, line, masks
 from lthbench.report.figures.density import density_plot, far_arms, ticks
 from lthbench.report.figures.density import draw as draw_density
 from lthbench.report.figures.ends import spread
@@ -110,6 +110,13 @@ def test_a_published_value_stands_on_the_line_it_belongs_to(verdicts) -> None:
     assert list(mark.get_xdata()) == [0.3]
 
 
+def test_every_arm_has_a_mark_that_can_be_drawn(verdicts) -> None:
+    claim = verdicts.claims[0]
+    for arm in (*ARMS, "somebody-s-arm"):
+        line = replace(claim.hypotheses[0], contrast=f"tiny:{arm}@2 - tiny:lr-rewound@2")
+        assert artists(intervals.draw(claim, [line]), "replicates"), arm
+
+
 def test_two_unpaired_groups_are_drawn_as_mean_and_sd(verdicts) -> None:
     groups = [Group(76.1, 0.2, 3), Group(75.0, 0.1, 3)]
     line = replace(verdicts.claims[0].hypotheses[0], d=[], minuend=[], subtrahend=[], groups=groups)
@@ -203,6 +210,43 @@ def test_layers_are_drawn_where_they_are_pruned_unlike_one_another() -> None:
     alike = counts({"fc1.weight": [1000, 500, 250, 100], "out.weight": [100, 50, 25, 10]})
     assert masks.layers_plot(alike, "tiny") is None
     assert masks.layers_plot(apart[apart["arm"] == "dense"], "tiny") is None
+
+
+def input_counts(shape: tuple[int, int], arms: dict[str, tuple[int, int]], outputs: int = 10) -> pd.DataFrame:
+    """Survivors per input of each arm: so many in the middle of the inputs, so many at their border."""
+    rows, columns = shape
+    near = np.array([[min(r, rows - 1 - r) >= rows // 4 and min(c, columns - 1 - c) >= columns // 4
+                      for c in range(columns)] for r in range(rows)]).ravel()  # fmt: skip
+    head = {"experiment": "tiny", "level": 2, "networks": 4, "outputs": outputs, "input": range(rows * columns)}
+    parts = [pd.DataFrame(head | {"arm": arm, "survivors": np.where(near, *n)}) for arm, n in arms.items()]
+    return pd.concat(parts)
+
+
+def test_a_map_of_a_mask_says_where_its_weights_are() -> None:
+    table = input_counts((8, 8), {"random-mask": (2, 2), "ticket": (5, 1)})
+    made = inputs.inputs_plot(table, "tiny", (8, 8))
+    assert "ticket at level 2: mean 20.0 %, border 10.0 %, middle 50.0 %." in made.alt
+    assert "random-mask at level 2: mean 20.0 %, border 20.0 %, middle 20.0 %." in made.alt
+    assert made.svg.count("<image") == 3  # a map each, and the scale of colours
+    read = pd.read_csv(StringIO(made.csv))
+    assert list(read.columns) == ["input", "ticket@2", "random-mask@2"]
+    assert read["ticket@2"].sum() == pytest.approx(16 * 0.5 + 48 * 0.1)
+
+
+def test_a_signal_is_drawn_as_lines() -> None:
+    table = input_counts((1, 40), {"ticket": (5, 1), "one-shot": (3, 3)})
+    made = inputs.inputs_plot(table, "tiny", (1, 40))
+    assert "ticket at level 2: mean 30.0 %, from 10.0 % at place 0 to 50.0 % at 10." in made.alt
+    assert "<image" not in made.svg
+    assert "one-shot 30.0 %" in made.svg
+
+
+def test_there_is_no_map_without_counts_or_of_other_inputs() -> None:
+    table = input_counts((8, 8), {"ticket": (5, 1)})
+    assert inputs.inputs_plot(None, "tiny", (8, 8)) is None
+    assert inputs.inputs_plot(table, "another", (8, 8)) is None
+    assert inputs.inputs_plot(table, "tiny", None) is None
+    assert inputs.inputs_plot(table, "tiny", (28, 28)) is None
 
 
 def test_ticks_are_densities_that_were_run(tidy) -> None:

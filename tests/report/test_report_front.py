@@ -20,7 +20,7 @@ from lthbench.report.section import Material
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "reports/reference"
-FIXED_WORDS, PER_CLAIM, LONGEST_CARD, PER_ABSENT = 600, 180, 240, 70  # seen before anything is opened
+FIXED_WORDS, PER_CLAIM, LONGEST_CARD, PER_ABSENT = 600, 180, 240, 30  # seen before anything is opened
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def content(registry, verdicts, tidy, provenance):
 def test_the_answer_names_every_kind_of_verdict(verdicts) -> None:
     assert front.answer(verdicts) == (
         "Of three primary claims, one fails (A-2), one is not decided (A-3) and one passes (A-1). Of two other "
-        "claims, one is blocked by a failed check (A-4) and one was not run in full (A-5)."
+        "claims, one is blocked by a failed check (A-4) and one was not run in full."
     )
     passing = [replace(claim, verdict="PASS") for claim in verdicts.claims]
     said = front.answer(replace(verdicts, claims=passing))
@@ -57,6 +57,38 @@ def test_a_title_never_stands_without_what_became_of_it(content, verdicts) -> No
         ("A-2", "Refuted"), ("A-4", "Blocked"), ("A-3", "Not decided"),
     ]  # fmt: skip
     assert content.front.not_run == ("A-5",)
+
+
+def test_what_is_open_comes_with_its_number_and_what_passes_with_its_name(content, verdicts) -> None:
+    failed = content.front.open[0]
+    evidence = verdicts.claims[1].deciding.evidence
+    assert failed.number.startswith(f"{evidence['mean']:+.2f}".replace("-", "−"))
+    assert failed.number.endswith(f"pp, margin {verdicts.claims[1].deciding.delta:g}")
+    assert failed.number in Page(html(content)).text
+    many = [replace(verdicts.claims[0], id=f"P-{n}") for n in range(front.NAMED + 1)]
+    some = replace(verdicts, claims=[verdicts.claims[1], *many])
+    assert front.answer(some) == "Of seven primary claims, one fails (A-2) and six pass."
+    few = replace(verdicts, claims=[verdicts.claims[1], *many[:2]])
+    assert front.answer(few) == "Of three primary claims, one fails (A-2) and two pass (P-0, P-1)."
+
+
+def test_the_scale_is_two_sentences_of_the_suite_and_the_rest_is_below(registry, verdicts, content) -> None:
+    suite = registry.suites["mini"].model_copy(update={"says": "One, of 0.5 %. Two (e.g. this)! Three. Four."})
+    whole = replace(verdicts, claims=[replace(claim, reduced_scale=False) for claim in verdicts.claims])
+    assert front.scale(suite, whole) == "One, of 0.5 %. Two (e.g. this)!"
+    assert (
+        "The suite: One, of 0.5 %. Two (e.g. this)! Three. Four." in Page(html(replace(content, suite=suite))).text
+    )
+
+
+def test_a_caveat_of_many_claims_is_said_once(content) -> None:
+    same = [replace(card, caveat="Said of all of them.") for card in content.claims]
+    page = Page(html(replace(content, claims=same))).text
+    assert page.count("Said of all of them.") == 1
+    assert "Said of all of them. (A-1, A-2, A-3, A-4)" in page
+    assert page.count("Its caveat, which others share") == 4
+    two = [replace(card, caveat="Said of two.") if i < 2 else card for i, card in enumerate(content.claims)]
+    assert Page(html(replace(content, claims=two))).text.count("Said of two.") == 2
 
 
 def test_a_claim_that_is_open_shows_the_hypothesis_that_is_open(verdicts) -> None:

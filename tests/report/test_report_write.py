@@ -16,7 +16,7 @@ from lthbench.judging.gates.checks import GateResult
 from lthbench.judging.verdict import Collapses, from_json, to_json
 from lthbench.report import front, render
 from lthbench.report.content import SECTIONS
-from lthbench.report.sentences import EXPLORATORY
+from lthbench.report.sentences import exploratory_words
 from lthbench.report.write import write_report
 from lthbench.results.tidy import to_csv
 
@@ -242,13 +242,19 @@ def test_every_interval_says_its_level_and_collapses_are_a_line(
         assert "90 %: −2.81 to −2.49" in text  # 5 % on either side, mean -2.65, SD 0.24
 
 
-def test_an_exploratory_report_neither_passes_nor_fails(tmp_path, registry, verdicts, tidy, provenance) -> None:
-    own = registry.suites["mini"].model_copy(update={"exploratory": True})
+@pytest.mark.parametrize("registered", ["", "Margins are those of suite quick."])
+def test_an_exploratory_report_neither_passes_nor_fails(
+    tmp_path, registry, verdicts, tidy, provenance, registered
+) -> None:
+    own = registry.suites["mini"].model_copy(update={"exploratory": True, "registered": registered})
     known = replace(registry, suites={"mini": own})
-    write_report(tmp_path, known, replace(verdicts, exploratory=True), tidy, provenance)
+    judged = replace(verdicts, exploratory=True, registered=registered)
+    write_report(tmp_path, known, judged, tidy, provenance)
+    assert from_json((tmp_path / "verdicts.json").read_text()).registered == registered
     for name in ("index.html", "report.md"):
         text = (tmp_path / name).read_text()
-        assert text.count(EXPLORATORY) == 1
+        assert text.count(exploratory_words(registered)) == 1
+        assert ("othing was tuned" in text) == (not registered)
         assert "✗ NOT SUPPORTED HERE" in text or "</span> NOT SUPPORTED HERE" in text
         assert re.search(r"\b(PASS|FAIL)\b", text) is None
         assert "pre-registered" not in text

@@ -74,6 +74,16 @@ def test_what_is_refused(file, lines, says) -> None:
     refused(write(file, *lines), *says)
 
 
+@pytest.mark.parametrize("minus", ["-", "\u2212", "\u2013"])
+def test_any_printed_minus_is_read(file, minus: str) -> None:
+    lines = [
+        HEAD,
+        f"e,ticket,1,a,generalisation_gap,{minus}0.5",
+        f"e,dense,0,a,generalisation_gap,{minus}1e{minus}2",
+    ]
+    assert read_results(write(file, *lines), "percent").table["value"].tolist() == [-0.5, -0.01]
+
+
 def test_units_can_be_declared(file) -> None:
     write(file, HEAD + ",unit", RUN.format("a", 0.6) + ",fraction", RUN.format("b", 60) + ",percent")
     assert read_results(file).table["value"].tolist() == [60, 60]

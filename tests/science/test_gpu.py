@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import science_lab as lab
 import torch
+from gpu_lab import IMAGE, KINDS, MOVED, SGD, VECTOR
+from gpu_lab import moved as on
 from test_engines import FOLDS, RECIPES, task
-from torch import nn
+from test_recordable import Waits
 
 from lthbench.errors import OutOfTime
 from lthbench.models import registry
@@ -18,7 +20,7 @@ from lthbench.models.module import module_model
 from lthbench.recipe.experiment import Network, Training
 from lthbench.training import checkpoint as checkpoints
 from lthbench.training import device as devices
-from lthbench.training import loop, reference
+from lthbench.training import graph, loop, reference
 from lthbench.training.checkpoint import Checkpoint
 from lthbench.training.graph import WARM_UP, captured
 from lthbench.training.run import Folds, Task, Trained
@@ -26,25 +28,6 @@ from lthbench.training.run import Folds, Task, Trained
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it when it starts
 
-# Every iteration has a rate of its own, so that a replayed step that reads the wrong one shows.
-SGD = Training(
-    "sgd", 0.02, batch=8, iterations=20, evaluate_every=5, momentum=0.9, weight_decay=1e-3, warmup=10,
-    milestones=(13, 17), decay=0.5,
-)  # fmt: skip
-ADAM = Training("adam", 0.002, batch=8, iterations=20, evaluate_every=5, warmup=10)
-MOVED = dataclasses.replace(SGD, flip=True, pad_crop=2)
-VECTOR, IMAGE = (10,), (3, 8, 8)
-# Smooth activations where there is no batch norm: kinks make exact engines part for good.
-KINDS = {
-    "perceptron": (Network("mlp", (8, 6)), VECTOR, SGD),
-    "perceptron, batch norm": (Network("mlp", (8, 6), batch_norm=True), VECTOR, SGD),
-    "perceptron, Adam": (Network("mlp", (8, 6)), VECTOR, ADAM),
-    "module": (Network("conv-2", width=0.1, activation="tanh"), IMAGE, SGD),
-    "module, Adam": (Network("conv-2", width=0.1, activation="tanh"), IMAGE, ADAM),
-    "module, crops and flips": (Network("conv-2", width=0.1, activation="tanh"), IMAGE, MOVED),
-    "module, batch norm": (Network("mlp", (8, 6), batch_norm=True, activation="tanh"), VECTOR, SGD),
-    "residual": (Network("resnet-8", width=0.25), IMAGE, dataclasses.replace(MOVED, learning_rate=0.002)),
-}
 DROPOUT = (Network("conv-2", width=0.1, activation="tanh", dropout=0.4), IMAGE, MOVED)
 EVERY = pytest.mark.parametrize("kind", KINDS)
 
@@ -52,12 +35,13 @@ EVERY = pytest.mark.parametrize("kind", KINDS)
 @pytest.fixture(autouse=True)
 def restored():
     """Whatever a test sets for the process is set back."""
-    backends = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = backends[0].benchmark, backends[0].allow_tf32, backends[1].allow_tf32
+    cudnn, precision = torch.backends.cudnn, torch.get_float32_matmul_precision()
+    before = cudnn.benchmark, cudnn.allow_tf32
     yield
     torch.use_deterministic_algorithms(False)
     torch.cuda.set_sync_debug_mode("default")
-    backends[0].benchmark, backends[0].allow_tf32, backends[1].allow_tf32 = before
+    cudnn.benchmark, cudnn.allow_tf32 = before
+    torch.set_float32_matmul_precision(precision)
 
 
 @pytest.fixture
@@ -70,13 +54,7 @@ def exact(monkeypatch):
 
 def on_device(folds: Folds, resident: bool = True) -> Folds:
     """The folds on the GPU; the inputs, where they are not resident, in main memory."""
-
-    def moved(part):
-        tensors = {f.name: getattr(part, f.name).cuda() for f in dataclasses.fields(part)}
-        return dataclasses.replace(part, **tensors | ({} if resident else {"x": part.x}))
-
-    rows = {name: getattr(folds, name).cuda() for name in lab.FOLDS}
-    return dataclasses.replace(folds, examples=moved(folds.examples), held_out=moved(folds.held_out), **rows)
+    return on(folds, torch.device("cuda", torch.cuda.current_device()), resident)
 
 
 def prepared(network: Network, shape: tuple[int, ...], training: Training, **more) -> tuple[Task, Folds]:
@@ -190,6 +168,16 @@ def test_a_replayed_graph_is_the_step_bit_for_bit(exact, graphs, monkeypatch, ki
     lab.same_training(loop.train(t, resident), replayed)
 
 
+@pytest.mark.parametrize("kind", ["perceptron", "perceptron, batch norm", "module, crops and flips", "residual"])
+def test_several_iterations_in_one_graph_are_the_same_bits(exact, graphs, monkeypatch, kind: str) -> None:
+    t, folds = prepared(*KINDS[kind], keep_at=11)
+    resident = on_device(folds)
+    each = loop.train(t, resident)
+    monkeypatch.setenv(graph.TOGETHER, "3")
+    lab.same_training(loop.train(t, resident), each)
+    assert [step.several is not None for step in graphs] == [False, True]
+
+
 @EVERY
 def test_the_same_training_twice_has_the_same_bits(exact, kind: str) -> None:
     t, folds = prepared(*KINDS[kind])
@@ -292,33 +280,26 @@ def test_a_stack_on_a_gpu_is_on_the_gpu() -> None:
 # What cannot be recorded: last, for a recording that fails is the hardest on the process
 
 
-class Waits(nn.Module):
-    """A network that asks the device for a number, which no graph can record."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc1, self.out = nn.Linear(10, 8), nn.Linear(8, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = torch.tanh(self.fc1(x))
-        return self.out(hidden if float(hidden.sum().detach()) < 1e30 else 2 * hidden)
-
-
 @pytest.mark.parametrize("owners", [(1,), (1, 0, 1)])
 def test_a_step_that_cannot_be_recorded_says_so_and_goes_on(exact, graphs, caplog, owners) -> None:
     folds = lab.image_folds(VECTOR, sizes=(64, 40, 40))
     t = lab.any_task(module_model(Waits, "glorot"), SGD, folds, owners, 0.7)
     with caplog.at_level(logging.WARNING, logger="lthbench"):
         fast = loop.train(t, on_device(folds))
-    assert [("cannot be recorded" in record.message) for record in caplog.records] == [True]
-    assert [step.failed for step in graphs] == [True]
+    (said,) = [record.message for record in caplog.records]
+    assert "cannot be recorded" in said
+    assert "test_recordable.py, line " in said
+    assert [(step.failed, step.broken) for step in graphs] == [(True, None)]  # seen before, so not even tried
     near(t, fast, reference.train(t, folds))
 
 
-def test_random_layers_still_draw_after_a_recording_that_failed(exact, graphs) -> None:
-    folds = lab.image_folds(VECTOR, sizes=(64, 40, 40))
+def test_all_is_well_after_a_recording_that_failed(exact, graphs, monkeypatch) -> None:
+    """As if nobody had seen it coming: the current stream and the random generator are as before."""
+    monkeypatch.setattr(graph, "SYNCHRONIZES", "said in other words")
+    folds, stream = lab.image_folds(VECTOR, sizes=(64, 40, 40)), torch.cuda.current_stream()
     loop.train(lab.any_task(module_model(Waits, "glorot"), SGD, folds), on_device(folds))
-    assert [step.failed for step in graphs] == [True]
+    assert [(step.failed, step.broken is not None) for step in graphs] == [(True, True)]
+    assert torch.cuda.current_stream() == stream
     t, folds = prepared(*DROPOUT)
     first, again = (loop.train(t, on_device(folds)) for _ in range(2))
     lab.same_training(first, again)

@@ -16,8 +16,11 @@ CPU = torch.device("cpu")
 @pytest.fixture(autouse=True)
 def restored():
     before = torch.get_float32_matmul_precision()
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
     yield
     torch.set_float32_matmul_precision(before)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
+    torch.use_deterministic_algorithms(False)
     device.onednn_keeps_to_float32.cache_clear()
 
 
@@ -65,3 +68,20 @@ def test_a_network_has_the_same_bits_in_every_stack(batch, width, out) -> None:
         stacked = torch.bmm(one, two)
         assert all(torch.equal(torch.bmm(one[s : s + 1], two[s : s + 1])[0], stacked[s]) for s in range(6))
         assert torch.equal(torch.bmm(one[2:5], two[2:5]), stacked[2:5])
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_process_that_trains_on_both_devices_can_say_how_it_multiplies(monkeypatch, exact: bool) -> None:
+    """Torch refuses to read a precision that was set through two of its functions."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv(device.DETERMINISTIC, "1" if exact else "0")
+    gpu = torch.device("cuda")
+    for _ in range(2):  # in turn: each sets its own, whatever ran before
+        device.choose_products(CPU, onednn=True)
+        assert device.described(CPU)["products"] in ("oneDNN", "default")
+        assert device.prepare("cuda") == gpu
+        device.choose_products(CPU, onednn=True)
+        device.choose_products(gpu, onednn=True)
+        assert device.described(gpu)["tf32"] is not exact
+        assert torch.backends.cuda.matmul.allow_tf32 is not exact
+        assert torch.backends.cudnn.allow_tf32 is not exact

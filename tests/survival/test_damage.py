@@ -26,7 +26,7 @@ def edit(path: Path) -> None:
     path.write_bytes(content)
 
 
-TABLES = ("tidy.csv", "provenance.json", "verdicts.json")
+TABLES = ("tidy.csv", "provenance.json", "inputs.csv", "verdicts.json")
 
 
 @pytest.mark.parametrize(("ending", "damage"), [(".json", edit), (".safetensors", cut), (".safetensors", edit)])

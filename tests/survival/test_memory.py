@@ -20,7 +20,8 @@ import resource, sys
 from lthbench.tickets import unit, folds
 from lthbench.data import registry
 from lthbench.drive import campaign
-from lthbench.drive import cost
+from lthbench.drive import ask, cost, rejudge
+from lthbench.report import write
 import sklearn.datasets, pandas, torch
 torch.ones(8, 8) @ torch.ones(8, 8)
 pages = int(open("/proc/self/statm").read().split()[0])

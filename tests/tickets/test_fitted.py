@@ -7,30 +7,18 @@ import numpy as np
 import pytest
 import torch
 from ticket_files import Small, as_pt, pruned, small
+from ticket_runs import TINY, trained, values
 from torch import nn
 from torch.nn.utils import prune
 
 from lthbench.drive.execute import run_chunk
 from lthbench.errors import UserError
 from lthbench.plan.unit import plan_experiment
-from lthbench.recipe.data import DataSpec
-from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
-from lthbench.results import store
 from lthbench.tickets import export
 from lthbench.tickets.fitted import fitted
 from lthbench.tickets.from_file import METHOD
 from lthbench.tickets.imports import import_ticket
 from lthbench.tickets.ticket_file import Ticket
-
-TINY = Experiment(
-    "tiny",
-    "",
-    Network("mlp", (24, 16), batch_norm=True),
-    DataSpec("digits", test=400, validation=100),
-    Training("adam", 0.002, batch=40, iterations=20, evaluate_every=10),
-    Pruning("layer-wise", 0.5),
-)
-ARMS = ("found", "found-reinit", "found-shuffled", "found-random-mask", "ticket")
 
 
 def ticket_of(state: dict, folder: Path, **options) -> Path:
@@ -145,24 +133,6 @@ def tickets(tmp_path_factory) -> dict[str, Path]:
     export.ticket(units[-1], units, folder, None, 0).write(files["start"])
     Ticket({n: t for n, t in whole.tensors.items() if n.startswith("mask/")}, {}).write(files["mask"])
     return files
-
-
-def trained(file: Path, folder: Path, own_start: bool) -> dict[str, tuple[list, dict]]:
-    """Rows and tensors of every arm that wears the file's ticket, two replicates each."""
-    experiment = replace(TINY, id="own", method=METHOD, ticket=str(file), own_start=own_start)
-    units = plan_experiment(experiment, {(arm, 2) for arm in ARMS}, 2, 2, 0)
-    run_chunk(units, folder, None, "cpu", lambda *_: None)
-    records = {}
-    for unit in units:
-        records[f"{unit.arm}@{unit.level}"] = (
-            store.read(store.path_of(folder, unit)).rows,
-            store.tensors_of(folder, unit),
-        )
-    return records
-
-
-def values(record: tuple[list, dict], metric: str) -> list[float]:
-    return [row[4] for row in record[0] if row[3] == metric]
 
 
 def test_all_arms_start_from_a_file_that_has_every_weight(tickets, tmp_path) -> None:

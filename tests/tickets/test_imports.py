@@ -279,6 +279,13 @@ def wrong_files(folder) -> dict[str, tuple[object, str, str]]:
         "spectral_norm": (
             nn.utils.spectral_norm(nn.Linear(3, 3)).state_dict(), "start", "spectral_norm leaves such names"
         ),
+        "a parametrization": (
+            nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)).state_dict(), "start",
+            "parametrizations.weight.original0 is what a weight is computed from.*remove_parametrizations",
+        ),
+        "weight_norm": (
+            {"a.weight_g": torch.ones(3, 1), "a.weight_v": torch.eye(3)}, "start", "a.weight_g is what a weight",
+        ),
         "two of one name": (half | {"module.fc1.bias": torch.rand(8)}, "start", "two tensors are called fc1.bias"),
         "not finite": (half | {"fc1.bias": torch.full((8,), torch.nan)}, "start", "fc1.bias holds numbers not"),
         "weights of either kind": (half, "", "add --weights start, or --weights trained"),

@@ -58,6 +58,7 @@ def test_start_weights_from_another_file(tmp_path: Path) -> None:
         (("export", "quick", "ticket@9"), "say which network: a CELL, such as ticket@9, and --replicate"),
         (("export", "quick"), "say which network: a CELL"),
         (("test",), "say what is tested: a method"),
+        (("test", "--implementation", "no_such:run"), "implementation no_such:run: cannot import no_such"),
         (("test", "a:b", "--ticket", "t.safetensors"), "say what is tested"),
         (("test", "--ticket", "t.safetensors", "--density", "0.5"), "says its density and start"),
         (("test", "--ticket", "none.pt"), "none.pt: no such file"),

@@ -16,7 +16,9 @@ import pytest
 
 from lthbench.claims.load import Registry, load
 from lthbench.data.errors import DataError
+from lthbench.drive import budget as budgets
 from lthbench.drive import campaign, cost, schedule
+from lthbench.drive import rates as measuring
 from lthbench.drive.cost import Rate
 from lthbench.drive.pool import Deadline, Start, Task
 from lthbench.errors import UserError
@@ -42,18 +44,18 @@ def records(out: Path) -> dict[str, int]:
     ("text", "seconds"), [("90s", 90), ("25m", 1500), ("6h", 21600), ("1h30m", 5400), (" 1m5s ", 65)]
 )
 def test_a_budget(text: str, seconds: float) -> None:
-    assert campaign.parse_budget(text) == seconds
+    assert budgets.parse_budget(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0s", "25", "m", "1.5h", "-5m", "5m1h", "forever"])
 def test_no_budget(text: str) -> None:
     with pytest.raises(UserError, match="90s, 25m, 6h or 1h30m"):
-        campaign.parse_budget(text)
+        budgets.parse_budget(text)
 
 
 @pytest.mark.parametrize(("budget", "training"), [(6, 3), (20, 15), (100, 85), (1500, 1440)])
 def test_time_is_kept_for_saving_and_the_report(budget: float, training: float) -> None:
-    assert campaign.training_time(budget) == training
+    assert budgets.training_time(budget) == training
 
 
 def test_a_deadline_passes_by_time_or_by_signal() -> None:
@@ -134,7 +136,7 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(
     out = tmp_path / "campaign"
     started = time.monotonic()
     with monkeypatch.context() as patched:
-        patched.setattr(campaign, "training_time", lambda budget: 0.0)
+        patched.setattr(budgets, "training_time", lambda budget: 0.0)
         done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)
     assert time.monotonic() - started < 60
     assert done.returncode == 4, done.stdout + done.stderr
@@ -316,7 +318,7 @@ def test_fewer_replicates_than_registered_decide_nothing(
     """Block 1 is gone: what is left would be a clear result, and is shown beside, but no verdict."""
     for path in (plain_run / "results").rglob("units/**/b1-*"):
         path.unlink()
-    monkeypatch.setattr(campaign, "training_time", lambda budget: 0.0)
+    monkeypatch.setattr(budgets, "training_time", lambda budget: 0.0)
     done = lthbench("campaign", "tiny", "--budget", "1s", "--out", plain_run)
     assert done.returncode == 4
     assert "FC-6 NOT RUN" in done.stdout
@@ -373,6 +375,52 @@ def test_the_nearest_rate_wins_and_nothing_is_guessed(tmp_path: Path, claims_dir
     assert [(row.device, row.to_do, row.seconds) for row in rows] == [("A", 3080, 3.08)]
     assert cost.total(cost.cost_rows(units, set(), {})) is None
     assert cost.total(cost.cost_rows(units, {unit.key for unit in units}, {})) == 0
+
+
+def test_a_wide_stack_is_priced_as_such(tmp_path: Path, claims_dir: Path) -> None:
+    """On a GPU 60 networks may take little longer than 5: the rate of the narrow stack would be far too high."""
+    units = Run(load(claims_dir), "tiny", out=tmp_path).units()
+    unit = units[0]
+    rate = Rate("tiny", "GPU", 0.02, 60, "now", {5: 0.03, 15: 0.012, 60: 0.006})
+    assert [rate.of(n) for n in (5, 15, 60)] == [0.03, 0.012, 0.006]
+    assert rate.of(10) == pytest.approx((5 * 0.03 + 15 * 0.012) / 2 / 10)
+    assert [rate.of(n) for n in (1, 200)] == [0.03, 0.006]  # beyond what was measured: as at the nearest
+    assert Rate("tiny", "GPU", 0.02, 5, "now").of(60) == 0.02
+    wide = replace(unit, draws=15)
+    assert wide.networks == 15 * len(unit.replicates)
+    assert rate.seconds(wide) == pytest.approx(wide.iterations * rate.of(wide.networks) / 1000)
+    row = cost.cost_rows([unit, wide], set(), {("tiny", "GPU"): rate})[0]
+    assert row.seconds == pytest.approx(rate.seconds(unit) + rate.seconds(wide))
+    cost.remember([rate], tmp_path / "rates.yaml")
+    assert cost.read_rates(tmp_path / "rates.yaml") == [rate]
+
+
+def test_finished_units_tell_the_rate_of_each_width(plain_run: Path, claims_dir: Path) -> None:
+    units = Run(load(claims_dir), "tiny", out=plain_run).units()
+    (rate,) = cost.from_records(plain_run / "results/tiny/seed-0", units)
+    assert sorted(rate.widths) == sorted({unit.networks for unit in units})
+    assert len(rate.widths) > 1
+    assert min(rate.widths.values()) <= rate.ms <= max(rate.widths.values())
+
+
+def test_a_gpu_is_measured_at_the_narrowest_and_widest_stack(
+    tmp_path: Path, claims_dir: Path, monkeypatch
+) -> None:
+    asked: list[list[int]] = []
+
+    def measure(experiment, widths, device, cache):
+        asked.append(list(widths))
+        return Rate(experiment.id, device, 1.0, max(widths), "now")
+
+    monkeypatch.setattr(cost, "measure", measure)
+    monkeypatch.setenv("LTHBENCH_CACHE", str(tmp_path))
+    run = Run(load(claims_dir), "tiny", out=tmp_path)
+    widest = max(unit.networks for unit in run.units())
+    for gpu, widths in ((False, [4]), (True, [4, widest])):
+        monkeypatch.setattr(measuring, "on_gpu", lambda device, gpu=gpu: gpu)
+        assert list(measuring.measured(run))
+        assert asked.pop() == widths
+    assert widest > 4
 
 
 def test_a_file_that_holds_no_rates(tmp_path: Path) -> None:

@@ -14,12 +14,14 @@ from lthbench import __version__
 from lthbench.claims.load import load
 from lthbench.cli import show, tables
 from lthbench.cli.app import app
+from lthbench.drive import cost
+from lthbench.plan.run import Run
 from lthbench.plan.suite import Chunk, first_chunks
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("kind", ["claim", "suite", "experiment"])
+@pytest.mark.parametrize("kind", ["claim", "suite", "experiment", "questions"])
 def test_schemas_are_for_editors(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     app(["schema", kind], standalone_mode=False)
     schema = json.loads(capsys.readouterr().out)
@@ -27,14 +29,26 @@ def test_schemas_are_for_editors(kind: str, capsys: pytest.CaptureFixture[str]) 
     assert "id" in schema["required"]
 
 
-def test_plan_shows_what_each_unit_is_made_from(lthbench) -> None:
+def test_plan_shows_a_line_per_arm_and_as_data_what_each_unit_is_made_from(lthbench) -> None:
     done = lthbench("plan", "tiny")
     assert done.returncode == 0
-    row = next(line for line in done.stdout.splitlines() if "reinit@2" in line)
-    assert "ticket@2" in row
-    assert "12" in row  # four replicates of a block, three draws
-    assert "to do" in row
+    row = next(line.split() for line in done.stdout.splitlines() if line.startswith("  reinit "))
+    assert row[:4] == ["reinit", "2", "2", "24"]  # two blocks of four replicates, three draws
+    assert row[-2:] == ["to", "do"]
     assert "10 units in 2 chunks" in done.stdout
+    units = json.loads(lthbench("plan", "tiny", "--json").stdout)["units"]
+    assert {unit["made_from"][0] for unit in units if unit["arm"] == "reinit"} == {"ticket@2"}
+
+
+@pytest.mark.parametrize("suite", ["quick", "cpu", "cpu-long", "cpu-paper", "full-core", "field"])
+def test_a_plan_fits_eighty_columns(suite: str) -> None:
+    run = Run(load(), suite)
+    rates = {(rate.experiment, rate.device): rate for rate in cost.read_rates(cost.SHIPPED)}
+    rows = cost.cost_rows(run.units(), set(), rates)
+    table = [*tables.units(run, set()), *tables.costs(rows)]
+    assert [line for line in table if len(line) > 80 and not line.startswith("  - ")] == []
+    assert sum(line.startswith("  together") for line in table) == len({row.device for row in rows})
+    assert {unit.experiment.id for unit in run.units()} <= set(table)
 
 
 def test_plan_knows_what_is_finished(lthbench, plain_run: Path) -> None:

@@ -1,6 +1,7 @@
 """The time left of a run: simulated schedules of the real plans, whose end is known."""
 
 import heapq
+import os
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -13,12 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lthbench.claims.load import load
-from lthbench.cli.options import CORES
+from lthbench.cli import run as commands
 from lthbench.data import cifar10, registry
-from lthbench.drive import forecast, probe, speed
+from lthbench.drive import devices, forecast, probe, speed
 from lthbench.drive.cost import Rate, remember
 from lthbench.drive.forecast import AFTER, BEFORE, JOB, Forecast
 from lthbench.drive.speed import Speeds, kind
+from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.plan.suite import Chunk
 from lthbench.plan.unit import Unit
@@ -192,6 +194,40 @@ def test_speeds_are_kept_by_machine_and_engine_and_a_damaged_file_stops_nothing(
     speed.keep(seen, 2, "cpu", tmp_path / speed.FILE)  # a folder that cannot be
 
 
+def test_each_gpu_gets_one_process_and_a_cpu_one_per_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = os.cpu_count() or 1
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+    monkeypatch.setattr(devices, "version", lambda _: "2.11.0")
+    assert speed.processes(None, "auto") == cores
+    assert speed.processes(None, "cuda") == 1
+    (tmp_path / "nvidia0").touch()
+    assert speed.processes(None, "auto") == 1
+    assert speed.processes(3, "auto") == 3
+    (tmp_path / "nvidia1").touch()
+    assert speed.processes(None, "auto") == 2
+    assert speed.processes(None, "cpu") == cores
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert speed.processes(None, "auto") == cores
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(devices, "version", lambda _: "2.11.0+cpu")  # such a PyTorch trains on the CPU
+    assert speed.processes(None, "auto") == cores
+
+
+def test_run_starts_one_process_on_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def stop(run: object, cores: int, *_: object) -> NoReturn:
+        asked.append(cores)
+        raise UserError("far enough")
+
+    monkeypatch.setattr(speed, "on_gpu", lambda device: True)
+    monkeypatch.setattr("lthbench.drive.here.run_here", stop)
+    with pytest.raises(UserError, match="far enough"):
+        commands.run("quick", out=tmp_path, snakemake=False)
+    assert asked == [1]
+
+
 def test_experiments_of_one_cost_are_one_kind() -> None:
     deep, mlp = (REGISTRY.experiments[f"mnist1d-{name}"] for name in ("deep-bn", "mlp"))
     slower = replace(deep, id="slower", training=replace(deep.training, learning_rate=0.01))
@@ -260,13 +296,14 @@ def test_plan_and_run_say_how_long_it_takes_here(
     lthbench, claims_dir: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     (unit, *_) = Run(load(claims_dir), "tiny").units()
-    for processes in {1, CORES}:  # as if a run on so many processes had been finished in this cache
+    cores = os.cpu_count() or 1
+    for processes in {1, cores}:  # as if a run on so many processes had been finished in this cache
         seen = speed.Speeds()
         seen.saw(unit, unit.iterations / 1000)  # 1 ms for each
         speed.keep(seen, processes, "auto", Path(environment["LTHBENCH_CACHE"]))
     plan = lthbench("plan", "tiny", "--out", tmp_path).stdout
-    seconds = 20 if CORES == 1 else 10  # mostly starts of processes
-    assert f"about {seconds} seconds on this machine with {CORES} processes" in plan
+    seconds = 20 if cores == 1 else 10  # mostly starts of processes
+    assert f"about {seconds} seconds on this machine with {cores} processes" in plan
     alone = ("run", "tiny", "--no-snakemake", "--cores", "1", "--out", tmp_path)
     assert "about 20 seconds on this machine" in lthbench(*alone).stdout
     assert "on this machine" not in lthbench(*alone).stdout  # nothing is to do

@@ -183,6 +183,25 @@ def test_code_edited_after_it_was_imported_is_refused(place: Path) -> None:
     assert not (place / "results").exists()
 
 
+@pytest.mark.parametrize(("source", "file"), [("", "kit/net.py"), ("src/", "kit/net.py"), ("", "kit/__init__.py")])
+def test_an_installed_copy_that_hides_edited_code_is_refused(
+    place: Path, source: str, file: str, tmp_path_factory, monkeypatch
+) -> None:
+    write(place, "kit/__init__.py", "")
+    write(place, "kit/net.py", NET)
+    work = tmp_path_factory.mktemp("work")
+    write(work, f"{source}kit/__init__.py", "")
+    write(work, f"{source}kit/net.py", "# the same\n" + NET)
+    monkeypatch.chdir(work)
+    same = keys(recipe("kit.net:net"))
+    write(work, source + file, NET.replace("40", "2"))
+    with pytest.raises(UserError, match=r"install it again .* to take that one$") as refused:
+        keys(recipe("kit.net:net"))
+    assert str(refused.value).endswith(f"PYTHONPATH={work / source} to take that one")
+    monkeypatch.syspath_prepend(work / source)
+    assert keys(recipe("kit.net:net")) != same
+
+
 def test_data_are_what_the_file_or_the_folder_holds(tmp_path: Path) -> None:
     file, folder = tmp_path / "x.npz", tmp_path / "images"
     np.savez(file, x_train=np.zeros(3))

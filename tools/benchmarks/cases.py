@@ -211,13 +211,15 @@ def determinism() -> Iterator[None]:
     before = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(False)
         torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = before
-        torch.backends.cuda.matmul.allow_tf32 = before[1]
+        torch.set_float32_matmul_precision(precision)
 
 
 def deterministic(make: Callable[[Setting], Prepared], setting: Setting) -> Prepared:

@@ -37,14 +37,29 @@ def layers(module: nn.Module, x: Tensor) -> list[Layer]:
 def forward(module: nn.Module, x: Tensor) -> Run:
     """The products of a forward pass."""
     each = [once(layer) for layer in layers(module, x)]
-    return lambda: [run() for run in each]
+    return launched_at_once(lambda: [run() for run in each], x.device)
 
 
 def step(module: nn.Module, x: Tensor) -> Run:
     """The products of a forward and a backward pass; the first layer's input needs no gradient."""
     met = layers(module, x)
     each = [once(layer) for layer in met] + [back(layer, first=i == 0) for i, layer in enumerate(met)]
-    return lambda: [run() for run in each]
+    return launched_at_once(lambda: [run() for run in each], x.device)
+
+
+def launched_at_once(run: Run, device: torch.device) -> Run:
+    """The same work; on a GPU recorded as a graph, because launching kernels takes longer than running them."""
+    if device.type != "cuda":
+        return run
+    side = torch.cuda.Stream(device)
+    side.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(side):
+        run()  # libraries choose their kernels
+    torch.cuda.current_stream(device).wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=side):
+        run()
+    return graph.replay
 
 
 def once(layer: Layer) -> Run:

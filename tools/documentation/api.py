@@ -9,7 +9,7 @@ from typing import Any
 
 # What a user calls or is handed. Each entry: the module, what one does with it, and its names.
 SHOWN = (
-    ("lthbench", "Verdicts from Python", ("load", "judge", "check", "UserError")),
+    ("lthbench", "Verdicts from Python", ("load", "judge", "check", "test", "UserError")),
     ("lthbench.drive.answer", "What they give", ("Answer", "Claim")),
     ("lthbench.stats.rule", "A decision rule", ("Rule",)),
     ("lthbench.stats.decision", "Deciding a hypothesis", ("Evidence", "weigh", "decide", "combine")),

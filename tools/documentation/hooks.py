@@ -1,7 +1,8 @@
 """What mkdocs builds the site from. Every file keeps its place in the repository: its links hold.
 
 The front page, the claims and the committed runs come from the code of `lthbench site`; the page of Python
-functions comes from docstrings. Whatever a page links to is taken along. Run by `mkdocs build` (mkdocs.yml).
+functions comes from docstrings, and the notebook is shown with the outputs it holds. Whatever a page links to is
+taken along. Run by `mkdocs build` (mkdocs.yml).
 """
 
 import posixpath
@@ -22,10 +23,12 @@ from lthbench.claims.load import load  # noqa: E402
 from lthbench.drive.site import committed, released  # noqa: E402
 from lthbench.report.site.pages import Page, asset, pages  # noqa: E402
 from tools.documentation.api import api_page  # noqa: E402
+from tools.documentation.notebook import notebook_page  # noqa: E402
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 README, FIRST = "README.md", "start.md"  # under its own name it would be the front page
 WIDE = "---\nhide: [navigation, toc]\n---\n"  # what mkdocs' theme reads: no columns beside the text
+NOTEBOOK = "examples/method.ipynb"
 work = TemporaryDirectory()  # of suites that are judged for the site; gone when mkdocs ends
 made: dict[str, Page] = {}  # pages of `lthbench site`, by the file that mkdocs knows
 
@@ -35,6 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     site_pages(files, config)
     generated(files, config, FIRST, content=(ROOT / README).read_text(encoding="utf-8"))
     generated(files, config, "api.md", content=api_page())
+    generated(files, config, NOTEBOOK.replace(".ipynb", ".md"), content=notebook_page(ROOT / NOTEBOOK))
     for name in (*named_in(config.nav), *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))):
         take(files, config, name)
     for file in list(files.documentation_pages()):
@@ -97,9 +101,10 @@ def generated(files: Files, config: MkDocsConfig, name: str, **where: str) -> No
 
 
 def as_it_is(files: Files, config: MkDocsConfig, name: str, path: Path) -> None:
-    """Add a file that is not made into a page, though it may be Markdown."""
-    generated(files, config, f"{name}.txt", abs_src_path=str(path))
-    file = files.get_file_from_path(f"{name}.txt")
+    """Add a file that is not made into a page; a Markdown one is known to mkdocs by another name."""
+    known = f"{name}.txt" if name.endswith(".md") else name  # by its own, links are checked
+    generated(files, config, known, abs_src_path=str(path))
+    file = files.get_file_from_path(known)
     assert file is not None
     file.dest_uri = name
 

@@ -13,6 +13,7 @@ from lthbench.models.module import NORMS, ModuleModel
 
 NO_WEIGHTS = ("bias", "embed", "token", "pos")  # in a parameter's last name: what is added, and multiplies nothing
 WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+MANY, MOST = 0.1, 0.5  # of all numbers: more than scales and offsets are; more than could be meant
 COMPUTED = ("WeightNorm", "SpectralNorm")  # hooks of torch's older functions of these names
 TABLES = (nn.Embedding, nn.EmbeddingBag)
 
@@ -28,6 +29,7 @@ def remarks(module: nn.Module, model: ModuleModel, keep: Collection[str], own: b
         )
     else:
         yield from never_pruned(model, own)
+        yield from rolled_out(module, model, own)
     masked = sorted(own_masks(module))
     if masked:
         yield refusal(
@@ -74,6 +76,27 @@ def never_pruned(model: ModuleModel, own: bool) -> Iterator[Remark]:
         )
     elif others:
         yield notice(f"not pruned, and not counted as weights: {sized(list(others), others)}")
+
+
+def rolled_out(module: nn.Module, model: ModuleModel, own: bool) -> Iterator[Remark]:
+    """Matrices kept as vectors, whole or row by row: vectors pass for scales and offsets, and are never pruned."""
+    norms = {name for name, part in module.named_modules() if isinstance(part, NORMS)}
+    vectors = {
+        name: shape
+        for name, shape in model.parameters.items()
+        if sum(size > 1 for size in shape) == 1
+        and name not in model.prunable
+        and name.rpartition(".")[0] not in norms
+        and not any(word in name.rpartition(".")[2] for word in NO_WEIGHTS)
+    }
+    count, total = (sum(map(prod, some.values())) for some in (vectors, model.parameters))
+    if count > MANY * total:
+        refused = own and count > MOST * total
+        way_out = "; keep weights as matrices (...weight)" if refused else ""
+        names = sized(list(vectors), vectors)
+        yield Remark(
+            f"{names}: {count:,} of {total:,} parameters are vectors, which are never pruned{way_out}", refused
+        )
 
 
 def sized(names: list[str], shapes: dict[str, tuple[int, ...]]) -> str:

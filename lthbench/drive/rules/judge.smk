@@ -7,6 +7,7 @@ rule tidy:
     output:
         RESULTS + "/scopes/{scope}/tidy.csv",
         RESULTS + "/scopes/{scope}/provenance.json",
+        RESULTS + "/scopes/{scope}/inputs.csv",
     params:
         options=OPTIONS,
         source=dag.source(),
@@ -48,6 +49,7 @@ for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
             f"{RESULTS}/scopes/{scope}/verdicts.json",
             f"{RESULTS}/scopes/{scope}/tidy.csv",
             f"{RESULTS}/scopes/{scope}/provenance.json",
+            f"{RESULTS}/scopes/{scope}/inputs.csv",
         output:
             folder + "/index.html",
             folder + "/report.md",

@@ -36,6 +36,7 @@ HEAD, BODY, FOOT = 0.27, 0.72, 0.52  # inches of a row: its words, its axes, sca
 PAIRS, STRIP = (0.58, 1.95), (2.5, 6.45)  # inches: from where to where
 NONE: Mapping[str, Sequence[float]] = {}
 LONGEST = 80  # characters above a row
+THIN = tuple("1234+x|_")  # markers without an inside, drawn larger
 SHORT = 14  # characters of an arm on one line
 
 
@@ -163,8 +164,10 @@ def strip(axes: Axes, line: LineResult, decides: bool, published: Sequence[float
     against, favour = sides(line)
     for side, worse in ((against, True), (favour, False)):
         dots = [(d, y) for d, y in heights(line.d) if (d < 0) == worse]
+        marker = "o" if side.look.marker == "None" else side.look.marker
+        thin = marker in THIN
         axes.plot([d for d, _ in dots], [y for _, y in dots], linestyle="none", color=side.look.colour,
-                  markersize=4, marker="o" if side.look.marker == "None" else side.look.marker, markeredgewidth=1,
+                  markersize=7 if thin else 4, marker=marker, markeredgewidth=1.6 if thin else 1,
                   markerfacecolor=side.look.face, gid="replicates")  # fmt: skip
     if there(evidence.get("low")) and there(evidence.get("high")):
         axes.plot([evidence["low"], evidence["high"]], [0.2, 0.2], color=INK, linewidth=2.6, gid="interval",

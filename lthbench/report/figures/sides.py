@@ -9,7 +9,13 @@ from lthbench.report.figures.style import Look, look
 from lthbench.report.numbers import fixed, short, there
 from lthbench.words import plain
 
-MORE = ("final_test_accuracy", "final_train_accuracy", "early_stop_test_accuracy", "validation_curve_area")
+MORE = (
+    "final_test_accuracy",
+    "final_train_accuracy",
+    "early_stop_test_accuracy",
+    "validation_curve_area",
+    "test_bleu",
+)
 SOONER = ("early_stop_iteration", "early_stop_log_iteration")
 GAP = "generalisation_gap"
 AGAINST, FAVOUR = "against it", "for the claim"
@@ -22,6 +28,7 @@ ENDPOINTS = {
     "early_stop_log_iteration": "ln early-stop iteration",
     "validation_curve_area": "area under curve (valid.)",
     "barrier": "error barrier",
+    "test_bleu": "BLEU",
 }
 
 

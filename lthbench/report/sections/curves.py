@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lthbench.claims.load import cells
 from lthbench.report.figures.density import density_plot
 from lthbench.report.figures.early_stop import early_stop_plot
+from lthbench.report.figures.inputs import inputs_plot
 from lthbench.report.figures.learning import learning_plot
 from lthbench.report.figures.line import line_plot
 from lthbench.report.figures.masks import layers_plot
@@ -13,6 +14,7 @@ from lthbench.report.figures.training import training_plot
 from lthbench.report.given import given_pictures, released_rows
 from lthbench.report.section import Material, Part
 from lthbench.report.sentences import recipe_rows
+from lthbench.results.inputs import shape_of
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def own_experiments(material: Material) -> list[ExperimentPart]:
             density_plot(tidy, name),
             learning_plot(tidy, name, deciding),
             layers_plot(tidy, name),
+            inputs_plot(material.inputs, name, shape_of(registry.experiments[name])),
             line_plot(tidy, name),
         ]
         experiments.append(

@@ -14,7 +14,6 @@ from lthbench.claims.popular import Popular, Statement
 from lthbench.judging.verdict import SYMBOLS, verdict_word
 from lthbench.judging.words import level_interval
 from lthbench.recipe.engine import __version__
-from lthbench.report import sentences
 from lthbench.report.figures.style import slug
 from lthbench.report.numbers import count, short, signed
 from lthbench.report.render import environment, html_text
@@ -27,6 +26,10 @@ ARXIV = re.compile(r"arXiv (\d{4}\.\d{4,5}(?:v\d+)?)(?: (v\d+))?")
 JUDGEMENTS = {"wrong": "Wrong", "imprecise": "Imprecise", "OK": "Right"}
 KINDS = ("primary", "secondary", "counter", "popular")
 TITLE = "Claims of the lottery ticket hypothesis"
+EXPLORATORY = (
+    "Of an exploratory suite not everything was registered (its report says what was): its words say what its "
+    "replicates show, and decide no claim."
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def templates() -> jinja2.Environment:
         address=address,
         anchor=anchor,
         decision=decision,
-        exploratory=sentences.EXPLORATORY,
+        exploratory=EXPLORATORY,
         key=KEY,
         level_interval=level_interval,
         paper=paper,
