@@ -13,7 +13,7 @@ from command_line import typed
 from tiny_suite import ROOT
 
 from lthbench.claims.load import load
-from lthbench.drive import devices, profiles, resources
+from lthbench.drive import devices, execute, profiles, resources
 from lthbench.drive.cost import Rate
 from lthbench.plan.suite import Chunk, first_chunks
 
@@ -167,6 +167,18 @@ def test_a_run_with_a_profile_asks_for_its_device_and_resources(
     assert "gpu=1" in asked
     assert "runtime=240" in asked
     assert "mem_mb=" in asked
+
+
+# A job and who started it
+
+
+@pytest.mark.parametrize(("parent", "told"), [("", []), ("4711", [4711])])
+def test_only_a_job_of_this_machine_ends_with_who_started_it(parent: str, told: list[int], monkeypatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(execute, "die_with_parent", asked.append)
+    monkeypatch.setenv(execute.PARENT, parent)
+    execute.job_of_parent()
+    assert asked == told
 
 
 # Kubernetes: what reaches kubectl
