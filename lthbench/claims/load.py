@@ -16,6 +16,7 @@ from lthbench.claims.questions import Questions
 from lthbench.claims.schema import MEASURED, Cell, Claim, Registration, Suite
 from lthbench.data.errors import DataError
 from lthbench.data.registry import check_name
+from lthbench.data.root import data_root
 from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
@@ -294,14 +295,17 @@ def load(folder: Path | None = None) -> Registry:
 def located(experiment: Experiment, folder: Path) -> Experiment:
     """The experiment with the place of its data and ticket: paths in claim files are relative to their folder.
 
-    So a folder of claims and its data can be put anywhere together, and a run started anywhere.
+    So a folder of claims and its data can be put anywhere together, and a run started anywhere. Data that are not
+    beside the claims are looked for in the data folder.
     """
     if experiment.ticket and not Path(experiment.ticket).expanduser().is_absolute():
         experiment = replace(experiment, ticket=str((folder / experiment.ticket).resolve()))
     path = experiment.data.path
     if path is None or Path(path).expanduser().is_absolute():
         return experiment
-    return replace(experiment, data=replace(experiment.data, path=str((folder / path).resolve())))
+    beside, below_root = (folder / path).resolve(), data_root() / path
+    place = below_root if not beside.exists() and below_root.exists() else beside
+    return replace(experiment, data=replace(experiment.data, path=str(place)))
 
 
 def with_claims(suite: Suite, claims: Mapping[str, Claim]) -> Suite:

@@ -7,7 +7,15 @@ cells that gives one number d per replicate, and how d is decided (docs/decision
 import re
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from lthbench.stats.location import SIGN_FLIP_MAX_N
 from lthbench.stats.rule import ROWS, Rule
@@ -453,6 +461,12 @@ class Suite(Strict):
     )
     chance: float = Field(0.0, gt=0, lt=100, description="accuracy of guessing, percent")
     dense_bands: dict[str, Band] = {}
+    blocks: dict[str, Annotated[int, Field(ge=1, le=1000)]] = Field(
+        {}, description="experiments whose networks are too large for `block`, with a size of their own"
+    )
+    chances: dict[str, Annotated[float, Field(gt=0, lt=100)]] = Field(
+        {}, description="experiments on data of another number of classes than `chance` is for"
+    )
     exploratory: bool = Field(False, description="not all was registered: no power, and words of its own")
     registered: str = Field("", description="of an exploratory suite, in words: what was registered, and what not")
     given: Literal["published"] | None = Field(None, description="where results come from, if nothing is trained")
@@ -465,7 +479,17 @@ class Suite(Strict):
 
     def chance_of(self, experiment: str) -> float:
         """Accuracy of guessing in an experiment, percent."""
-        return self.chance if self.trains else self.experiments[experiment].chance
+        return self.chances.get(experiment, self.chance) if self.trains else self.experiments[experiment].chance
+
+    def block_of(self, experiment: str) -> int:
+        """How many replicates of an experiment are trained in one stack."""
+        return self.blocks.get(experiment, self.block)
+
+    @model_serializer(mode="wrap")
+    def _as_ever_without(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What came later is left out while it says nothing, so that what is named by a suite keeps its name."""
+        later = ("blocks", "chances")
+        return {key: value for key, value in handler(self).items() if key not in later or value}
 
     @model_validator(mode="after")
     def _trains_or_is_given(self) -> "Suite":

@@ -66,6 +66,9 @@ def plan(
     measure: Annotated[
         bool, typer.Option("--measure", help="time a few iterations of each experiment here")
     ] = False,
+    model: Annotated[
+        bool, typer.Option("--model", help="the least it takes on devices that were not measured, by arithmetic")
+    ] = False,
     device: Device = "auto",
     data: Data = None,
     write: Annotated[
@@ -118,6 +121,10 @@ def plan(
         return
     show.lines(*tables.units(run, done), tables.size(run, done), *filter(None, [remarks.second_look(run)]))
     show.lines(*tables.costs(rows))
+    if model:
+        from lthbench.drive import cost_model
+
+        show.lines(*cost_model.lines(units, done))
     show.lines(*filter(None, [here and f"{here} with {cores} processes"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 

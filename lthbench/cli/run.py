@@ -49,6 +49,9 @@ def run(
         Path | None,
         typer.Option(metavar="FOLDER", help="where and how jobs run: a profile, as `lthbench profile` writes"),
     ] = None,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="two iterations on a few examples: does all of it run? No results")
+    ] = False,
     against: Annotated[
         str, typer.Option(metavar="BASELINE", help="exit code: did a verdict change from it? As `lthbench diff`")
     ] = "",
@@ -73,6 +76,9 @@ def run(
     if profile and device == "auto":
         device = device_of(profile)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
+    if rehearse:
+        rehearsed(asked)
+        return
     baseline = diff.baseline(against, asked) if against else None
     stored = side(against, out, seed) if against else None  # before this run can replace it
     show.lines(f"lthbench {__version__}: {named(asked)}")
@@ -105,6 +111,20 @@ def run(
     compared = diff.compare(baseline, verdicts, asked.claims)
     ran = (stored, side(str(asked.scope_folder), out, seed)) if stored else ()
     raise typer.Exit(changed(compared, asked.report / "diff.xml", asked.report / "diff.html", ran))
+
+
+def rehearsed(asked: "Run") -> None:
+    """Rehearse, and say where it lies; nothing is decided."""
+    from lthbench.cli import show
+    from lthbench.drive.lock import exclusive
+    from lthbench.drive.rehearse import BANNER, rehearse
+
+    if asked.given:
+        raise UserError(f"suite '{asked.suite}' trains nothing, so there is nothing to rehearse")
+    show.lines(BANNER)
+    with exclusive(asked.out):
+        page = rehearse(asked, show.lines)
+    show.lines(f"Everything ran. {page.resolve()} shows what a report of {asked.suite} looks like.", BANNER)
 
 
 def named(asked: "Run") -> str:

@@ -11,10 +11,11 @@ from lthbench.plan.run import Run
 
 def measured(run: Run) -> Iterator[str]:
     """Measure and remember; yield the lines to commit, and in the end where they are kept."""
-    cache, block = cache_root(), run.registry.suites[run.suite].block
+    cache, block_of = cache_root(), run.registry.suites[run.suite].block_of
     units = run.units()
     for name in dict.fromkeys(unit.experiment.id for unit in units):
         widest = max(unit.networks for unit in units if unit.experiment.id == name)
+        block = block_of(name)
         widths = sorted({block, widest}) if on_gpu(run.device) else [block]  # on a CPU one is like the other
         try:
             rate = cost.measure(run.registry.experiments[name], widths, run.device, cache)

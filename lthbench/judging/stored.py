@@ -11,6 +11,7 @@ from lthbench.judging.verdict import Verdicts, from_json
 
 LARGEST_FILE = 50_000_000
 WAY_OUT = "give a verdicts.json that lthbench wrote"
+REHEARSAL = "rehearsal-"  # how suites and experiments of a rehearsal are called (lthbench/drive/rehearse.py)
 
 
 def read_verdicts(path: Path) -> Verdicts:
@@ -26,6 +27,9 @@ def text_of(path: Path) -> str:
 def verdicts_of(text: str, path: Path) -> Verdicts:
     """The text of a verdicts.json as verdicts; `path` is for messages."""
     try:
-        return from_json(text)
+        verdicts = from_json(text)
     except ValidationError as error:
         raise UserError(f"{path}: not the verdicts of a run ({first_error(error)}); {WAY_OUT}") from None
+    if verdicts.suite.startswith(REHEARSAL):
+        raise UserError(f"{path}: a rehearsal, whose numbers mean nothing; give the verdicts of a run")
+    return verdicts

@@ -59,12 +59,13 @@ def plan_suite(
             needed.setdefault(cell.experiment, set()).add((cell.arm, cell.level))
             wanted = min(replicates or registration.replicates, most or replicates or registration.replicates)
             count[cell.experiment] = max(wanted, count.get(cell.experiment, 0))
-    block_size, experiments = registry.suites[suite].block, registry.experiments
+    experiments = registry.experiments
     # The gates look at the dense network of every experiment.
     needed = with_sources({name: own | {("dense", 0)} for name, own in needed.items()}, experiments)
     chunks: list[Chunk] = []
     for together in joined(needed, experiments):
         alike = max(count.get(name, 0) for name in together)
+        block_size = registry.suites[suite].block_of(together[0])
         units: list[Unit] = []
         for name in together:
             source = experiments.get(experiments[name].mask_from)
@@ -87,11 +88,11 @@ def first_chunks(
 
 def second_chunks(registry: Registry, suite: str, master: int, left_open: Sequence[str]) -> list[Chunk]:
     """The chunks that claims which the first look left open need beyond it."""
-    look, block = registry.suites[suite].first_look, registry.suites[suite].block
+    look, size = registry.suites[suite].first_look, registry.suites[suite].block_of
     if look is None or not left_open:
         return []
     chunks = plan_suite(registry, suite, master, left_open)
-    return [chunk for chunk in chunks if chunk.block * block >= look.replicates]
+    return [chunk for chunk in chunks if chunk.block * size(chunk.experiment) >= look.replicates]
 
 
 def joined(needed: Mapping[str, set[Cell]], experiments: Mapping[str, Experiment]) -> list[tuple[str, ...]]:

@@ -29,7 +29,8 @@ class Arm:
     rates: the recipe's `schedule`, or its `last` rate throughout (fine-tuning). `learns`: its weights (all arms
     but these), `nothing` (evaluated as it starts), or a mask over frozen weights (`edge-popup`, `bernoulli`).
     line_from: the error barrier is measured on the line to it, from the `dense` network, from where the arm that
-    `of` names ended one `round-before`, or from the `lr-rewound` network of its level.
+    `of` names ended one `round-before`, from the `lr-rewound` network of its level, or from its `twin`: the arm that
+    `of` names at its level.
     """
 
     says: str
@@ -55,7 +56,7 @@ class Arm:
     of: Literal["ticket", "rewound", "continued", "continued-reinit", "pruned-at-init", "found", "source"] = (
         "ticket"
     )
-    line_from: Literal["", "dense", "round-before", "lr-rewound"] = ""
+    line_from: Literal["", "dense", "round-before", "lr-rewound", "twin"] = ""
 
     @property
     def counted(self) -> bool:
@@ -73,6 +74,13 @@ ARMS: dict[str, Arm] = {
     "dense-copy": Arm(
         "all weights, the same start, another batch order", "ones", "init", own_order=True, line_from="dense"
     ),
+    "dense-late-copy": Arm(
+        "all weights, as dense up to iteration k, another batch order after it",
+        "ones",
+        "rewind-point",
+        own_order=True,
+        line_from="dense",
+    ),
     "ticket": Arm("iteratively pruned, rewound to iteration 0", "iterative", "init"),
     "rewound": Arm("iteratively pruned, rewound to iteration k", "iterative", "rewind-point"),
     "ticket-line": Arm(
@@ -89,6 +97,17 @@ ARMS: dict[str, Arm] = {
         learns="nothing",
         of="rewound",
         line_from="round-before",
+    ),
+    "ticket-copy": Arm(
+        "the ticket's mask and start, another batch order", "ticket", "init", own_order=True, line_from="twin"
+    ),
+    "rewound-copy": Arm(
+        "the rewound ticket's mask and start, another batch order",
+        "ticket",
+        "rewind-point",
+        own_order=True,
+        of="rewound",
+        line_from="twin",
     ),
     "lr-rewound": Arm("iteratively pruned, trained on with the whole schedule again", "iterative", "trained"),
     "fine-tuned": Arm("iteratively pruned, trained on at the last rate", "iterative", "trained", rates="last"),
@@ -226,6 +245,8 @@ def line_start(arm: str, level: int) -> Cell:
     """The cell whose trained networks a line starts from."""
     if ARMS[arm].line_from == "lr-rewound":
         return ("lr-rewound", level)
+    if ARMS[arm].line_from == "twin":
+        return (ARMS[arm].of, level)
     return ("dense", 0) if ARMS[arm].line_from == "dense" else level_above(ARMS[arm].of, level)
 
 

@@ -17,7 +17,7 @@ QUOTED = [(name, source) for name, source in SOURCES if source.quote]
 OURS = re.compile(
     r"\d %|\bpp\b|…|\.\.\.|^\"| - "
 )  # how this project writes; no quoted paper does, and none is cut
-INPUTS = {"mnist": (1, 28, 28), "mnist1d": (40,), "cifar10": (3, 32, 32)}
+INPUTS = {"mnist": (1, 28, 28), "mnist1d": (40,), "cifar10": (3, 32, 32), "image_folder": (3, 224, 224)}
 
 
 @pytest.mark.parametrize(("claim", "source"), QUOTED, ids=lambda value: value if isinstance(value, str) else "")
@@ -55,7 +55,9 @@ def test_the_end_of_training_is_quoted_where_it_is_claimed() -> None:
 
 def nearest_level(experiment: Experiment, percent: float) -> int:
     """The round of the experiment's ladder that comes nearest to a density."""
-    prunable = model(experiment.network, INPUTS[experiment.data.name], 10).prunable
+    prunable = model(
+        experiment.network, INPUTS[experiment.data.name], 1000 if experiment.data.name == "image_folder" else 10
+    ).prunable
     sizes = {name: prod(shape) for name, shape in prunable.items()}
     return min(range(26), key=lambda level: abs(100 * density(sizes, experiment.pruning, level) - percent))
 
@@ -95,6 +97,11 @@ def test_the_sizes_that_are_compared_are_these() -> None:
         ("FC-1", "full-core", "H1"),
         ("FC-1", "full-core", "H2"),
         ("FC-1", "cpu-paper", "H1"),
+        ("FC-10", "full", "H2"),
+        ("FC-10", "full", "H4"),
+        ("FC-10", "full", "H6"),
+        ("FC-14", "full", "H1"),
+        ("FC-14", "full", "H3"),
         ("FC-4", "cpu", "H1"),
         ("FC-4", "cpu-paper", "H1"),
         ("FC-6", "cpu", "H1"),
@@ -104,9 +111,16 @@ def test_the_sizes_that_are_compared_are_these() -> None:
         ("FC-6", "cpu-paper", "H2"),
         ("FC-7", "cpu-paper", "H1"),
         ("FC-7", "cpu", "H1"),
+        ("RE-1", "full", "H1"),
+        ("RE-1", "full", "H2"),
+        ("RE-2", "full", "H1"),
+        ("RE-2", "full", "H2"),
+        ("RE-2", "full", "H3"),
         ("ST-2", "full-core", "H1"),
         ("ST-2", "full-core", "H2"),
         ("ST-2", "full-core", "H3"),
+        ("ST-2i", "full", "H1"),
+        ("ST-2i", "full", "H2"),
     ]
 
 

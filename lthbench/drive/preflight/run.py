@@ -32,6 +32,10 @@ def before(run: Run, keep: bool = True) -> list[str]:
     Raises UserError for what is refused.
     """
     asked = experiments_of(run)
+    if not keep:  # a plan is made before the data are there
+        asked = {
+            name: e for name, e in asked.items() if e.data.name != "image_folder" or Path(e.data.path).is_dir()
+        }
     if not asked:
         return []
     file, key = run.scope_folder / FILE, digest([run.first_look_key(), __version__])
@@ -89,7 +93,7 @@ def remarks(run: Run, experiments: Mapping[str, Experiment]) -> Iterator[Remark]
         if experiment.data.name == "npz":
             yield from data.remarks(arrays, known_as, experiment.network.kind != "mlp")
         if experiment.data.name in OWN_DATA:
-            yield from design.chance(run.suite, suite.chance, arrays, known_as)
+            yield from design.chance(run.suite, suite.chance_of(name), arrays, known_as)
         yield from parts.remarks(experiment.network, arrays, experiment.pruning)
         prunable = model(experiment.network, arrays.x_train.shape[1:], arrays.classes).prunable
         weights[name] = (experiment.pruning, {key: prod(shape) for key, shape in prunable.items()})
