@@ -15,7 +15,8 @@ validate(config, dag.SCHEMA)
 # Jobs call `python -m lthbench`: the python that runs Snakemake, also where no environment is activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 sys.path.append(os.getcwd())  # a module that lies here need not be installed
-os.environ["LTHBENCH_PARENT"] = str(os.getpid())  # a job ends when this process does
+# A job of this machine ends when this process does; jobs of a cluster outlive whoever submitted them.
+os.environ["LTHBENCH_PARENT"] = "" if workflow.remote_exec else str(os.getpid())
 
 
 include: str(dag.RULES / "train.smk")

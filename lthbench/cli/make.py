@@ -1,4 +1,4 @@
-"""Make files: new, export, schema."""
+"""Make files: new, export, profile, schema."""
 
 from pathlib import Path
 from typing import Annotated
@@ -125,6 +125,24 @@ def export(
     file = tickets.file_for(unit, replicate, draw, to, form)
     files.write(ticket, file, form, final)
     show.lines(f"{file}: {cell}, {100 * ticket.facts['density']:.3g} % of the weights")
+
+
+@commands.command(rich_help_panel=TRAIN)
+def profile(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="laptop, gpu, slurm or kubernetes")],
+    to: Annotated[Path | None, typer.Option(help="a folder for it; else profiles/KIND")] = None,
+    device: Annotated[str, typer.Option(help="what jobs train on: cpu or cuda; else cuda for gpu, cpu")] = "",
+    jobs_per_gpu: Annotated[int, typer.Option(min=1, help="gpu: training jobs at a time on each")] = 1,
+) -> None:
+    """Write a Snakemake profile, which says where and how jobs run (docs/clusters.md)."""
+    from lthbench.cli import show
+    from lthbench.drive import profiles
+
+    if device not in ("", "auto", "cpu", "cuda"):
+        raise UserError(f"unknown device '{device}'; use auto, cpu or cuda")
+    file = profiles.write(kind, to or Path("profiles") / kind, device, jobs_per_gpu)
+    run = f"lthbench run quick --profile {file.parent}, or snakemake --profile {file.parent} quick"
+    show.lines(f"{file}: read it, then {run}")
 
 
 @commands.command(rich_help_panel=DEVELOP)

@@ -45,6 +45,10 @@ def run(
     replicates: Replicates = 0,
     claims_dir: ClaimsDir = None,
     snakemake: Annotated[bool, typer.Option(help="let Snakemake drive, or do without it")] = True,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="where and how jobs run: a profile, as `lthbench profile` writes"),
+    ] = None,
     rehearse: Annotated[
         bool, typer.Option("--rehearse", help="two iterations on a few examples: does all of it run? No results")
     ] = False,
@@ -62,12 +66,15 @@ def run(
     from lthbench.drive.here import run_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.preflight.run import before
+    from lthbench.drive.profiles import device_of
     from lthbench.drive.progress import Watch, shown
     from lthbench.drive.rejudge import verdicts_of_run
     from lthbench.drive.snakemake import with_snakemake
     from lthbench.judging import diff
 
     ask.surroundings(data, deterministic)
+    if profile and device == "auto":
+        device = device_of(profile)
     asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
     if rehearse:
         rehearsed(asked)
@@ -78,16 +85,22 @@ def run(
     cores = speed.processes(cores, device)
     with exclusive(out):
         watch = Watch(asked, show.console, cores)
-        show.lines(*beginning(watch, cores), *remarks.stale(asked), *before(asked))
-        here = watch.expect(speed.measured(watch.pending, cores, device, cache_root()))
-        show.lines(*filter(None, [here]))
+        show.lines(
+            *beginning(watch, f"profile {profile}" if profile else f"{cores} processes of one thread"),
+            *remarks.stale(asked),
+            *before(asked),
+        )
+        if not profile:  # how fast other machines are is not known here
+            here = watch.expect(speed.measured(watch.pending, cores, device, cache_root()))
+            show.lines(*filter(None, [here]))
         with shown(watch) as tick:
             # Without training there is nothing to schedule; `snakemake published` is there for those who want it.
             if snakemake and not asked.given:
-                with_snakemake(asked, cores, claims_dir, tick)
+                with_snakemake(asked, cores, claims_dir, tick, profile)
             else:
                 run_here(asked, cores, tick)
-        speed.keep(watch.forecast.speeds, cores, device, cache_root())
+        if not profile:
+            speed.keep(watch.forecast.speeds, cores, device, cache_root())
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)
@@ -121,8 +134,8 @@ def named(asked: "Run") -> str:
     return f"suite {asked.suite}, master seed {asked.seed}"
 
 
-def beginning(watch: "Watch", cores: int) -> list[str]:
-    """How much there is to do, and where it goes."""
+def beginning(watch: "Watch", by: str) -> list[str]:
+    """How much there is to do, by whom, and where it goes."""
     from lthbench.drive.remarks import second_look
 
     asked = watch.run
@@ -132,7 +145,7 @@ def beginning(watch: "Watch", cores: int) -> list[str]:
     networks = sum(unit.networks for unit in units)
     size = f"{len(units)} units ({networks} networks, {watch.total:,} iterations)"
     done = f"{len(units) - len(watch.pending)} finished before"
-    first = f"{size}, {done}; {cores} processes of one thread; results in {asked.results}"
+    first = f"{size}, {done}; {by}; results in {asked.results}"
     return [first, *filter(None, [second_look(asked)])]
 
 

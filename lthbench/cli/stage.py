@@ -1,5 +1,6 @@
 """The stages of the line, hidden commands; Snakemake's rules call these."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,8 +35,12 @@ def chunk(
 ) -> None:
     """Train one chunk."""
     from lthbench.drive import ask, stages
+    from lthbench.drive.devices import take_one
+    from lthbench.drive.execute import PARENT
 
     run = ask.run_of(suite, seed, scope.split("+"), device=device, replicates=replicates, claims_dir=claims_dir)
+    if os.environ.get(PARENT):  # a cluster gives each job a GPU by itself
+        take_one(device)
     chunks = {planned.id: planned for planned in run.chunks()}
     if chunk not in chunks:
         raise UserError(f"unknown chunk '{chunk}'; the chunks are {', '.join(chunks)}")

@@ -48,6 +48,12 @@ def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[st
     if not Path(looked).is_file():
         return {}
     left_open = json.loads(Path(looked).read_text(encoding="utf-8"))["left_open"]
+    return second(suite, seed, tuple(left_open), folder)
+
+
+@cache
+def second(suite: str, seed: int, left_open: tuple[str, ...], folder: str) -> dict[str, Chunk]:
+    """The chunks that claims which were left open need, by id; planned once for the jobs that ask."""
     return {c.id: c for c in second_chunks(registry(folder), suite, seed, left_open)}
 
 

@@ -29,7 +29,7 @@ SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserErr
 NO_MEMORY = ("OutOfMemoryError", "allocate memory", "ALLOC_FAILED")  # words of PyTorch, CUDA and cuBLAS
 
 
-PARENT = "LTHBENCH_PARENT"  # in the environment of a job: the process that started it
+PARENT = "LTHBENCH_PARENT"  # in the environment of a job of this machine: the process that started it
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -45,9 +45,13 @@ def die_with_parent(parent: int | None = None) -> None:
 
 
 def job_of_parent() -> None:
-    """The same for a job, whose environment names its parent."""
+    """The same for a job of this machine, whose environment names its parent.
+
+    On a cluster the engine ends its jobs. They name no parent, because they outlive whoever submitted them.
+    """
     parent = os.environ.get(PARENT, "")
-    die_with_parent(int(parent) if parent.isdigit() else None)
+    if parent.isdigit():
+        die_with_parent(int(parent))
 
 
 def missing(units: Sequence[Unit], root: Path) -> list[Unit]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Protocol
 
+from lthbench.drive.devices import take_one
 from lthbench.drive.execute import die_with_parent, forget_folds, run_units
 from lthbench.errors import BLOCKED, TERMINATED, UserError
 from lthbench.plan.unit import Unit
@@ -172,6 +173,7 @@ def in_worker(run: Place, cache: Path | None, task: Task) -> None:
     """Train in a worker, until the deadline."""
     global busy
     busy = True
+    take_one(run.device)
     try:
         train(run, cache, stop_at, task)
     finally:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -44,7 +44,7 @@ class Watch:
         self.started = time.monotonic()
         self.reused = stages.finished(self.run, self.pending)
         self.done = sum(unit.iterations for unit in self.reused)
-        self.pending = [unit for unit in self.pending if unit not in self.reused]
+        self.pending = without(self.pending, self.reused)
         self.expect(Speeds())
 
     def expect(self, speeds: Speeds) -> str:
@@ -57,7 +57,7 @@ class Watch:
         """Look at the disk."""
         done = stages.finished(self.run, self.pending)
         self.done += sum(unit.iterations for unit in done)
-        self.pending = [unit for unit in self.pending if unit not in done]
+        self.pending = without(self.pending, done)
         self.forecast.finished({unit.key: self.seconds(unit) for unit in done}, time.monotonic())
         if not self.pending and not self.looked and self.run.left_open() is not None:
             self.go_on()
@@ -113,6 +113,12 @@ class Watch:
                 word = (verdict_word(claim.verdict, verdicts.exploratory), f"bold {COLOURS[claim.verdict]}")
                 said = f" {claim.id}  {plain(claim.registered_title)}"
                 self.console.print(Text.assemble(f"  {SYMBOLS[claim.verdict]} ", word, said))
+
+
+def without(units: Sequence[Unit], others: Sequence[Unit]) -> list[Unit]:
+    """The units that are not among others; by key, since there may be thousands of both."""
+    keys = {unit.key for unit in others}
+    return [unit for unit in units if unit.key not in keys]
 
 
 @contextmanager

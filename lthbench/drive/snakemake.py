@@ -27,6 +27,9 @@ from lthbench.results.store import RecordError
 
 words = logging.getLogger("lthbench")
 POLL_SECONDS = 0.25
+LOCAL = "memory ran out; use fewer --cores"
+CLUSTER = "memory or time ran out; docs/clusters.md tells how to give more"
+TO_CANCEL = 60  # seconds that Snakemake has for cancelling its jobs on a cluster
 # Each is made from those before it.
 TABLES = ("first-look.json", "tidy.csv", "provenance.json", "inputs.csv", "verdicts.json")
 CHUNK_LOG = re.compile(r"[a-z0-9][a-z0-9-]*\.b[0-9]+\.log")
@@ -56,8 +59,8 @@ def place_to_cache(run: Run) -> dict[str, str]:
     }
 
 
-def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str]:
-    """The command a reader can repeat by hand."""
+def snakemake_command(run: Run, cores: int, claims_dir: Path | None, profile: Path | None = None) -> list[str]:
+    """The command a reader can repeat by hand. A profile says itself how much runs at a time, and where."""
     # By file: a target by name prints the verdicts, and a claim's is that of the first suite which registers it.
     target = (run.report.relative_to(run.out) / "index.html").as_posix()
     config = [f"seed={run.seed}", f"device={run.device}"]
@@ -66,7 +69,8 @@ def snakemake_command(run: Run, cores: int, claims_dir: Path | None) -> list[str
     if claims_dir:
         config.append(f"claims_dir={claims_dir.resolve()}")
     return [
-        sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()), "--cores", str(cores),
+        sys.executable, "-m", "snakemake", "--snakefile", str(dag.snakefile()),
+        *(["--profile", str(profile.resolve())] if profile else ["--cores", str(cores)]),
         "--scheduler", "greedy", "--rerun-incomplete", "--keep-going", *long_ones_first(run),
         "--config", *config, "--", target,
     ]  # fmt: skip
@@ -135,8 +139,11 @@ def forget_damaged_tables(run: Run) -> None:
                 file.unlink(missing_ok=True)
 
 
-def follow(process: subprocess.Popen, tick: Tick) -> int:
-    """Wait for a child process, calling `tick` now and then; never leave it behind."""
+def follow(process: subprocess.Popen, tick: Tick, patience: float = 5) -> int:
+    """Wait for a child process, calling `tick` now and then; never leave it behind.
+
+    After an interruption it has `patience` seconds to end by itself.
+    """
     try:
         while process.poll() is None:
             tick()
@@ -144,7 +151,7 @@ def follow(process: subprocess.Popen, tick: Tick) -> int:
     except BaseException:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=5)
+            process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
             process.kill()
         raise
@@ -152,9 +159,9 @@ def follow(process: subprocess.Popen, tick: Tick) -> int:
     return process.returncode
 
 
-def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) -> None:
-    """Let Snakemake run whatever is missing."""
-    command = snakemake_command(run, cores, claims_dir)
+def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, profile: Path | None = None) -> None:
+    """Let Snakemake run whatever is missing; here, or where a profile says."""
+    command = snakemake_command(run, cores, claims_dir, profile)
     log = run.results / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     unlock(run, command, log)
@@ -168,12 +175,12 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick) ->
             command, cwd=run.out, env=environment(run), stdout=file, stderr=file, preexec_fn=child()
         )
         try:
-            code = follow(process, tick)
+            code = follow(process, tick, TO_CANCEL if profile else 5)
         finally:
             if not any(locks(run)):
                 mark(run).unlink(missing_ok=True)
     if code:
-        raise UserError(failure(run, log), BLOCKED)
+        raise UserError(failure(run, log, CLUSTER if profile else LOCAL), BLOCKED)
 
 
 def child() -> Callable[[], None]:
@@ -188,12 +195,12 @@ def forget_logs(run: Run) -> None:
             log.unlink()
 
 
-def failure(run: Run, log: Path) -> str:
-    """One or two lines on what went wrong: the last words of the newest log that has any."""
+def failure(run: Run, log: Path, advice: str) -> str:
+    """One or two lines on what went wrong: the last words of the newest log that has any; `advice` on a kill."""
     kept = "finished units are kept, the same command goes on"
     logs = sorted(run.scope_folder.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in logs:
-        reason = reason_of(path)
+        reason = reason_of(path, advice)
         if reason:
             return f"a job failed: {reason}\nits log is {path}; {kept}"
     for path in [*logs, log] if log.is_file() else logs:  # a full disk may leave a job no log
@@ -202,7 +209,7 @@ def failure(run: Run, log: Path) -> str:
     return f"the workflow failed; its log is {log}; {kept}"
 
 
-def reason_of(log: Path) -> str:
+def reason_of(log: Path, advice: str) -> str:
     """Why a job failed, from its log; nothing when it did not. A job without last words was killed."""
     text = log.read_text(errors="replace").strip()
     last = text.splitlines()[-1].strip() if text else ""
@@ -210,4 +217,4 @@ def reason_of(log: Path) -> str:
         return last.removeprefix("lthbench: ")
     if log.with_suffix(".done.json").exists() or not CHUNK_LOG.fullmatch(log.name):
         return ""
-    return f"{log.stem} was killed from outside, perhaps because memory ran out; use fewer --cores"
+    return f"{log.stem} was killed from outside, perhaps because {advice}"

@@ -12,12 +12,12 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from statistics import fmean
 from time import gmtime, strftime, time
 
 from lthbench.drive.cost import Rate, read_rates, remember
+from lthbench.drive.devices import on_gpu, visible
 from lthbench.drive.pool import ONE_THREAD
 from lthbench.errors import UserError
 from lthbench.plan.unit import Unit
@@ -26,7 +26,6 @@ from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
 
 FILE = "speeds.yaml"
-DEVICES = Path("/dev")
 START = "start"  # a process until it trains: Python, PyTorch
 USUAL_START = 2000.0  # ms, where it was not measured
 WORTH_MEASURING = 50_000  # iterations: shorter runs are over before a measurement would pay
@@ -53,20 +52,12 @@ def machine(processes: int, device: str) -> str:
     return f"{processor()}, {processes} of {os.cpu_count()} cores"
 
 
-def on_gpu(device: str) -> bool:
-    """Whether training will use a GPU, as far as can be told without asking PyTorch."""
-    if device != "auto":
-        return device == "cuda"
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return any(DEVICES.glob("nvidia[0-9]*")) and not hidden and not version("torch").endswith("+cpu")
-
-
 def processes(asked: int | None, device: str) -> int:
-    """How many processes train at a time: as many as were asked for, else one per core, and one on a GPU.
+    """How many processes train at a time: as many as were asked for, else one per core, or one per GPU.
 
     One keeps a GPU busy; several share its memory and take turns.
     """
-    return asked or (1 if on_gpu(device) else os.cpu_count() or 1)
+    return asked or (max(1, len(visible())) if on_gpu(device) else os.cpu_count() or 1)
 
 
 @cache

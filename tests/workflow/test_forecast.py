@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lthbench.claims.load import load
 from lthbench.cli import run as commands
 from lthbench.data import cifar10, registry
-from lthbench.drive import forecast, probe, speed
+from lthbench.drive import devices, forecast, probe, speed
 from lthbench.drive.cost import Rate, remember
 from lthbench.drive.forecast import AFTER, BEFORE, JOB, Forecast
 from lthbench.drive.speed import Speeds, kind
@@ -194,21 +194,23 @@ def test_speeds_are_kept_by_machine_and_engine_and_a_damaged_file_stops_nothing(
     speed.keep(seen, 2, "cpu", tmp_path / speed.FILE)  # a folder that cannot be
 
 
-def test_a_gpu_gets_one_process_and_a_cpu_one_per_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_gpu_gets_one_process_and_a_cpu_one_per_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cores = os.cpu_count() or 1
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(speed, "DEVICES", tmp_path)
-    monkeypatch.setattr(speed, "version", lambda _: "2.11.0")
+    monkeypatch.setattr(devices, "DEVICES", tmp_path)
+    monkeypatch.setattr(devices, "version", lambda _: "2.11.0")
     assert speed.processes(None, "auto") == cores
     assert speed.processes(None, "cuda") == 1
     (tmp_path / "nvidia0").touch()
     assert speed.processes(None, "auto") == 1
     assert speed.processes(3, "auto") == 3
+    (tmp_path / "nvidia1").touch()
+    assert speed.processes(None, "auto") == 2
     assert speed.processes(None, "cpu") == cores
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert speed.processes(None, "auto") == cores
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    monkeypatch.setattr(speed, "version", lambda _: "2.11.0+cpu")  # such a PyTorch trains on the CPU
+    monkeypatch.setattr(devices, "version", lambda _: "2.11.0+cpu")  # such a PyTorch trains on the CPU
     assert speed.processes(None, "auto") == cores
 
 

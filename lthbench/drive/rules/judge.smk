@@ -13,6 +13,8 @@ rule tidy:
         source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/tidy.log",
+    resources:
+        **BRIEF,
     shell:
         "exec python -m lthbench stage tidy {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
 
@@ -29,6 +31,8 @@ rule verdicts:
         source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/verdicts.log",
+    resources:
+        **BRIEF,
     shell:
         "exec python -m lthbench stage judge {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
 
@@ -58,5 +62,7 @@ for scope, folder in (("all", REPORT), ("{scope}", REPORT + "/{scope}")):
             popular=dag.popular(config["claims_dir"]),
         log:
             f"{RESULTS}/scopes/{scope}/report.log",
+        resources:
+            **BRIEF,
         shell:
             "exec python -m lthbench stage report {wildcards.suite} --scope {params.scope} {params.options} > {log} 2>&1"

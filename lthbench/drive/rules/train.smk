@@ -3,6 +3,8 @@
 
 import shlex
 
+from lthbench.drive import devices, resources
+
 SEED = config["seed"]
 RESULTS = f"results/{{suite}}/seed-{SEED}"
 OPTIONS = " ".join(
@@ -24,6 +26,16 @@ def more_of(wc):
     return dag.more_chunks(wc.suite, SEED, looked(wc), config["claims_dir"])
 
 
+def chunk_of(wc):
+    first = chunks_of(wc.suite, wc.scope)
+    return first[wc.chunk] if wc.chunk in first else more_of(wc)[wc.chunk]
+
+
+# What jobs ask for matters where something counts: a cluster, or `--resources`. Retries get more.
+GPU = devices.on_gpu(config["device"])
+BRIEF = {"mem_mb": lambda wc, attempt: 4000 * attempt, "runtime": lambda wc, attempt: 20 * attempt}
+
+
 def manifests(wc, chunks):
     return [f"results/{wc.suite}/seed-{SEED}/scopes/{wc.scope}/{chunk}.done.json" for chunk in chunks]
 
@@ -38,11 +50,15 @@ rule chunk:
     output:
         RESULTS + "/scopes/{scope}/{chunk}.done.json",
     params:
-        key=lambda wc: dag.chunk_key((chunks_of(wc.suite, wc.scope) | more_of(wc))[wc.chunk]),
+        key=lambda wc: dag.chunk_key(chunk_of(wc)),
         options=OPTIONS,
     log:
         RESULTS + "/scopes/{scope}/{chunk}.log",
     threads: 1
+    resources:
+        mem_mb=lambda wc, attempt: resources.megabytes(chunk_of(wc), GPU, attempt),
+        runtime=lambda wc, attempt: resources.minutes(chunk_of(wc), GPU, attempt),
+        **({"gpu": 1} if GPU else {}),
     shell:
         "exec python -m lthbench stage chunk {wildcards.suite} --scope {wildcards.scope}"
         " --chunk {wildcards.chunk} {params.options} > {log} 2>&1"
@@ -60,6 +76,8 @@ checkpoint first_look:
         source=dag.source(),
     log:
         RESULTS + "/scopes/{scope}/first-look.log",
+    resources:
+        **BRIEF,
     shell:
         "exec python -m lthbench stage first-look {wildcards.suite} --scope {wildcards.scope} {params.options} > {log} 2>&1"
 
