@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
 from lthbench.results.sums import write_summed
 
 ITERATIONS, BATCH, REPLICATES, DEEPEST = 2, 2, 2, 2
-FEW = {"train": 40, "test": 20, "validation": 10}  # examples
+FEW: dict[str, Any] = {"train": 40, "test": 20, "validation": 10}  # examples
 SIDE, CLASSES, PER_CLASS = 32, 4, 10  # of the images that stand for a folder of images
 WORD = "REHEARSED"
 BANNER = f"A rehearsal at {ITERATIONS} iterations: no number below means anything, and nothing was decided."

@@ -34,7 +34,7 @@ def before(run: Run, keep: bool = True) -> list[str]:
     asked = experiments_of(run)
     if not keep:  # a plan is made before the data are there
         asked = {
-            name: e for name, e in asked.items() if e.data.name != "image_folder" or Path(e.data.path).is_dir()
+            name: e for name, e in asked.items() if e.data.name != "image_folder" or Path(e.data.path or "").is_dir()
         }
     if not asked:
         return []
