@@ -33,9 +33,10 @@ def before(run: Run, keep: bool = True) -> list[str]:
     """
     asked = experiments_of(run)
     if not keep:  # a plan is made before the data are there
-        asked = {
-            name: e for name, e in asked.items() if e.data.name != "image_folder" or Path(e.data.path or "").is_dir()
+        there = {
+            name: e.data.name != "image_folder" or Path(e.data.path or "").is_dir() for name, e in asked.items()
         }
+        asked = {name: e for name, e in asked.items() if there[name]}
     if not asked:
         return []
     file, key = run.scope_folder / FILE, digest([run.first_look_key(), __version__])
