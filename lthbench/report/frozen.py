@@ -38,10 +38,20 @@ def before_data(registration: Registered, units: Sequence[Span]) -> str:
     at = registration.freezes[-1].at
     if not units:
         return NO_TIMES
-    first, early = min(began for began, _ in units), sum(began < at for began, _ in units)
+    first, early = min(began for began, _ in units), sum(earlier(began, at) for began, _ in units)
     if early:
         return f"{early} of {len(units)} units began BEFORE the freeze of {at}, the first at {first}"
     return f"all {len(units)} units began after the freeze of {at}, the first at {first}"
+
+
+def earlier(began: str, at: str) -> bool:
+    """Whether by a second or more: all times are cut to whole seconds."""
+    return moment(began) + 1 < moment(at)
+
+
+def moment(at: str) -> int:
+    """A time in UTC as seconds since 1970."""
+    return calendar.timegm(time.strptime(at, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def spans(provenance: Sequence[dict[str, Any]]) -> list[Span]:
@@ -49,7 +59,7 @@ def spans(provenance: Sequence[dict[str, Any]]) -> list[Span]:
     known = []
     for entry in provenance:
         try:
-            ended = calendar.timegm(time.strptime(entry["finished"], "%Y-%m-%dT%H:%M:%SZ"))
+            ended = moment(entry["finished"])
             known.append((utc(ended - float(entry["seconds"])), utc(ended)))
         except (KeyError, TypeError, ValueError, OverflowError):
             continue  # not of a unit trained here

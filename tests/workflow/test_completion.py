@@ -69,7 +69,7 @@ def test_tab_in_a_real_shell(home: dict[str, str], shell: str) -> None:
     try:
         terminal.typed("echo rea''dy\n", "ready")
         for begun, rest in (("lthbench cali", "brate"), ("lthbench plan --me", "asure"),
-                            ("lthbench run qui", "ck"), ("lthbench explain LM", "C-1")):  # fmt: skip
+                            ("lthbench run qui", "ck"), ("lthbench explain EV", "-1")):  # fmt: skip
             assert rest in terminal.typed(f"{begun}\t", rest), begun
             terminal.typed("\x15\n", "\n")  # clear the line
     finally:
@@ -79,6 +79,6 @@ def test_tab_in_a_real_shell(home: dict[str, str], shell: str) -> None:
 def test_names_are_those_of_the_claim_files() -> None:
     assert complete.suites("cpu") == ["cpu", "cpu-long", "cpu-paper"]
     assert complete.claims("FC-1f") == ["FC-1f"]
-    assert complete.claims("FC-1f,LMC") == ["FC-1f,LMC-1"]
+    assert complete.claims("FC-1f,PA-") == ["FC-1f,PA-1"]
     assert "popular" not in complete.claims("")
     assert complete.suites("nothing") == []
