@@ -12,7 +12,11 @@ import lthbench
 
 
 def find(problem):
-    """Train, cut the channels of the smallest norms until about as many weights are left, and say which stayed."""
+    """Train, cut the channels of the smallest norms while enough weights are left, and say which stayed.
+
+    No number of channels leaves just the weights that are asked for: of the last channel too many the smallest go
+    one by one.
+    """
     module = problem.train(problem.module())
     example = problem.training_data[0][:1]
     outputs = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)][-1:]
@@ -21,8 +25,10 @@ def find(problem):
         share = (low + high) / 2
         cut = kept(problem, module, example, outputs, share)
         left = sum(int(mask.sum()) for mask in cut.values())
-        low, high = (share, high) if left > problem.keep else (low, share)
-    return lthbench.Ticket(cut)
+        low, high = (share, high) if left >= problem.keep else (low, share)
+    cut = kept(problem, module, example, outputs, low)
+    size = {name: module.get_parameter(name).detach().abs() for name in problem.shapes}
+    return lthbench.Ticket(problem.keep_largest(size, problem.keep, cut))
 
 
 def kept(problem, module, example, outputs, share):
