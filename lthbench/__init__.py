@@ -171,11 +171,10 @@ def test_implementation(
     """
     from pathlib import Path
 
-    from lthbench.cli.show import lines
     from lthbench.drive.implementation_tested import implementation_tested
 
     return implementation_tested(
-        run, network, data, claims, Path(out) if out else None, cores, (lambda _: None) if quiet else lines,
+        run, network, data, claims, Path(out) if out else None, cores, (lambda _: None) if quiet else print,
         suite=suite, density=density, iterations=iterations, learning_rate=learning_rate, batch=batch,
         replicates=replicates, seed=seed,
     )  # fmt: skip
