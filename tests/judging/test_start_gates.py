@@ -93,6 +93,15 @@ def test_fresh_weights_of_another_spread(factor) -> None:
     assert near.claims[0].verdict == "PASS"
 
 
+def test_a_mask_moved_with_a_look_at_fresh_weights_takes_larger_ones_of_a_sound_draw() -> None:
+    larger = lab.setting("continued-permuted@2", "start_rms:out.weight", 0.2)
+    assert judged(lab.line("ticket@2", "continued-permuted@2"), larger).claims[0].verdict == "PASS"
+    blocked(
+        lab.line("ticket@2", "dense-reinit@0"), lab.setting("dense-reinit@0", "start_rms:out.weight", 0.2),
+        "toy: spread of fresh weights of dense-reinit",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("cell", ["one-shot@2", "ticket@1"])
 def test_masks_that_did_not_take_the_smallest(cell) -> None:
     """P9, P11."""
