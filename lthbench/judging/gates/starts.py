@@ -66,8 +66,8 @@ def where_gate(cells: Cells) -> list[GateResult]:
 def fresh_gates(cells: Cells) -> list[GateResult]:
     """Fresh weights of every matrix are as large as initial ones.
 
-    Not under a mask that was moved to the units of a network trained from them: it takes larger ones. That network,
-    `dense-reinit`, has the same draw whole and is looked at.
+    Not under a mask that was moved to the units of a network trained from them: it takes larger ones. Of that
+    network, `dense-reinit`, the whole draw is looked at.
     """
     gates = []
     for cell in cells.every:
