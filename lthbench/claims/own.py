@@ -204,7 +204,7 @@ def check_rewinding(name: str, claim: dict[str, Any], rewind: int) -> None:
     """Refuse a claim about rewound networks where there is nothing to rewind to."""
     contrasts = [line["contrast"] for line in claim["suites"][SUITE]["hypotheses"]]
     cells = [parse_cell(side, "") for sides in contrasts for side in sides.values() if isinstance(side, str)]
-    rewound = [cell.arm for cell in cells if cell.arm in ARMS and ARMS[cell.arm].weights == "rewind-point"]
+    rewound = [cell.arm for cell in cells if cell.arm in ARMS and ARMS[cell.arm].starts_late]
     if rewound and not rewind:
         raise UserError(f"{name} is about the arm {rewound[0]}; add --rewind K, the iteration it returns to")
 

@@ -47,7 +47,7 @@ class Unit:
         arm, training = ARMS[self.arm], self.experiment.training
         if arm.learns == "nothing":
             return training.iterations
-        return self.experiment.pruning.rewind if arm.weights == "rewind-point" else 0
+        return self.experiment.pruning.rewind if arm.starts_late else 0
 
     @property
     def iterations(self) -> int:

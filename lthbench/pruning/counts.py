@@ -55,6 +55,14 @@ def ladder(
     return {name: each[name] * left[name] if name in left else size for name, size in sizes.items()}
 
 
+def steps(start: Mapping[str, int], end: Mapping[str, int], rounds: int) -> list[dict[str, int]]:
+    """Weights remaining after each of so many rounds from `start` to `end`, every round the same fraction."""
+    return [
+        {name: round(n * (end[name] / n) ** (k / rounds)) if n else 0 for name, n in start.items()}
+        for k in range(1, rounds)
+    ] + [dict(end)]
+
+
 def density(
     sizes: Mapping[str, int], pruning: Pruning, level: int, filters: Mapping[str, int] | None = None
 ) -> float:

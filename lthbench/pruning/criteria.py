@@ -27,7 +27,9 @@ class Trace:
     `initial` and `trained`: the prunable weights where the arm starts (iteration 0, or the rewind point of a
     rewound arm; also for arms that train on) and where the last training ended (the same, when pruning at
     initialisation). `mask`: what the network wore. `gradient()`: the gradient of the mean cross-entropy at
-    `trained`, over a batch of training examples. `generator`: a named stream of its own.
+    `trained`, over a batch of training examples. `generator`: a named stream of its own. `flow()`: the gradient of
+    the sum of all outputs, in double precision, where every parameter is its magnitude, pruned weights are zero
+    and the only example is all ones.
 
     A user's criterion sees every weight as torch keeps it, (out, in, ...kernel), whatever the engine's layout.
     """
@@ -37,6 +39,7 @@ class Trace:
     mask: Mask
     gradient: Callable[[], Arrays]
     generator: np.random.Generator
+    flow: Callable[[], Arrays] = dict
 
 
 Criterion = Callable[[Trace], Mapping[str, np.ndarray]]
@@ -56,6 +59,15 @@ def snip(trace: Trace) -> Arrays:
     """|w x gradient| (SNIP, Lee et al. 2019; there at initialisation, on one batch)."""
     gradient = trace.gradient()
     return {name: np.abs(weight * gradient[name]) for name, weight in trace.trained.items()}
+
+
+def synflow(trace: Trace) -> Arrays:
+    """|w| x flow (Tanaka et al. 2020, 2006.05467): how much of what passes through the network passes this weight.
+
+    No data are looked at. Pruned in `ROUNDS`, since one round would cut a layer off.
+    """
+    flow = trace.flow()
+    return {name: np.abs(weight.astype(np.float64)) * flow[name] for name, weight in trace.trained.items()}
 
 
 def small_final(trace: Trace) -> Arrays:
@@ -109,10 +121,12 @@ def ranks(trace: Trace, name: str) -> tuple[np.ndarray, np.ndarray]:
 BUILT_IN: dict[str, Criterion] = {
     function.__name__.replace("_", "-"): function
     for function in (
-        magnitude, random, snip, small_final, large_init, small_init, large_init_large_final,
+        magnitude, random, snip, synflow, small_final, large_init, small_init, large_init_large_final,
         small_init_small_final, magnitude_increase, movement,
     )
 }  # fmt: skip
+
+ROUNDS = {"synflow": 100}  # rounds in which a criterion prunes to one rung of the ladder; others take one
 
 
 def criterion(name: str) -> Criterion:
@@ -167,6 +181,7 @@ def outputs_first(trace: Trace) -> Trace:
         mask=turned(trace.mask),
         gradient=lambda: turned(trace.gradient()),
         generator=trace.generator,
+        flow=lambda: turned(trace.flow()),
     )
 
 

@@ -17,11 +17,14 @@ class Arm:
     mask: `ones` (dense), `iterative` (pruned from the previous level of the arm, or of the arm it `follows`),
     `one-shot` (pruned once from the trained dense network), `at-init` (pruned once from the initial weights),
     `ticket` (worn from the ticket of that level), `random` (as many weights per matrix as that ticket, elsewhere),
+    `permuted` (that ticket's, hidden units moved to those of the `dense-reinit` network that answer alike),
     `learned`, `method` (found by the user's method that the experiment names). `of` names another arm in the
     ticket's place, or `source`: the ticket of the experiment that `mask_from` names.
     weights: `init`, `rewind-point` (dense after k iterations), `trained` (where the arm's previous level ended),
     `fresh` (a new draw), `fresh-rescaled` (the same draw divided by the square root of each matrix's density),
-    `fresh-signed` (its magnitudes with the initial weights' signs),
+    `fresh-signed` (its magnitudes with the initial weights' signs), `fresh-signed-as-ended` (its magnitudes with
+    the signs that the arm that `of` names ended training with), `rewind-signed` (the rewind point, but for its
+    prunable weights' magnitudes, which are those of the draw),
     `shuffled` (the surviving initial weights permuted within each matrix), `constant` (the initial weights' signs
     times the standard deviation of each matrix), `ended` (where the arm that `of` names ended training), `method`
     (those that the method gives with its mask; `init` where it gives none).
@@ -34,7 +37,7 @@ class Arm:
     """
 
     says: str
-    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "learned", "method"]
+    mask: Literal["ones", "iterative", "one-shot", "at-init", "ticket", "random", "permuted", "learned", "method"]
     weights: Literal[
         "init",
         "rewind-point",
@@ -42,6 +45,8 @@ class Arm:
         "fresh",
         "fresh-rescaled",
         "fresh-signed",
+        "fresh-signed-as-ended",
+        "rewind-signed",
         "shuffled",
         "constant",
         "ended",
@@ -62,6 +67,11 @@ class Arm:
     def counted(self) -> bool:
         """Whether its number of weights is a setting, a rung of the ladder, and not an outcome."""
         return self.learns != "bernoulli"
+
+    @property
+    def starts_late(self) -> bool:
+        """Whether its training starts at the rewind point, so that it lasts T - k iterations."""
+        return self.weights in ("rewind-point", "rewind-signed")
 
     @property
     def of_method(self) -> bool:
@@ -120,6 +130,13 @@ ARMS: dict[str, Arm] = {
     "continued-reinit": Arm(
         "the mask of `continued`, fresh weights", "ticket", "fresh", stream="reinit", of="continued"
     ),
+    "continued-trained-signs": Arm(
+        "the mask of `continued`, fresh weights with the signs that it ended training with",
+        "ticket",
+        "fresh-signed-as-ended",
+        stream="reinit",
+        of="continued",
+    ),
     "continued-line": Arm(
         "`continued` as trained, with the line to it from the network its mask was found on",
         "ticket",
@@ -150,6 +167,31 @@ ARMS: dict[str, Arm] = {
         "ticket",
         "fresh-signed",
         stream="reinit",
+    ),
+    "dense-reinit": Arm("all weights, fresh ones", "ones", "fresh", stream="reinit"),
+    "continued-permuted": Arm(
+        "the mask of `continued` moved to the units that answer alike in `dense-reinit`, fresh weights",
+        "permuted",
+        "fresh",
+        stream="reinit",
+        of="continued",
+    ),
+    "rewound-reinit": Arm(
+        "the rewound ticket's mask, fresh weights", "ticket", "fresh", stream="reinit", of="rewound"
+    ),
+    "rewound-signs": Arm(
+        "the rewound ticket from iteration k on, its weights fresh but for their signs",
+        "ticket",
+        "rewind-signed",
+        stream="reinit",
+        of="rewound",
+    ),
+    "rewound-trained-signs": Arm(
+        "the rewound ticket's mask, fresh weights with the signs that it ended training with",
+        "ticket",
+        "fresh-signed-as-ended",
+        stream="reinit",
+        of="rewound",
     ),
     "frozen": Arm(
         "the ticket's mask and initial weights, the pruned ones frozen at theirs instead of zero",
@@ -227,11 +269,13 @@ def parents(arm: str, level: int) -> list[Cell]:
     cells: list[Cell] = []
     if kind.mask == "iterative":
         cells.append(level_above(arm, level))
-    elif kind.mask in ("ticket", "random") and kind.of != "source":
+    elif kind.mask in ("ticket", "random", "permuted") and kind.of != "source":
         cells.append((kind.of, level) if level else ("dense", 0))
+    if kind.mask == "permuted":
+        cells += [("dense", 0), ("dense-reinit", 0)]
     if kind.line_from:
         cells.append(line_start(arm, level))
-    if kind.mask in ("one-shot", "at-init") or kind.weights == "rewind-point":
+    if kind.mask in ("one-shot", "at-init") or kind.starts_late:
         cells.append(("dense", 0))
     return list(dict.fromkeys(cells))
 
@@ -284,7 +328,7 @@ def check_cell(arm: str, level: int, rewind: int, source: str = "", method: str 
         raise ValueError(f"arm '{arm}' at level {level}: dense arms have level 0, all others 1 or more")
     if not ARMS[arm].counted and level > 1:
         raise ValueError(f"arm '{arm}' at level {level}: its density is learned, so that it has level 1 only")
-    if (ARMS[arm].weights == "rewind-point" or ARMS[arm].of == "rewound") and rewind == 0:
+    if (ARMS[arm].starts_late or ARMS[arm].of == "rewound") and rewind == 0:
         raise ValueError(f"arm '{arm}' needs an experiment with pruning.rewind > 0")
     if ARMS[arm].of == "source" and not source:
         raise ValueError(f"arm '{arm}' needs an experiment with mask_from, which names where its ticket is found")

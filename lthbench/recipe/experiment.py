@@ -21,7 +21,7 @@ FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")  # package.module:funct
 LIBRARY = re.compile(r"^(torchvision|timm)/[\w.\-/]+$")
 NOT_OF_THE_NUMBERS = ("title", "draws", "weights", "mask_from", "method", "own_start", "ticket")
 CRITERIA = (
-    "magnitude", "random", "snip", "small-final", "large-init", "small-init", "large-init-large-final",
+    "magnitude", "random", "snip", "synflow", "small-final", "large-init", "small-init", "large-init-large-final",
     "small-init-small-final", "magnitude-increase", "movement",
 )  # fmt: skip
 
@@ -201,6 +201,8 @@ class Experiment:
         for arm, count in self.draws.items():
             if arm not in drawn or count < 1:
                 raise ValueError(f"draws: {arm}: {count} is not possible; one or more of {', '.join(drawn)}")
+        if self.draws.get("dense-reinit", 1) != self.draws.get("continued-permuted", 1):
+            raise ValueError("draws: as many of continued-permuted as of dense-reinit, to whose units it is moved")
         if self.network.kind == "mlp":  # other networks are looked at when they are built
             layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
             check_patterns(self.pruning, layers)

@@ -14,7 +14,8 @@ arm moves no other arm's numbers. Who shares what, stated once (tested bitwise i
 |                       |            | (`fresh-signed` takes their signs alone)                          |
 | labels                | experiment | the permutation of a shuffled-labels experiment                   |
 | .../copy              | experiment | an arm with an order of its own: order, augment, dropout          |
-| criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion                             |
+| criterion/<arm>/<lvl> | experiment | random numbers of a pruning criterion; <arm> is the one whose     |
+|                       |            | levels the masks are found along                                  |
 | method/<lvl>          | experiment | the seed that a method of the user's is given                     |
 | reinit/<draw>         | experiment | every kind of fresh weights: they differ in scale or sign alone   |
 | shuffle/<draw>        | experiment | the permutation of shuffled weights                               |

@@ -1,27 +1,32 @@
 """Mask and starting weights of every network of a unit: the only place where the arms differ."""
 
+import math
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
 
 from lthbench.models.errors import ModelError
-from lthbench.models.mlp import Arrays
+from lthbench.models.mlp import Arrays, Mlp, MlpModule
 from lthbench.models.shrink import output_axis
 from lthbench.plan.unit import Unit
 from lthbench.pruning import masks
-from lthbench.pruning.counts import kept, ladder
-from lthbench.pruning.criteria import Trace, scores
+from lthbench.pruning.counts import kept, ladder, steps
+from lthbench.pruning.criteria import ROUNDS, Trace, scores
 from lthbench.pruning.filters import Filters
 from lthbench.pruning.masks import Mask
 from lthbench.recipe.arms import ARMS, Cell, level_above, mask_origin
 from lthbench.recipe.streams import stream
 from lthbench.tickets.fitted import initial_state
+from lthbench.tickets.matching import hidden, matching, moved
 from lthbench.training.loop import engine_for
+from lthbench.training.reference import module_of
 from lthbench.training.run import Folds, Model
 from lthbench.training.stack import Stack, stack, view_names
 
 Tensors = Mapping[str, np.ndarray]
+MATCHING_EXAMPLES = 1000  # training examples on whose activations hidden units are matched
 GRADIENT_EXAMPLES = 1000  # training examples that a criterion's gradient is taken over
 
 
@@ -54,6 +59,10 @@ def mask_for(
         return part(above["method", unit.level], "mask", index)
     if arm.mask == "ticket":
         return worn_mask(unit, model, above, index)
+    if arm.mask == "permuted":
+        trained = part(above["dense", 0], "final", index)
+        other = part(above["dense-reinit", 0], "final", index * unit.draws + draw)
+        return permuted(model, folds, worn_mask(unit, model, above, index), trained, other, index)
     if arm.mask == "random":
         like = masks.random_like if filters is None else filters.random_like
         return like(worn_mask(unit, model, above, index), named(unit, index, f"mask/{draw}"))
@@ -79,6 +88,14 @@ def worn_mask(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: in
     return mask
 
 
+def permuted(model: Model, folds: Folds, worn: Mask, trained: Arrays, other: Arrays, index: int) -> Mask:
+    """A mask found on one trained network, its hidden units moved to those of another that answer alike."""
+    if not isinstance(model, Mlp):
+        raise ModelError("units are matched in perceptrons (kind mlp, ReLU, no dropout) alone")
+    examples = folds.examples.inputs(folds.train[index, :MATCHING_EXAMPLES]).cpu().numpy()
+    return moved(worn, model, matching(hidden(model, trained, examples), hidden(model, other, examples)))
+
+
 def pruned(
     unit: Unit,
     model: Model,
@@ -91,21 +108,43 @@ def pruned(
 ) -> Mask:
     """The mask worn, pruned down to the unit's rung of the ladder by the recipe's criterion."""
     pruning = unit.experiment.pruning
-    generator = named(unit, index, f"criterion/{unit.arm}/{unit.level}")
-    trace = Trace(
-        initial={name: initial[name] for name in worn},
-        trained={name: trained[name] for name in worn},
-        mask=worn,
-        gradient=lambda: gradient(model, folds, trained, index, int(generator.integers(2**63))),
-        generator=generator,
-    )
+    generator = named(unit, index, f"criterion/{ARMS[unit.arm].follows or unit.arm}/{unit.level}")
     sizes = masks.counts(masks.ones(model.prunable))
     remaining = ladder(sizes, pruning, unit.level, None if filters is None else filters.count)
-    found = scores(pruning.criterion, trace, inputs_first=output_axis(model) == 1)
-    if filters is not None:
-        return filters.prune(found, worn, remaining)
     keep = [name for name in worn if kept(name, pruning)] if pruning.scope == "global" else []
-    return masks.prune(found, worn, remaining, keep)
+    left = masks.counts(worn) if pruning.scope == "layer-wise" else {"all": sum(masks.counts(worn).values())}
+    for rung in steps(left, remaining, ROUNDS.get(pruning.criterion, 1)):
+        trace = Trace(
+            initial={name: initial[name] for name in worn},
+            trained={name: trained[name] for name in worn},
+            mask=worn,
+            gradient=lambda: gradient(model, folds, trained, index, int(generator.integers(2**63))),
+            generator=generator,
+            flow=partial(flow, model, folds.shape, trained, worn),
+        )
+        found = scores(pruning.criterion, trace, inputs_first=output_axis(model) == 1)
+        worn = masks.prune(found, worn, rung, keep) if filters is None else filters.prune(found, worn, rung)
+    return worn
+
+
+def flow(model: Model, shape: tuple[int, ...], state: Arrays, mask: Mask) -> Arrays:
+    """Gradient of the sum of all outputs with respect to each prunable weight, float64, where every parameter and
+    buffer is its magnitude, pruned weights are zero and the example, of this shape, is all ones.
+
+    A product of magnitudes over many layers leaves the range of float32.
+    """
+    module = module_of(model, {name: np.abs(array) for name, array in masks.apply(mask, state).items()}).double()
+    own = module.named_tensors() if isinstance(module, MlpModule) else dict(module.named_parameters())
+    weights = [own[name] for name in sorted(mask)]
+    with torch.enable_grad():
+        one = (math.prod(shape),) if isinstance(module, MlpModule) else shape
+        outputs = module.eval()(torch.ones(1, *one, dtype=torch.float64)).sum()
+    found = torch.autograd.grad(outputs, weights, allow_unused=True)
+    turned = isinstance(module, MlpModule)
+    return {
+        name: np.zeros(mask[name].shape) if each is None else np.array((each.T if turned else each).numpy())
+        for name, each in zip(sorted(mask), found, strict=True)
+    }
 
 
 @torch.no_grad()
@@ -126,7 +165,7 @@ def gradient(model: Model, folds: Folds, state: Arrays, index: int, seed: int) -
 
 def start_of_all(unit: Unit, model: Model, above: Mapping[Cell, Tensors], index: int) -> Arrays:
     """Where the arm starts at every level: the rewind point, or the initial weights."""
-    if ARMS[unit.arm].weights == "rewind-point":
+    if ARMS[unit.arm].starts_late:
         return part(above["dense", 0], "rewind", index)
     return initial_state(unit, model, index)
 
@@ -142,7 +181,7 @@ def state_for(
         return masks.apply(mask, part(above[ARMS[unit.arm].of, unit.level], "final", index))
     if kind == "method":
         return masks.apply(mask, part(above["method", unit.level], "start", index))
-    if kind in ("fresh", "fresh-rescaled", "fresh-signed"):
+    if kind.startswith("fresh"):
         state = model.initial_state(named(unit, index, f"reinit/{draw}"))
     else:
         state = start_of_all(unit, model, above, index)
@@ -151,6 +190,12 @@ def state_for(
     if kind == "fresh-signed":
         initial = start_of_all(unit, model, above, index)
         state |= {name: np.copysign(state[name], initial[name]) for name in mask}
+    if kind == "fresh-signed-as-ended":
+        ended = part(above[ARMS[unit.arm].of, unit.level], "final", index)
+        state |= {name: np.copysign(state[name], ended[name]) for name in mask}
+    if kind == "rewind-signed":
+        fresh = model.initial_state(named(unit, index, f"reinit/{draw}"))
+        state |= {name: np.copysign(fresh[name], state[name]) for name in mask}
     if kind == "constant":
         state |= {name: np.sign(state[name]) * state[name].std() for name in mask}
     if kind == "shuffled":

@@ -19,6 +19,7 @@ from lthbench.training.stack import stack
 
 Records = Mapping[Cell, Mapping[str, np.ndarray]]
 Fact = tuple[int, str, float]  # network s, metric, value
+SIGNED = ("fresh-signed-as-ended", "rewind-signed")  # starts whose signs are those of another network
 
 
 def start_facts(unit: Unit, task: Task, above: Records) -> Iterator[Fact]:
@@ -27,7 +28,8 @@ def start_facts(unit: Unit, task: Task, above: Records) -> Iterator[Fact]:
     `start_moved:weights` counts surviving weights that differ from there, `start_moved:others` the other
     parameters and the buffers (a pruned filter's are left out). For weights of a control's own (fresh, shuffled,
     constant) "there" is the replicate's initial state. `start_rms:<weight>` is the root mean square of a matrix's
-    surviving weights, `rate_total` the sum of the learning rates, `wrongly_pruned` as the function of that name.
+    surviving weights, `rate_total` the sum of the learning rates, `start_signs_other` how many surviving weights
+    have another sign than their arm says, `wrongly_pruned` as the function of that name.
     """
     arm, prunable = ARMS[unit.arm], set(task.model.prunable)
     whole = {name: np.ones(shape, dtype=bool) for name, shape in task.model.prunable.items()}
@@ -40,6 +42,10 @@ def start_facts(unit: Unit, task: Task, above: Records) -> Iterator[Fact]:
         yield s, "start_moved:weights", sum(n for name, n in moved.items() if name in prunable)
         yield s, "start_moved:others", sum(n for name, n in moved.items() if name not in prunable)
         yield s, "rate_total", float(np.sum(task.rates[task.start :], dtype=np.float64))
+        if arm.weights in SIGNED:
+            ended = arm.weights == "fresh-signed-as-ended"
+            like = stored(above[arm.of, unit.level], "final", owner) if ended else said
+            yield s, "start_signs_other", other_signs(state, like, {name: mask[name] for name in whole})
         if arm.weights in ("init", "fresh"):
             for name in sorted(prunable):
                 alive = state[name][mask.get(name, ...)].astype(np.float64)
@@ -54,7 +60,7 @@ def start_facts(unit: Unit, task: Task, above: Records) -> Iterator[Fact]:
 def where_from(unit: Unit, above: Records, owner: int, initial: Arrays) -> Arrays:
     """The state an arm says it starts from, before any mask."""
     kind = ARMS[unit.arm].weights
-    if kind == "rewind-point":
+    if ARMS[unit.arm].starts_late:
         return stored(above["dense", 0], "rewind", owner)
     if kind == "ended":
         return stored(above[ARMS[unit.arm].of, unit.level], "final", owner)
@@ -81,6 +87,11 @@ def stored(record: Mapping[str, np.ndarray], prefix: str, owner: int) -> Arrays:
 def differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Where two arrays differ; what is not a number equals itself."""
     return (a != b) & ~((a != a) & (b != b))
+
+
+def other_signs(start: Arrays, like: Arrays, mask: Arrays) -> int:
+    """Surviving weights whose sign is not that of another network's."""
+    return sum(int((np.signbit(start[name]) != np.signbit(like[name]))[kept].sum()) for name, kept in mask.items())
 
 
 def wrongly_pruned(unit: Unit, trained: Arrays, worn: Arrays, mask: Arrays) -> int:

@@ -79,12 +79,14 @@ def starts_of(recipe: Experiment, cell: Cell, left: dict[str, int]) -> list[tupl
     """What a sound run says of its start: `recipe` trains 30 iterations at 0.01 and rewinds to 10."""
     kind = ARMS[cell.arm]
     own = kind.weights not in ("init", "rewind-point", "trained", "ended")
-    rates = {"nothing": 0.0}.get(kind.learns, 0.2 if kind.weights == "rewind-point" else 0.3)
+    rates = {"nothing": 0.0}.get(kind.learns, 0.2 if kind.starts_late else 0.3)
     found = [
         ("start_moved:weights", float(own * sum(left.values()))), ("start_moved:others", 0.0),
         ("rate_total", rates),
         *((f"start_rms:{name}", 0.1) for name in left),
     ]  # fmt: skip
+    if kind.weights in ("fresh-signed-as-ended", "rewind-signed"):
+        found.append(("start_signs_other", 0.0))
     if kind.mask in ("iterative", "one-shot", "at-init"):
         found.append(("wrongly_pruned", 0.0))
     return [*found, ("rewind_validation_loss", 1.8)] if cell.arm == "dense" else found
@@ -102,10 +104,10 @@ def runs_of(found: Registry, cell: Cell, values: np.ndarray) -> list[tuple]:
     for replicate, value in enumerate(values):
         for draw in range(draws):
             mine = value + (draw - (draws - 1) / 2) * 4
-            crc = {"ones": 1, "random": 50_000 + 10 * replicate + draw}.get(
+            crc = {"ones": 1, "random": 50_000 + 10 * replicate + draw, "permuted": 70_000 + replicate}.get(
                 ARMS[cell.arm].mask, 1000 * cell.level + replicate
             )
-            if cell.arm in ("one-shot", "rewound"):
+            if cell.arm == "one-shot" or "rewound" in (cell.arm, ARMS[cell.arm].of):
                 crc += 9_000_000
             for iteration, below in ((10, 8.0), (20, 4.0), (30, 0.0)):
                 rows.append((replicate, draw, iteration, "validation_accuracy", mine - below))

@@ -48,6 +48,35 @@ def test_a_control_that_shares_the_tickets_weights() -> None:
     blocked(TICKET, change, "20 of 20 of reinit@2 (weights, all new)")
 
 
+@pytest.mark.parametrize("cell", ["rewound-signs@2", "rewound-trained-signs@2"])
+def test_signs_that_are_not_those_that_the_arm_says(cell) -> None:
+    line = lab.line("ticket@2", cell)
+    assert judged(line, lambda _: None).claims[0].verdict == "PASS"
+    blocked(
+        line,
+        lab.setting(cell, "start_signs_other", 1, replicate=4),
+        "toy: signs at the start",
+        f"1 of 10 of {cell}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("cell", "metric", "value", "words"),
+    [
+        ("rewound-signs@2", "start_moved:weights", 0, "10 of 10 of rewound-signs@2 (weights, all new)"),
+        ("rewound-signs@2", "start_moved:others", 1, "rewound-signs@2 (biases"),
+        ("rewound-signs@2", "rate_total", 0.3, "rewound-signs@2"),
+        ("continued-permuted@2", "mask_crc32", 2000.0, "mask of continued-permuted@2: A random mask equals"),
+        ("continued-permuted@2", "nonzero:out.weight", 9.0, "toy: weights remaining"),
+        ("dense-reinit@0", "start_moved:weights", 0, "of dense-reinit@0 (weights, all new)"),
+    ],
+)
+def test_controls_that_are_not_what_they_are_called(cell, metric, value, words) -> None:
+    line = lab.line("ticket@2", cell)
+    assert judged(line, lambda _: None).claims[0].verdict == "PASS"
+    blocked(line, lab.setting(cell, metric, value), words)
+
+
 def test_shuffled_weights_may_move_but_their_biases_not() -> None:
     assert judged(SHUFFLED, lambda _: None).claims[0].verdict == "PASS"
     blocked(SHUFFLED, lab.setting("shuffled@2", "start_moved:others", 3, replicate=0), "of shuffled@2 (biases")
@@ -62,6 +91,15 @@ def test_fresh_weights_of_another_spread(factor) -> None:
     )  # fmt: skip
     near = judged(TICKET, lab.setting("reinit@2", "start_rms:out.weight", 0.102))
     assert near.claims[0].verdict == "PASS"
+
+
+def test_a_mask_moved_with_a_look_at_fresh_weights_takes_larger_ones_of_a_sound_draw() -> None:
+    larger = lab.setting("continued-permuted@2", "start_rms:out.weight", 0.2)
+    assert judged(lab.line("ticket@2", "continued-permuted@2"), larger).claims[0].verdict == "PASS"
+    blocked(
+        lab.line("ticket@2", "dense-reinit@0"), lab.setting("dense-reinit@0", "start_rms:out.weight", 0.2),
+        "toy: spread of fresh weights of dense-reinit",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("cell", ["one-shot@2", "ticket@1"])

@@ -1,6 +1,7 @@
 """Every criterion against numbers worked out by hand, and every way in which one can be wrong."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,21 +16,23 @@ from lthbench.models.mlp import Mlp, MlpModule
 from lthbench.models.module import load_state
 from lthbench.plan.unit import plan_experiment
 from lthbench.pruning import masks
-from lthbench.pruning.counts import ladder
+from lthbench.pruning.counts import ladder, steps
 from lthbench.pruning.criteria import BUILT_IN, CriterionError, Trace, criterion, scores
 from lthbench.recipe.data import DataSpec
 from lthbench.recipe.experiment import CRITERIA, Experiment, Network, Pruning, Training
 from lthbench.recipe.streams import stream
-from lthbench.tickets.networks import mask_for
+from lthbench.tickets.networks import flow, mask_for
 from lthbench.training.run import Examples, Folds
 
 INITIAL = {"a": np.float32([[1, -4], [3, -2]]), "b": np.float32([[0.5, -0.25, 2]])}
 TRAINED = {"a": np.float32([[-3, 4], [1, -9]]), "b": np.float32([[-1, 0.5, 1]])}
 GRADIENT = {"a": np.float32([[2, -1], [0, 1]]), "b": np.float32([[3, -3, -2]])}
+FLOW = {name: np.abs(each) for name, each in GRADIENT.items()}
 ALIVE = {"a": np.array([[True, True], [True, False]]), "b": np.ones((1, 3), bool)}
 BY_HAND = {
     "magnitude": {"a": [[3, 4], [1, 9]], "b": [[1, 0.5, 1]]},
     "snip": {"a": [[6, 4], [0, 9]], "b": [[3, 1.5, 2]]},
+    "synflow": {"a": [[6, 4], [0, 9]], "b": [[3, 1.5, 2]]},
     "small-final": {"a": [[-3, -4], [-1, -9]], "b": [[-1, -0.5, -1]]},
     "large-init": {"a": [[1, 4], [3, 2]], "b": [[0.5, 0.25, 2]]},
     "small-init": {"a": [[-1, -4], [-3, -2]], "b": [[-0.5, -0.25, -2]]},
@@ -44,7 +47,7 @@ PROPERTY = settings(max_examples=60, deadline=None, derandomize=True)
 
 def trace(**changes) -> Trace:
     base = {"initial": INITIAL, "trained": TRAINED, "mask": ALIVE, "gradient": lambda: GRADIENT,
-            "generator": np.random.default_rng(0)}  # fmt: skip
+            "generator": np.random.default_rng(0), "flow": lambda: FLOW}  # fmt: skip
     return Trace(**(base | changes))
 
 
@@ -89,7 +92,7 @@ def test_counts_are_exact_however_scores_are_permuted_inside_a_layer(name, draw)
     mask = masks.ones(shapes)
     for level in (1, 2, 3):
         g = np.random.default_rng(draw.draw(st.integers(0, 99)))
-        found = scores(name, Trace(some[0], some[1], mask, lambda: some[2], g))
+        found = scores(name, Trace(some[0], some[1], mask, lambda: some[2], g, lambda: some[2]))
         moved = {n: g.permutation(s.ravel()).reshape(s.shape) for n, s in found.items()}
         wanted = ladder(sizes, rule, level)
         smaller = masks.prune(moved, mask, wanted)
@@ -193,6 +196,80 @@ def test_the_criterion_random_of_a_cell_has_a_stream_of_its_own() -> None:
             for name, kept in first.items():
                 assert drawn[name][~kept].max() <= drawn[name][kept].min()
     assert len(set(found.values())) == 4
+
+
+# SynFlow: a rung reached in 100 rounds, and no look at any example
+
+TWO_LAYERS = Mlp((2, 2, 1), batch_norm=False)
+STATE = {
+    "fc1.weight": np.float32([[1, -2], [-3, 0.5]]), "fc1.bias": np.float32([0, 0]),
+    "out.weight": np.float32([[2], [-4]]), "out.bias": np.float32([0]),
+}  # fmt: skip
+
+
+def test_flow_is_the_one_worked_out_by_hand() -> None:
+    """Output = 2 (1 + 3) + 4 (2 + 0.5): each partial derivative is what flows in times what flows on."""
+    found = flow(TWO_LAYERS, (2,), STATE, masks.ones(TWO_LAYERS.prunable))
+    np.testing.assert_array_equal(found["fc1.weight"], [[2, 4], [2, 4]])
+    np.testing.assert_array_equal(found["out.weight"], [[4], [2.5]])
+    mask = masks.ones(TWO_LAYERS.prunable)
+    mask["fc1.weight"][1, 0] = False
+    found = flow(TWO_LAYERS, (2,), STATE, mask)
+    np.testing.assert_array_equal(found["out.weight"], [[1], [2.5]])
+
+
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_what_flows_through_each_layer_is_the_same_and_finite(network) -> None:
+    """The law SynFlow rests on: without shortcuts, every layer's scores sum to what comes out at the end."""
+    model = registry.model(network, SHAPE if network.kind != "mlp" else (7,), CLASSES)
+    state = model.initial_state(np.random.default_rng(1))
+    state = {name: value * np.float32(1e9) if name in model.prunable else value for name, value in state.items()}
+    shape = SHAPE if network.kind != "mlp" else (7,)
+    found = flow(model, shape, state, masks.ones(model.prunable))
+    totals = {name: float(np.sum(np.abs(state[name].astype(np.float64)) * found[name])) for name in found}
+    assert all(np.isfinite(each).all() and each.dtype == np.float64 for each in found.values())
+    if not network.kind.startswith("resnet"):
+        assert np.allclose(list(totals.values()), totals["out.weight" if "out.weight" in totals else min(totals)])
+
+
+def test_a_unit_passes_on_as_much_as_it_gets() -> None:
+    state = TWO_LAYERS.initial_state(np.random.default_rng(0))
+    found = flow(TWO_LAYERS, (2,), state, masks.ones(TWO_LAYERS.prunable))
+    score = {name: np.abs(state[name]) * found[name] for name in found}
+    np.testing.assert_allclose(score["fc1.weight"].sum(0), score["out.weight"].sum(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "scope"),
+    [("perceptron", "global"), ("perceptron with batch norm", "layer-wise"), ("module with batch norm", "global")],
+)
+def test_synflow_is_pruned_in_a_hundred_rounds_without_data(network, scope) -> None:
+    unit, model, folds = made(NETWORKS[network], "synflow", "pruned-at-init")
+    pruning = replace(unit.experiment.pruning, scope=scope)
+    unit = replace(unit, experiment=replace(unit.experiment, pruning=pruning))
+    nothing = replace(folds.examples, x=torch.full_like(folds.examples.x, torch.nan))
+    sizes = {n: int(np.prod(shape)) for n, shape in model.prunable.items()}
+    state = model.initial_state(stream(0, "criteria", 0, "init"))
+    by_hand = masks.ones(model.prunable)
+    for k in range(1, 101):  # written out once more, round by round
+        found = flow(model, folds.shape, state, by_hand)
+        score = {name: np.abs(state[name].astype(np.float64)) * found[name] for name in by_hand}
+        end = ladder(sizes, pruning, 1)
+        start = {"all": sum(sizes.values())} if scope == "global" else sizes
+        by_hand = masks.prune(score, by_hand, {n: round(start[n] * (end[n] / start[n]) ** (k / 100)) for n in end})
+    mask = mask_for(unit, model, replace(folds, examples=nothing), {}, 0, 0)
+    assert masks.fingerprint(mask) == masks.fingerprint(by_hand)
+    left = masks.counts(mask)
+    assert ladder(sizes, pruning, 1) == (left if scope == "layer-wise" else {"all": sum(left.values())})
+
+
+def test_each_of_several_rounds_leaves_the_same_fraction() -> None:
+    assert steps({"a": 1000, "b": 8, "c": 0}, {"a": 1, "b": 8, "c": 0}, 3) == [
+        {"a": 100, "b": 8, "c": 0},
+        {"a": 10, "b": 8, "c": 0},
+        {"a": 1, "b": 8, "c": 0},
+    ]
+    assert steps({"a": 10}, {"a": 3}, 1) == [{"a": 3}]
 
 
 # A user's own

@@ -32,6 +32,7 @@ SHIPPED: dict[str, tuple[int, str]] = {
     "full-core": (80, "871cde621512c552"),
     "published": (0, "e3b0c44298fc1c14"),
     "quick": (90, "f90db659f318c25b"),
+    "shortcuts": (86, "b97541ae76c908ca"),
 }
 NET = """from math import prod
 

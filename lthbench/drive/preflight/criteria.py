@@ -8,7 +8,7 @@ from lthbench.drive.preflight.remark import Remark, refusal
 from lthbench.drive.preflight.repeats import other_numbers, task_of
 from lthbench.models.shrink import output_axis
 from lthbench.pruning.criteria import Trace, scores
-from lthbench.tickets.networks import gradient
+from lthbench.tickets.networks import flow, gradient
 from lthbench.training.run import Folds, Model, Trained
 
 
@@ -23,6 +23,7 @@ def remarks(criterion: str, model: Model, folds: Folds, trained: Trained) -> Ite
             mask={name: mask.copy() for name, mask in task.masks[0].items()},
             gradient=lambda: gradient(model, folds, ended, 0, 0),
             generator=np.random.default_rng(0),
+            flow=lambda: flow(model, folds.shape, ended, task.masks[0]),
         )
         with other_numbers(seed):
             found.append(scores(criterion, shown, inputs_first))

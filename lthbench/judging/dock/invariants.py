@@ -151,7 +151,8 @@ def moved(returned: Returned, wanted: Callable[[str, bool], bool], every: bool =
             cell[0] == "dense"
             or dense is None
             or not (every or kind == "init")
-            or kind in ("rewind-point", "trained")
+            or kind == "trained"
+            or ARMS[cell[0]].starts_late
         ):
             continue
         start, initial, mask = record.result.start, dense.result.start, returned.mask(number, cell)

@@ -98,7 +98,7 @@ def mask_gates(cells: Cells) -> list[GateResult]:
     for cell in sorted(cells.every, key=lambda cell: cell.level):
         kind = ARMS[cell.arm].mask
         origin = origin_of(cells.experiment, cell)
-        if kind not in ("ticket", "random", "learned") or not ARMS[cell.arm].counted:
+        if kind not in ("ticket", "random", "permuted", "learned") or not ARMS[cell.arm].counted:
             continue
         if kind == "learned" and origin not in cells.every:
             continue
@@ -126,7 +126,7 @@ def origin_of(experiment: Experiment, cell: Cell) -> Cell:
 
 
 def random_masks(cells: Cells, cell: Cell, ticket: Cell, own: np.ndarray, worn: np.ndarray) -> tuple[bool, str]:
-    """Whether random masks (their hashes `worn`) have the ticket's count in every matrix, and no two are alike."""
+    """Whether random or moved masks (hashes `worn`) have the ticket's counts by matrix, and no two are alike."""
     counts = cells.counts(cell)
     for matrix, wanted in cells.counts(ticket).items():
         drawn = counts.get(matrix, np.array([]))

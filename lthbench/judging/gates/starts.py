@@ -28,7 +28,7 @@ def start_gates(cells: Cells) -> list[GateResult]:
     if lacking:
         text = f"{', '.join(lacking)}: no {METRIC}, as in older results; train all cells with one version."
         return [cells.titled(GateResult("start of every network", False, text))]
-    gates = (where_gate, fresh_gates, pruned_gates, frozen_gates, rates_gate, rewind_gates)
+    gates = (where_gate, fresh_gates, signs_gate, pruned_gates, frozen_gates, rates_gate, rewind_gates)
     return [cells.titled(result) for gate in gates for result in gate(cells)]
 
 
@@ -53,7 +53,7 @@ def where_gate(cells: Cells) -> list[GateResult]:
             continue
         if kind in ("init", "rewind-point", "trained", "ended", "method"):
             ok[f"{cell.label} (weights)"] = weights == 0
-        elif kind == "fresh" and gaussian(cells.experiment):
+        elif kind in ("fresh", "rewind-signed") and gaussian(cells.experiment):
             ok[f"{cell.label} (weights, all new)"] = weights >= ALL_NEW * sum(cells.counts(cell).values())
         if not kind.startswith("fresh") or gaussian(cells.experiment):
             ok[f"{cell.label} (biases, norms and their statistics)"] = (
@@ -64,14 +64,32 @@ def where_gate(cells: Cells) -> list[GateResult]:
 
 
 def fresh_gates(cells: Cells) -> list[GateResult]:
-    """Fresh weights of every matrix are as large as initial ones."""
+    """Fresh weights of every matrix are as large as initial ones.
+
+    Not under a mask that was moved to the units of a network trained from them: it takes larger ones. Of that
+    network, `dense-reinit`, the whole draw is looked at.
+    """
     gates = []
     for cell in cells.every:
-        if ARMS[cell.arm].weights != "fresh" or not gaussian(cells.experiment):
+        arm = ARMS[cell.arm]
+        if arm.weights != "fresh" or arm.mask == "permuted" or not gaussian(cells.experiment):
             continue
         drawn, initial = spread(cells, cell), spread(cells, cells.dense)
         gates.append(same_scale(f"spread of fresh weights of {cell.label}", drawn, initial))
     return gates
+
+
+def signs_gate(cells: Cells) -> list[GateResult]:
+    """Fresh weights that keep another network's signs have all of them."""
+    ok = {
+        cell.label: cells.per_run(cell, "start_signs_other") == 0
+        for cell in cells.every
+        if ARMS[cell.arm].weights in ("fresh-signed-as-ended", "rewind-signed")
+    }
+    if not ok:
+        return []
+    good, bad = "are of networks with the signs that their arm says", "have other signs than their arm says"
+    return [every_value("signs at the start", ok, good, bad)]
 
 
 def spread(cells: Cells, cell: Cell) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -122,7 +140,7 @@ def rate_total(experiment: Experiment, arm: str) -> float:
     kind = ARMS[arm]
     if kind.learns == "nothing":
         return 0.0
-    start = experiment.pruning.rewind if kind.weights == "rewind-point" else 0
+    start = experiment.pruning.rewind if kind.starts_late else 0
     return rate_sum(experiment.training, start, kind.rates == "last")
 
 
@@ -143,7 +161,7 @@ def rewind_gates(cells: Cells) -> list[GateResult]:
     Only where the curve was measured at k.
     """
     rewind = cells.experiment.pruning.rewind
-    rewound = any(ARMS[cell.arm].weights == "rewind-point" for cell in cells.every)
+    rewound = any(ARMS[cell.arm].starts_late for cell in cells.every)
     if not rewound or rewind % cells.experiment.training.evaluate_every:
         return []
     kept = cells.per_run(cells.dense, "rewind_validation_loss")

@@ -106,7 +106,7 @@ def data_are_here(experiment: Experiment) -> bool:
 
 def iterations(experiment: Experiment, arm: str) -> int:
     """Optimizer steps of one network: a rewound one starts at k."""
-    rewound = arm in ARMS and ARMS[arm].weights == "rewind-point"
+    rewound = arm in ARMS and ARMS[arm].starts_late
     return experiment.training.iterations - (experiment.pruning.rewind if rewound else 0)
 
 
