@@ -210,6 +210,9 @@ def bench(
     only: Annotated[str, typer.Option(metavar="TEXT", help="experiments that have this in their name")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers to a file")] = None,
     claims_dir: ClaimsDir = None,
+    variants: Annotated[
+        str, typer.Option(metavar="NAMES", help="beside each: bf16, channels-last, bf16-channels-last")
+    ] = "",
 ) -> None:
     """Measure how fast each network of a suite trains here, beside what memory and arithmetic allow."""
     from lthbench.cli import show
@@ -218,6 +221,7 @@ def bench(
 
     units = ask.run_of(suite, device=device, claims_dir=claims_dir).units()
     named = {unit.experiment.id: unit.experiment for unit in units if only in unit.experiment.id}
+    named = drive.with_variants(named, variants)
     for line in drive.bench(named, drive.parse_widths(widths), device, json):
         show.lines(line)
 

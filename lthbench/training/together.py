@@ -7,6 +7,7 @@ that goes on with whom it shares a stack, then or before.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,32 +26,27 @@ BY_LOOK = ("losses", "correct")  # (looks, networks); all others have a row for 
 
 def joined(tasks: Sequence[Task]) -> Task:
     """All networks of tasks that differ in their networks alone, as one task. Raises ValueError for others."""
-    first, everything = tasks[0], {}
+    first = tasks[0]
     for task in tasks[1:]:
         alike = (task.training, task.start, task.frozen, task.keep_at, task.model.parameters)
         wanted = (first.training, first.start, first.frozen, None, first.model.parameters)
         if alike != wanted or not np.array_equal(task.rates, first.rates):
             raise ValueError("these trainings cannot share a stack")
-    for name in OF_EACH:
-        everything[name] = [each for task in tasks for each in getattr(task, name)]
-    return replace(first, **everything)
+    of_each: dict[str, Any] = {name: [each for task in tasks for each in getattr(task, name)] for name in OF_EACH}
+    return replace(first, **of_each)
 
 
 def apart(trained: Trained, sizes: Sequence[int]) -> list[Trained]:
     """What was trained together, by task; a task has so many networks."""
 
-    def part(value: object, start: int, end: int) -> object:
-        return value[..., start:end].copy() if isinstance(value, np.ndarray) else value
-
     by_network = [name for name in Trained.__dataclass_fields__ if name not in ("states", "kept", "iterations")]
-    return [
-        replace(
-            trained,
-            states=trained.states[start:end],
-            **{name: part(getattr(trained, name), start, end) for name in by_network},
-        )
-        for start, end in spans(sizes)
-    ]
+
+    def part(start: int, end: int) -> Trained:
+        measured = {name: getattr(trained, name) for name in by_network}
+        own: dict[str, Any] = {n: None if v is None else v[..., start:end].copy() for n, v in measured.items()}
+        return replace(trained, states=trained.states[start:end], **own)
+
+    return [part(*span) for span in spans(sizes)]
 
 
 def spans(sizes: Sequence[int]) -> list[tuple[int, int]]:
