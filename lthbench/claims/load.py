@@ -20,6 +20,7 @@ from lthbench.data.root import data_root
 from lthbench.files import read_bytes
 from lthbench.recipe.arms import ARMS, check_cell, check_frozen
 from lthbench.recipe.experiment import Experiment, canonical
+from lthbench.recipe.variants import variant_of
 from lthbench.stats.multiplicity import fixed_level
 from lthbench.stats.power import floor_n, power
 from lthbench.words import UNPRINTABLE, choices, shown
@@ -243,15 +244,19 @@ def load(folder: Path | None = None) -> Registry:
     folder = folder or default_folder()
     if not folder.is_dir():
         raise ClaimFileError(f"{folder}: no such folder; give the folder of the claim files with --claims-dir")
-    claims = {claim.id: claim for claim in (parse(path, Claim) for path in claim_files(folder))}
+    experiments = {
+        e.id: located(e, folder)
+        for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
+    }
+    claims = {
+        claim.id: with_variants_named(claim, experiments)
+        for claim in (parse(path, Claim) for path in claim_files(folder))
+    }
     suites = [with_claims(parse(path, Suite), claims) for path in sorted(folder.glob("suites/*.yaml"))]
     registry = Registry(
         claims=claims,
         suites={suite.id: suite for suite in sorted(suites, key=lambda suite: not suite.trains)},
-        experiments={
-            e.id: located(e, folder)
-            for e in (parse(path, Experiment) for path in sorted(folder.glob("experiments/*.yaml")))
-        },
+        experiments=experiments,
         popular=parse(folder / FILE, Popular) if (folder / FILE).exists() else None,
         questions=parse(folder / asking.FILE, Questions) if (folder / asking.FILE).exists() else None,
         folder=folder,
@@ -306,6 +311,23 @@ def located(experiment: Experiment, folder: Path) -> Experiment:
     beside, below_root = (folder / path).resolve(), data_root() / path
     place = below_root if not beside.exists() and below_root.exists() else beside
     return replace(experiment, data=replace(experiment.data, path=str(place)))
+
+
+def with_variants_named(claim: Claim, experiments: Mapping[str, Experiment]) -> Claim:
+    """The claim, whose titles say where it is about a variant (recipe/variants.py)."""
+    named = {suite: names_its_variant(own, experiments) for suite, own in claim.suites.items()}
+    changed = any(named[suite] is not own for suite, own in claim.suites.items())
+    return claim.model_copy(update={"suites": named}) if changed else claim
+
+
+def names_its_variant(registration: Registration, experiments: Mapping[str, Experiment]) -> Registration:
+    """The registration, whose title names the variants of its experiments: so every verdict line does."""
+    used = {cell.experiment: experiments.get(cell.experiment) for cell in cells(registration)}
+    variants = {variant_of(experiment.training) for experiment in used.values() if experiment} - {""}
+    words = f"({', '.join(sorted(variants))} variant)"
+    if not variants or registration.title.endswith(words):
+        return registration
+    return registration.model_copy(update={"title": f"{registration.title} {words}"})
 
 
 def with_claims(suite: Suite, claims: Mapping[str, Claim]) -> Suite:

@@ -43,4 +43,11 @@ Data = Annotated[
 ]
 Deterministic = Annotated[bool, typer.Option(help="GPU: the same bits every time, at a price (docs/commands.md)")]
 Replicates = Annotated[int, typer.Option(min=0, help="override the registered number (tuning seeds only)")]
+Variant = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="bf16, channels-last or bf16-channels-last: suite SUITE-NAME, with verdicts of its own",
+    ),
+]
 ClaimsDir = Annotated[Path | None, typer.Option(help="folder of the claim files, where it is not the package's")]

@@ -19,6 +19,7 @@ from lthbench.cli.options import (
     Out,
     Seed,
     SuiteName,
+    Variant,
 )
 from lthbench.errors import UserError
 
@@ -38,11 +39,12 @@ def list_suites(
 ) -> None:
     """List suites and their claims, a line each; of one SUITE, with n, power and scale."""
     from lthbench.claims.load import load
+    from lthbench.claims.variants import with_variant
     from lthbench.cli import asjson, show, tables
     from lthbench.drive import reasons
     from lthbench.words import choices
 
-    registry = load(claims_dir)
+    registry = with_variant(load(claims_dir), suite)
     if suite and suite not in registry.suites:
         raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
     names = [suite] if suite else list(registry.suites)
@@ -60,6 +62,7 @@ def plan(
     suite: SuiteName,
     seed: Seed = 0,
     claim: Claim = None,
+    variant: Variant = "",
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
     budget: Annotated[str, typer.Option(help="show what a campaign of this length would run: 25m, 6h")] = "",
@@ -92,7 +95,7 @@ def plan(
 
     ask.surroundings(data)
     seconds = parse_budget(budget) if budget else 0.0
-    run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
+    run = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir, variant=variant)
     if run.given:
         show.wide(tables.released(run))
         return
@@ -207,6 +210,9 @@ def bench(
     only: Annotated[str, typer.Option(metavar="TEXT", help="experiments that have this in their name")] = "",
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="write the numbers to a file")] = None,
     claims_dir: ClaimsDir = None,
+    variants: Annotated[
+        str, typer.Option(metavar="NAMES", help="beside each: bf16, channels-last, bf16-channels-last")
+    ] = "",
 ) -> None:
     """Measure how fast each network of a suite trains here, beside what memory and arithmetic allow."""
     from lthbench.cli import show
@@ -215,6 +221,7 @@ def bench(
 
     units = ask.run_of(suite, device=device, claims_dir=claims_dir).units()
     named = {unit.experiment.id: unit.experiment for unit in units if only in unit.experiment.id}
+    named = drive.with_variants(named, variants)
     for line in drive.bench(named, drive.parse_widths(widths), device, json):
         show.lines(line)
 

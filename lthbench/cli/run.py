@@ -21,6 +21,7 @@ from lthbench.cli.options import (
     Replicates,
     Seed,
     SuiteName,
+    Variant,
 )
 from lthbench.errors import UserError
 from lthbench.recipe.engine import __version__
@@ -37,6 +38,7 @@ def run(
     suite: SuiteName,
     seed: Seed = 0,
     claim: Claim = None,
+    variant: Variant = "",
     out: Out = HERE,
     cores: Cores = None,
     device: Device = "auto",
@@ -75,7 +77,7 @@ def run(
     ask.surroundings(data, deterministic)
     if profile and device == "auto":
         device = device_of(profile)
-    asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir)
+    asked = ask.run_of(suite, seed, claim, out, device, replicates, claims_dir, variant)
     if rehearse:
         rehearsed(asked)
         return
@@ -162,6 +164,7 @@ def campaign(
     budget: Annotated[str, typer.Option(help="how long the whole command may take: 90s, 25m, 6h, 1h30m")],
     seed: Seed = 0,
     claim: Claim = None,
+    variant: Variant = "",
     out: Out = HERE,
     device: Device = "auto",
     cores: Annotated[
@@ -184,7 +187,7 @@ def campaign(
 
     ask.surroundings(data, deterministic)
     deadline = drive.Deadline(started + training_time(parse_budget(budget)))
-    asked = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir)
+    asked = ask.run_of(suite, seed, claim, out, device, claims_dir=claims_dir, variant=variant)
 
     def tell(line: str) -> None:
         show.lines(f"[{clock(time.monotonic() - started)}] {line}")

@@ -11,6 +11,7 @@ from lthbench.data.cache import cache_root
 from lthbench.drive import campaign, cost, stages
 from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
+from lthbench.recipe.variants import SAYS, variant_of
 from lthbench.words import ranges
 
 
@@ -80,6 +81,8 @@ def units(run: Run, done: set[str]) -> Iterator[str]:
     rows += [row for own in rows_of.values() for row in own]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     yield f"plan of {run.suite}, master seed {run.seed}"
+    for variant in dict.fromkeys(variant_of(unit.experiment.training) for unit in asked):
+        yield from [f"{variant} variant: {SAYS[variant]}"] if variant else []
     yield "  " + "  ".join(map(str.ljust, rows[0], widths)).rstrip()
     for experiment, own_rows in rows_of.items():
         yield experiment

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lthbench.claims.load import Registry, load
+from lthbench.claims.variants import with_variant
 from lthbench.drive import ask, check, rejudge, stages
 from lthbench.drive.answer import Answer
 from lthbench.drive.mendable import mendable
@@ -80,6 +81,7 @@ def results_of(table: "str | Path | pd.DataFrame", unit: str | None) -> tuple[Pa
 
 def material_beside(folder: Path, verdicts: Verdicts, registry: Registry) -> Material:
     """What a report is written from, read from the folder that holds the verdicts."""
+    registry = with_variant(registry, verdicts.suite)
     if verdicts.suite not in registry.suites:
         raise UserError(f"{folder}: there is no suite '{verdicts.suite}' any more, so no report of it")
     table = rejudge.table_in(folder)

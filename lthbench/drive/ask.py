@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lthbench.claims.load import Registry, load
+from lthbench.claims.variants import name_of, with_variant
 from lthbench.errors import UserError
 from lthbench.plan.run import Run
 from lthbench.words import as_registered, choices, listed
@@ -39,9 +40,14 @@ def run_of(
     device: str = "auto",
     replicates: int = 0,
     claims_dir: Path | None = None,
+    variant: str = "",
 ) -> Run:
-    """The run of a suite, or of some claims of it (ids, or `A,B`). Raises UserError for what there is not."""
-    registry = load(claims_dir)
+    """The run of a suite, or of some claims of it (ids, or `A,B`). Raises UserError for what there is not.
+
+    Of its `variant`, where one is asked for; `full-core-bf16` is another way to say `full-core` and `bf16`.
+    """
+    suite = name_of(suite, variant)
+    registry = with_variant(load(claims_dir), suite)
     if suite not in registry.suites:
         raise UserError(f"unknown suite '{suite}'; {choices(suite, registry.suites)}")
     scope = scope_of(registry, suite, listed(claim or "all"))

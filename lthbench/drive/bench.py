@@ -18,6 +18,8 @@ from typing import Any
 from lthbench.drive.probe import SETS, begun
 from lthbench.errors import PASS, OutOfMemory, UserError, say
 from lthbench.recipe.experiment import Experiment
+from lthbench.recipe.variants import VARIANTS, varied
+from lthbench.words import choices
 
 WIDTHS = (1, 5, 15, 60)
 WARM = 6  # iterations before the clock runs: warm-ups, and the recording of graphs
@@ -27,17 +29,24 @@ SECONDS = 0.5  # of timing that are enough
 
 @dataclass(frozen=True)
 class Limits:
-    """A device at its best: bytes copied, and operations of float32 products as trained, a second."""
+    """A device at its best: bytes copied, and operations of float32 products as trained, a second.
+
+    `bf16`: operations of products of bfloat16; 0 where none were asked for.
+    """
 
     device: str
     torch: str
     bytes: float
     operations: float
+    bf16: float = 0.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One stack: `ms` of a network's iteration; `bytes` and `operations` are those of one network's iteration."""
+    """One stack: `ms` of a network's iteration; `bytes` and `operations` are those of one network's iteration.
+
+    `bf16`: whether its products are of bfloat16.
+    """
 
     experiment: str
     networks: int
@@ -45,14 +54,16 @@ class Row:
     ms: float
     bytes: float
     operations: float
+    bf16: bool = False
 
     def least_ms(self, limits: Limits) -> tuple[float, float]:
         """What moving its bytes takes at the least, and what its products do."""
-        return 1000 * self.bytes / limits.bytes, 1000 * self.operations / limits.operations
+        products = limits.bf16 if self.bf16 and limits.bf16 else limits.operations
+        return 1000 * self.bytes / limits.bytes, 1000 * self.operations / products
 
 
-def limits(device: Any) -> Limits:
-    """Measure the device's own limits: a copy that fits no cache, a product that fills it."""
+def limits(device: Any, bf16: bool = False) -> Limits:
+    """Measure the device's own limits: a copy that fits no cache, a product that fills it, perhaps of bfloat16."""
     import torch
 
     from lthbench.results.provenance import processor
@@ -65,7 +76,11 @@ def limits(device: Any) -> Limits:
     x, y = torch.randn(side, side, device=device), torch.randn(side, side, device=device)
     z = torch.empty_like(x)
     copying, product = seconds_of(lambda: b.copy_(a), device), seconds_of(lambda: torch.mm(x, y, out=z), device)
-    return Limits(name, torch.__version__, 2 * a.numel() * 4 / copying, 2 * side**3 / product)
+    rounded = 0.0
+    if bf16:
+        x, y, z = x.bfloat16(), y.bfloat16(), z.bfloat16()
+        rounded = 2 * side**3 / seconds_of(lambda: torch.mm(x, y, out=z), device)
+    return Limits(name, torch.__version__, 2 * a.numel() * 4 / copying, 2 * side**3 / product, rounded)
 
 
 def seconds_of(run: Callable[[], object], device: Any) -> float:
@@ -112,7 +127,8 @@ def measured(experiment: Experiment, networks: int, how: str, device: Any) -> Ro
             step = step.eager
         moved, multiplied = counted(course)
         seconds = seconds_of_step(step, device)
-    return Row(experiment.id, networks, how, 1000 * seconds / networks, moved / networks, multiplied / networks)
+    each = (1000 * seconds / networks, moved / networks, multiplied / networks)
+    return Row(experiment.id, networks, how, *each, bf16=experiment.training.precision == "bf16")
 
 
 def seconds_of_step(step: Any, device: Any) -> float:
@@ -196,6 +212,7 @@ def traffic() -> Any:
 def table(found: Sequence[Row], of: Limits) -> Iterator[str]:
     """The numbers in columns."""
     best = f"copies {of.bytes / 1e9:,.0f} GB/s, multiplies {of.operations / 1e12:.3g} TFLOP/s"
+    best += f" ({of.bf16 / 1e12:.3g} in bfloat16)" if of.bf16 else ""
     yield f"{of.device}, torch {of.torch}: {best}{switches()}"
     heads = ("experiment", "networks", "step", "us", "a second", "by bytes", "by products", "of the limit")
     lines = [heads]
@@ -243,7 +260,8 @@ def bench(
     known = {name: each for name, each in experiments.items() if each.data.name in SETS}
     for name in experiments.keys() - known.keys():
         yield f"{name} is not measured: nothing is known of the shape of its data"
-    of, found = limits(where), list[Row]()
+    bf16 = any(each.training.precision == "bf16" for each in known.values())
+    of, found = limits(where, bf16), list[Row]()
     wanted = rows(known.values(), widths, where)
     while True:
         try:
@@ -257,6 +275,18 @@ def bench(
     if file is not None:
         content = {"limits": asdict(of), "rows": [asdict(row) for row in found]}
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def with_variants(experiments: Mapping[str, Experiment], text: str) -> dict[str, Experiment]:
+    """Experiments, each followed by its variants (`bf16,channels-last`), as far as it has them. UserError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in VARIANTS:
+            raise UserError(f"--variants {text!r}: no variant '{name}'; {choices(name, VARIANTS)}")
+    several = [
+        each for plain in experiments.values() for each in (plain, *(varied(plain, name) for name in names))
+    ]
+    return {each.id: each for each in several if each is not None}
 
 
 def parse_widths(text: str) -> list[int]:
@@ -279,6 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="sizes of stacks, %(default)s")
     options.add_argument("--only", metavar="TEXT", default="", help="experiments that have this in their name")
+    options.add_argument("--variants", metavar="NAMES", default="", help=f"beside each: {', '.join(VARIANTS)}")
     options.add_argument("--json", metavar="FILE", type=Path, help="write the numbers to a file")
     given = options.parse_args(arguments)
     from lthbench.plan import planfile
@@ -286,6 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         units = planfile.read(given.plan).units
         named = {unit.experiment.id: unit.experiment for unit in units if given.only in unit.experiment.id}
+        named = with_variants(named, given.variants)
         for line in bench(named, parse_widths(given.widths), given.device, given.json):
             print(line, flush=True)
     except UserError as error:

@@ -27,7 +27,7 @@ from lthbench.drive.budget import training_time
 from lthbench.drive.cost import Rates, duration, known_rates
 from lthbench.drive.execute import missing
 from lthbench.drive.pool import Deadline, Task
-from lthbench.drive.schedule import train
+from lthbench.drive.schedule import tasks, train
 from lthbench.plan import planfile
 from lthbench.plan.planfile import Plan
 from lthbench.plan.run import Run
@@ -163,13 +163,12 @@ def conduct_known(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, 
     device = device_name(run.device)  # here: it imports torch, which takes seconds
     tell(f"{size} on {device}")
     rates = known_rates(run.results, units, cache)
-    queue = tasks(units, in_order(run, units, pending, rates, device, cache))
+    queue = tasks(units, in_order(run, units, pending, rates, device, cache), run.device)
 
     def begins(task: Task) -> None:
-        unit = task.units[-1]
-        rate = rates.get((unit.experiment.id, device))
-        expected = f", about {duration(rate.seconds(unit))}" if rate else ""
-        tell(f"training {unit.name} ({unit.networks} networks{expected})")
+        rate = rates.get((task.experiment, device))
+        expected = f", about {duration(sum(map(rate.seconds, task.units)))}" if rate else ""
+        tell(f"training {task.name} ({task.networks} networks{expected})")
 
     def fails(experiment: str, why: str) -> None:
         tell(f"{experiment} is left out: {why}")
@@ -206,12 +205,6 @@ def write_plan(run: Run, file: Path, cache: Path | None) -> str:
             f"when the slice is back: lthbench merge {quote(str(run.out))} slice",
         )
     )
-
-
-def tasks(units: Sequence[Unit], queue: Sequence[Unit]) -> list[Task]:
-    """A task for each unit of the queue."""
-    by_key = {unit.key: unit for unit in units}
-    return [Task((unit,), tuple(by_key[key] for key in unit.parents.values())) for unit in queue]
 
 
 def finish(run: Run, trained: bool = True) -> None:

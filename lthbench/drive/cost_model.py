@@ -15,34 +15,41 @@ from lthbench.drive.probe import SETS, begun
 from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import Experiment
 
-# Rounded down from what the vendor's data sheets promise; products in TF32, at half of the promise.
+# Rounded down from what the vendor's data sheets promise; products in TF32 and bfloat16, at half of the promise.
 DEVICES = (
-    Limits("H100", "", bytes=3.0e12, operations=250e12),
-    Limits("A100", "", bytes=1.5e12, operations=75e12),
+    Limits("H100", "", bytes=3.0e12, operations=250e12, bf16=500e12),
+    Limits("A100", "", bytes=1.5e12, operations=75e12, bf16=150e12),
 )
 SMALL = (2, 4)  # batches that are counted
 
 
 @dataclass(frozen=True)
 class Step:
-    """Bytes and operations of one network's iteration; `bytes` is None where they were not counted."""
+    """Bytes and operations of one network's iteration; `bytes` is None where they were not counted.
+
+    `bf16`: whether its products are of bfloat16.
+    """
 
     bytes: float | None
     operations: float
+    bf16: bool = False
 
     def ms(self, of: Limits) -> float:
         """What the device needs at the least."""
-        return 1000 * max((self.bytes or 0) / of.bytes, self.operations / of.operations)
+        return 1000 * max(
+            (self.bytes or 0) / of.bytes, self.operations / (of.bf16 if self.bf16 else of.operations)
+        )
 
 
 def step_of(experiment: Experiment) -> Step:
     """The step of one dense network at the experiment's batch."""
+    bf16 = experiment.training.precision == "bf16"
     if experiment.data.name not in SETS:
-        return Step(None, 6.0 * experiment.training.batch * multiply_adds(experiment))
+        return Step(None, 6.0 * experiment.training.batch * multiply_adds(experiment), bf16)
     few, more = (counted_at(experiment, batch) for batch in SMALL)
     scale = (experiment.training.batch - SMALL[0]) / (SMALL[1] - SMALL[0])
     moved, multiplied = (a + scale * (b - a) for a, b in zip(few, more, strict=True))
-    return Step(moved, multiplied)
+    return Step(moved, multiplied, bf16)
 
 
 def counted_at(experiment: Experiment, batch: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from lthbench.claims.load import Registry, load
+from lthbench.claims.variants import of_name, with_variant
 from lthbench.plan.run import claims_of
 from lthbench.plan.suite import Chunk, first_chunks, second_chunks
 from lthbench.recipe.experiment import digest
@@ -32,15 +33,21 @@ def registry(folder: str = "") -> Registry:
 
 
 @cache
+def registry_of(suite: str, folder: str = "") -> Registry:
+    """The claims and the suite, which may be a variant's."""
+    return with_variant(registry(folder), suite)
+
+
+@cache
 def chunks(suite: str, seed: int, scope: str, replicates: int = 0, folder: str = "") -> dict[str, Chunk]:
     """The chunks of a scope that are trained in any case, by id."""
-    asked = (registry(folder), suite, seed, claims_of(scope), replicates or None)
+    asked = (registry_of(suite, folder), suite, seed, claims_of(scope), replicates or None)
     return {c.id: c for c in first_chunks(*asked)}
 
 
 def looks_twice(suite: str, replicates: int = 0, folder: str = "") -> bool:
     """Whether what is trained depends on a first look."""
-    return registry(folder).suites[suite].first_look is not None and not replicates
+    return registry_of(suite, folder).suites[suite].first_look is not None and not replicates
 
 
 def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[str, Chunk]:
@@ -54,7 +61,7 @@ def more_chunks(suite: str, seed: int, looked: str, folder: str = "") -> dict[st
 @cache
 def second(suite: str, seed: int, left_open: tuple[str, ...], folder: str) -> dict[str, Chunk]:
     """The chunks that claims which were left open need, by id; planned once for the jobs that ask."""
-    return {c.id: c for c in second_chunks(registry(folder), suite, seed, left_open)}
+    return {c.id: c for c in second_chunks(registry_of(suite, folder), suite, seed, left_open)}
 
 
 def chunk_key(chunk: Chunk) -> str:
@@ -83,5 +90,6 @@ def claim_files(suite: str, folder: str = "") -> list[str]:
     from lthbench.claims.load import default_folder
 
     root = Path(folder) if folder else default_folder()
-    claims = [root / f"{claim}.yaml" for claim in registry(folder).suites[suite].claims]
-    return [str(path) for path in (root / "suites" / f"{suite}.yaml", *claims)]
+    claims = [root / f"{claim}.yaml" for claim in registry_of(suite, folder).suites[suite].claims]
+    file, _ = of_name(registry(folder), suite)
+    return [str(path) for path in (root / "suites" / f"{file}.yaml", *claims)]

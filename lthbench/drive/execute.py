@@ -6,16 +6,18 @@ than one process of two.
 """
 
 import ctypes
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lthbench.data.errors import DataError
+from lthbench.drive.stacks import first_ready, stacks
 from lthbench.errors import BLOCKED, OutOfMemory, OutOfTime, UserError, own_frames, place_of
 from lthbench.models.errors import ModelError
 from lthbench.plan.own_code import own_code
@@ -24,6 +26,7 @@ from lthbench.pruning.errors import CriterionError
 from lthbench.results import store
 from lthbench.results.store import RecordError
 
+log = logging.getLogger("lthbench")
 Report = Callable[[Unit, str], None]
 SAID = (DataError, ModelError, CriterionError, RecordError, OutOfMemory, UserError)  # a line that says what to do
 NO_MEMORY = ("OutOfMemoryError", "allocate memory", "ALLOC_FAILED")  # words of PyTorch, CUDA and cuBLAS
@@ -99,19 +102,66 @@ def run_units(
     deadline: float | None = None,
 ) -> None:
     """Train these units, parents first, whatever is there already; `among` holds what they are made from."""
-    if not pending:
-        return
-
-    from lthbench.tickets.unit import run_unit  # here: planning and judging never pay for torch
-
     by_key = {unit.key: unit for unit in among}
-    for unit in pending:
+
+    def run(units: Sequence[Unit]) -> None:
+        train_stack(units, by_key, root, cache, device, deadline)
+
+    waiting = stacks(pending, device)
+    while waiting:
+        stack = first_ready(waiting)
+        waiting.remove(stack)
+        if len(stack) == 1:
+            run(stack)
+        else:
+            run_stack(stack, root, run)
+        for unit in stack:
+            report(unit, "trained")
+
+
+def run_stack(stack: Sequence[Unit], root: Path, run: Callable[[Sequence[Unit]], None]) -> None:
+    """Units in one stack; where that fails one by one, so that none takes another's record along.
+
+    What one of them raises is raised when the others are there.
+    """
+    try:
+        run(stack)
+        return
+    except OutOfTime:
+        raise
+    except SAID as error:
+        log.warning("%d units in one stack: %s; now one by one", len(stack), str(error).splitlines()[0])
+    failed: list[Exception] = []
+    for unit in stack:
+        try:
+            if not store.finished(root, unit):
+                run([unit])
+        except SAID as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+
+
+def train_stack(
+    units: Sequence[Unit],
+    by_key: Mapping[str, Unit],
+    root: Path,
+    cache: Path | None,
+    device: str,
+    deadline: float | None,
+) -> None:
+    """Train units of one block in one stack."""
+    from lthbench.tickets.unit import run_together  # here: planning and judging never pay for torch
+
+    for unit in units:
         check_code(unit)
-        with told_in_a_line(), enough_memory(f"{unit.name} ({unit.networks} networks)"):
-            folds = folds_of(unit, cache, device)
-            above = {cell: store.tensors_of(root, by_key[key]) for cell, key in unit.parents.items()}
-            run_unit(unit, root, folds, above, deadline)
-        report(unit, "trained")
+    networks = sum(unit.networks for unit in units)
+    with told_in_a_line(), enough_memory(f"{units[0].name} ({networks} networks)"):
+        folds = folds_of(units[0], cache, device)
+        above = [
+            {cell: store.tensors_of(root, by_key[key]) for cell, key in unit.parents.items()} for unit in units
+        ]
+        run_together(units, root, folds, above, deadline)
 
 
 def check_code(unit: Unit) -> None:

@@ -89,6 +89,17 @@ class Task:
         """The experiment that is left out when the task fails."""
         return self.units[-1].experiment.id
 
+    @property
+    def name(self) -> str:
+        """Its unit, and how many more it has."""
+        more = f" and {len(self.units) - 1} more" if len(self.units) > 1 else ""
+        return f"{self.units[0].name}{more}"
+
+    @property
+    def networks(self) -> int:
+        """How many networks it trains."""
+        return sum(unit.networks for unit in self.units)
+
 
 Start = Callable[[Task], Future[None]]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lthbench.claims.load import Registry
+from lthbench.claims.variants import with_variant
 from lthbench.errors import UserError
 from lthbench.judging import diff
 from lthbench.judging.verdict import ClaimVerdict, Verdicts
@@ -40,6 +41,7 @@ def behind(registry: Registry, claim: str, suite: str | None, run: str, out: Pat
     claim = as_registered(claim, registry.claims)
     verdicts = diff.load(run, out, seed) if run else None
     asked = suite or (verdicts.suite if verdicts else None)
+    registry = with_variant(registry, asked or "")
     name = explain.suite_of(
         registry, claim, asked, lambda suite: explain.last_run(out, suite, seed, claim) is not None
     )

@@ -10,18 +10,29 @@ from types import FrameType
 
 from lthbench.drive.execute import SAID
 from lthbench.drive.pool import Deadline, Place, Task, Tick, pool
+from lthbench.drive.stacks import made_from, stacks
 from lthbench.errors import OutOfTime
+from lthbench.plan.unit import Unit
 
 POLL_SECONDS = 0.25
 
 
 @dataclass
 class Outcome:
-    """What came of some tasks: how many are left, and by experiment why it is left out."""
+    """What came of some tasks: how many of their units are left, and by experiment why it is left out."""
 
     left: int
     failures: dict[str, str] = field(default_factory=dict)
     signals: list[int] = field(default_factory=list)
+
+
+def tasks(units: Sequence[Unit], queue: Sequence[Unit], device: str) -> list[Task]:
+    """A task for each unit of the queue, or for those that share a stack on that device.
+
+    Among `units` are those that they are made from.
+    """
+    by_key = {unit.key: unit for unit in units}
+    return [Task(stack, tuple(by_key[key] for key in made_from(stack))) for stack in stacks(queue, device)]
 
 
 def train(
@@ -40,7 +51,7 @@ def train(
     Where one fails its experiment is left out and the others go on. `begins`, `fails` and `ends` are told of each,
     `tick` is called now and then. Ctrl-C and SIGTERM save what is under way, as the deadline does.
     """
-    waiting, failed, outcome = list(tasks), list[Task](), Outcome(len(tasks))
+    waiting, failed, outcome = list(tasks), list[Task](), Outcome(sum(len(task.units) for task in tasks))
     working: dict[Future[None], Task] = {}
     with stopping(deadline, outcome.signals), pool(run, cache, deadline, cores, tick) as start:
         while True:
@@ -65,7 +76,7 @@ def train(
                         outcome.failures[task.experiment] = str(error)
                         fails(task.experiment, str(error))
                     continue
-                outcome.left -= 1
+                outcome.left -= len(task.units)
                 ends(task)
             tick()
 

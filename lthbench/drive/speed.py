@@ -24,6 +24,7 @@ from lthbench.plan.unit import Unit
 from lthbench.recipe.declaration import content
 from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
+from lthbench.recipe.variants import variant_of
 
 FILE = "speeds.yaml"
 START = "start"  # a process until it trains: Python, PyTorch
@@ -42,6 +43,7 @@ def kind(experiment: Experiment) -> str:
     training = experiment.training
     schedule = (training.batch, training.iterations, training.evaluate_every, training.flip, training.pad_crop)
     what = [engine(), content(experiment.network), content(experiment.data), training.optimizer, *schedule]
+    what += filter(None, [variant_of(training)])
     return f"{experiment.network.kind}-{digest(what, 8)}"
 
 

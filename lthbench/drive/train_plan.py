@@ -75,7 +75,7 @@ def train_plan(given: argparse.Namespace, started: float) -> int:
     from lthbench.drive import schedule
     from lthbench.drive.execute import missing
     from lthbench.drive.lock import exclusive
-    from lthbench.drive.pool import Deadline, Task
+    from lthbench.drive.pool import Deadline
     from lthbench.plan import planfile
 
     plan = planfile.read(given.plan)
@@ -94,8 +94,7 @@ def train_plan(given: argparse.Namespace, started: float) -> int:
         tell(f"{plan.suite}, master seed {plan.seed}: {len(units)} units, {done} finished before")
         if pending:
             tell(f"on {device_of(given.device)}; records in {place.results}")
-        by_key = {unit.key: unit for unit in units}
-        tasks = [Task((unit,), tuple(by_key[key] for key in unit.parents.values())) for unit in pending]
+        tasks = schedule.tasks(units, pending, given.device)
         log = Log(tell)
         doing = (log.begins, log.fails, log.ends)
         outcome = schedule.train(place, tasks, given.cores, Deadline(end), cache_root(), *doing)
@@ -129,19 +128,18 @@ class Log:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
-        self.begun: dict[str, float] = {}
-        self.ended: list[tuple[Unit, float]] = []
+        self.begun: dict[str, float] = {}  # by unit
+        self.ended: list[tuple[Unit, float]] = []  # and its share of the seconds of its stack
 
     def begins(self, task: "Task") -> None:
         """A task is begun."""
-        unit = task.units[-1]
-        self.begun[unit.key] = time.monotonic()
-        self.tell(f"training {unit.name} ({unit.networks} networks)")
+        self.begun |= dict.fromkeys((unit.key for unit in task.units), time.monotonic())
+        self.tell(f"training {task.name} ({task.networks} networks)")
 
     def ends(self, task: "Task") -> None:
         """It is finished."""
-        unit = task.units[-1]
-        self.ended.append((unit, time.monotonic() - self.begun[unit.key]))
+        spent = time.monotonic() - self.begun[task.units[0].key]
+        self.ended += [(unit, spent * unit.networks / task.networks) for unit in task.units]
 
     def fails(self, experiment: str, why: str) -> None:
         """An experiment cannot be trained."""

@@ -95,6 +95,11 @@ class Training:
 
     `measure`: accuracies that are taken besides that on the test set at the end, of the early stop on the test set
     and of the end on the training set. What no claim reads may be left out: it costs, and changes no training.
+
+    `precision: bf16` rounds to bfloat16 what products and convolutions take and give while networks train, forward
+    and backward; weights, gradients that reach the optimizer, its state, masks, statistics of batch norm, losses
+    and all evaluation stay float32. `memory_format: channels-last` lays training batches of images out so; sums
+    may then come in another order. Both change numbers: they are variants (`recipe.variants`).
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -111,6 +116,8 @@ class Training:
     flip: bool = later(False)
     pad_crop: int = later(0)
     measure: tuple[Literal["early-stop", "train"], ...] = later(("early-stop", "train"))
+    precision: Literal["float32", "bf16"] = later("float32")
+    memory_format: Literal["contiguous", "channels-last"] = later("contiguous")
 
     def __post_init__(self) -> None:
         if not 0 <= self.pad_crop <= 100:
@@ -206,6 +213,8 @@ class Experiment:
         if self.network.kind == "mlp":  # other networks are looked at when they are built
             layers = [*(f"fc{i + 1}.weight" for i in range(len(self.network.hidden))), "out.weight"]
             check_patterns(self.pruning, layers)
+            if self.training.memory_format != "contiguous":
+                raise ValueError("training.memory_format: a perceptron sees no images; leave it out")
         if self.method and not FUNCTION.match(self.method):
             raise ValueError(f"method '{self.method}' is no function; write package.module:function")
         if not 0 <= self.pruning.rewind < self.training.iterations:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
-from lthbench.claims.load import Registry
+from lthbench.claims.load import Registry, cells
 from lthbench.claims.schema import (
     EARLY_STOP,
     Claim,
@@ -23,6 +23,7 @@ from lthbench.errors import UserError
 from lthbench.judging.verdict import ORIGINS, ClaimVerdict, LineResult, Verdicts, verdict_word
 from lthbench.judging.words import clip_words, collapse_words, level_interval, sizes
 from lthbench.recipe.arms import ARMS
+from lthbench.recipe.variants import SAYS, variant_of
 from lthbench.report import numbers, sentences
 from lthbench.words import choices, plain
 
@@ -100,6 +101,7 @@ def rule_part(registry: Registry, claim: Claim, suite: Suite, registration: Regi
     yield from text(registration.title)
     if suite.trains:
         yield from trained_words(registration, suite)
+        yield from listing(variants_of(registry, registration), "- variant ")
     else:
         yield from text("Results that others released are judged; nothing is trained, n is theirs.")
     for hypothesis in registration.hypotheses:
@@ -121,6 +123,13 @@ def trained_words(registration: Registration, suite: Suite) -> Iterator[str]:
     look = suite.first_look
     first = f"first look at {look.replicates}, where that is inconclusive " if look else ""
     yield from text(f"{first}{registration.replicates} paired replicates, {planned}{power}", "- n: ")
+
+
+def variants_of(registry: Registry, registration: Registration) -> list[str]:
+    """The variants among the experiments compared, and what they change."""
+    used = dict.fromkeys(cell.experiment for cell in cells(registration))
+    variants = dict.fromkeys(variant_of(registry.experiments[name].training) for name in used)
+    return [f"{name}: {SAYS[name]}" for name in variants if name]
 
 
 def hypothesis_words(line: Line, registration: Registration, suite: Suite) -> Iterator[str]:

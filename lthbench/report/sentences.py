@@ -7,6 +7,7 @@ from lthbench.claims.schema import Suite
 from lthbench.judging.verdict import ClaimVerdict, LineResult, Verdicts, verdict_word
 from lthbench.judging.words import line_words, look_words
 from lthbench.recipe.experiment import Experiment, Network, Pruning, Training
+from lthbench.recipe.variants import SAYS, variant_of
 from lthbench.report.numbers import count, rate, short
 from lthbench.stats.rule import fail_words, pass_words
 
@@ -168,6 +169,7 @@ def recipe_rows(experiment: Experiment, pruned: bool) -> list[tuple[str, str]]:
         ("Network", network_words(experiment.network)),
         ("Data", data_words(experiment)),
         ("Training", training_words(experiment.training)),
+        *([("Variant", f"{variant}: {SAYS[variant]}")] if (variant := variant_of(experiment.training)) else []),
         *([("Pruning", pruning_words(experiment.pruning))] if pruned else []),
     ]
 

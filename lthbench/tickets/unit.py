@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from lthbench.results.store import Row
 from lthbench.tickets import supermasks
 from lthbench.tickets.barrier import barrier, errors_on_line
 from lthbench.tickets.networks import Tensors, mask_for, named, part, state_for
-from lthbench.tickets.search import METRIC, as_parent, search
+from lthbench.tickets.search import METRIC, Found, as_parent, search
 from lthbench.tickets.starts import Fact, frozen_facts, rewind_facts, start_facts
-from lthbench.training import loop
+from lthbench.training import loop, together
 from lthbench.training.checkpoint import Checkpoint
 from lthbench.training.run import Folds, Model, Task, Trained
 from lthbench.training.schedule import augmentation, batch_order, last_rate, learning_rates
@@ -220,6 +221,21 @@ def check_names(unit: Unit, model: Model) -> None:
         raise ModelError(f"experiment {unit.experiment.id}: {error}") from None
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A unit ready to be trained: its task as it is trained, its own task, and what is known of it already."""
+
+    unit: Unit
+    model: Model
+    trains: Task
+    task: Task
+    whole: filters.Filters | None
+    above: Mapping[Cell, Tensors]
+    found: list[Found]
+    facts: list[Row]
+    checkpoint: Checkpoint
+
+
 def run_unit(
     unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors], deadline: float | None = None
 ) -> None:
@@ -228,7 +244,37 @@ def run_unit(
     Long trainings are saved now and then and go on where they were. At the `deadline`, a `time.monotonic()` value,
     raises `checkpoint.OutOfTime` after saving.
     """
+    run_together([unit], root, folds, [above], deadline)
+
+
+def run_together(
+    units: Sequence[Unit],
+    root: Path,
+    folds: Folds,
+    above: Sequence[Mapping[Cell, Tensors]],
+    deadline: float | None = None,
+) -> None:
+    """The same of several units of one block in one stack (`drive.stacks` says which); each has its own record.
+
+    Those that were saved after different iterations are trained one group after the other.
+    """
     started = time.perf_counter()
+    groups: dict[int, list[Begun]] = {}
+    for unit, own in zip(units, above, strict=True):
+        ready = begin(unit, root, folds, own, deadline)
+        saved = ready.checkpoint.read() if len(units) > 1 else None
+        groups.setdefault(saved[0] if saved else 0, []).append(ready)
+    for group in groups.values():
+        ended = train(group, folds)
+        seconds = time.perf_counter() - started
+        for ready, trained in zip(group, ended, strict=True):
+            spent = ready.checkpoint.seconds_before + ready.checkpoint.share * seconds
+            record(ready, root, folds, trained, spent, sum(each.unit.networks for each in group))
+        started = time.perf_counter()
+
+
+def begin(unit: Unit, root: Path, folds: Folds, above: Mapping[Cell, Tensors], deadline: float | None) -> Begun:
+    """Make the unit's networks."""
     model = registry.model(unit.experiment.network, folds.shape, folds.classes)
     pruning = unit.experiment.pruning
     check_names(unit, model)
@@ -240,23 +286,36 @@ def run_unit(
     facts = fact_rows(unit, start_facts(unit, task, above))
     facts += fact_rows(unit, ((s, METRIC, ticket.iterations) for s, ticket in enumerate(found)))
     path = store.path_of(root, unit).with_suffix(f".{folds.device.type}.partial")
-    checkpoint = Checkpoint(path, deadline)
+    trains = supermasks.with_scores(unit, task) if ARMS[unit.arm].mask == "learned" else task
+    return Begun(unit, model, trains, task, whole, above, found, facts, Checkpoint(path, deadline))
+
+
+def train(group: Sequence[Begun], folds: Folds) -> list[Trained]:
+    """Train the networks of some units in one stack."""
+    if len(group) == 1:
+        return [loop.train(group[0].trains, folds, group[0].checkpoint)]
+    sizes = [ready.unit.networks for ready in group]
+    for ready in group:
+        ready.checkpoint.share = ready.unit.networks / sum(sizes)
+    saved = together.Shared(group[0].model, sizes, [ready.checkpoint for ready in group])
+    return together.apart(loop.train(together.joined([ready.trains for ready in group]), folds, saved), sizes)
+
+
+def record(ready: Begun, root: Path, folds: Folds, trained: Trained, seconds: float, stack: int) -> None:
+    """Store what came of a unit; `stack` networks were trained side by side."""
+    unit, task, above = ready.unit, ready.task, ready.above
     if ARMS[unit.arm].mask == "learned":
-        learned = supermasks.with_scores(unit, task)
-        task, trained = supermasks.without_scores(task, learned, loop.train(learned, folds, checkpoint))
-    else:
-        trained = loop.train(task, folds, checkpoint)
-    rows = rows_of(unit, task, trained) + facts
+        task, trained = supermasks.without_scores(task, ready.trains, trained)
+    rows = rows_of(unit, task, trained) + ready.facts
     if task.frozen:
         rows += fact_rows(unit, frozen_facts(unit, task, trained.states))
     if trained.kept:
-        rows += fact_rows(unit, rewind_facts(unit, model, folds, trained.kept))
+        rows += fact_rows(unit, rewind_facts(unit, ready.model, folds, trained.kept))
     if ARMS[unit.arm].line_from:
-        rows += barrier_rows(unit, model, folds, above, trained.states)
-    if unit.arm == "dense" and whole is not None:
-        rows += filter_rows(unit, whole)
-    seconds = checkpoint.seconds_before + time.perf_counter() - started
-    measured_by = provenance(unit, folds, seconds)
-    tensors = tensors_of(unit, task, trained) | as_parent(unit, found).get(("method", unit.level), {})
+        rows += barrier_rows(unit, ready.model, folds, above, trained.states)
+    if unit.arm == "dense" and ready.whole is not None:
+        rows += filter_rows(unit, ready.whole)
+    measured_by = provenance(unit, folds, seconds) | ({"stack": stack} if stack > unit.networks else {})
+    tensors = tensors_of(unit, task, trained) | as_parent(unit, ready.found).get(("method", unit.level), {})
     store.write(root, unit, rows, tensors, measured_by)
-    checkpoint.remove()
+    ready.checkpoint.remove()

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from lthbench.data.images import flip, pad_crop
 from lthbench.models.mlp import Mlp
-from lthbench.training.checkpoint import Checkpoint
+from lthbench.recipe.experiment import Training
+from lthbench.training.checkpoint import Saves
 from lthbench.training.device import choose_products
 from lthbench.training.graph import Step, captured
 from lthbench.training.module import Modules
@@ -63,14 +64,19 @@ class Engine(Protocol):
         """Set batch norm's running statistics to those of the given rows, (S, examples)."""
 
 
-def engine_for(model: Model, net: Stack, seeds: tuple[int, ...] = ()) -> Engine:
+def engine_for(model: Model, net: Stack, seeds: tuple[int, ...] = (), training: Training | None = None) -> Engine:
     """The engine of a kind of network, and matrix products as suit it.
 
+    Gradients are computed at the precision and in the layout of the `training`, where one is given.
     Networks with batch norm keep the default products: oneDNN would gain them a tenth to a quarter, and their
     confirmed results stay reproducible bit for bit.
     """
     choose_products(net.flat.device, onednn=isinstance(model, Mlp) and not model.batch_norm)
-    return Perceptrons(model) if isinstance(model, Mlp) else Modules.over(model, net, seeds)
+    bf16 = training is not None and training.precision == "bf16"
+    if isinstance(model, Mlp):
+        return Perceptrons(model, bf16)
+    channels_last = training is not None and training.memory_format == "channels-last"
+    return Modules.over(model, net, seeds, bf16, channels_last)
 
 
 @dataclass(frozen=True)
@@ -253,7 +259,7 @@ class Course:
 
 
 @torch.no_grad()
-def train(task: Task, folds: Folds, checkpoint: Checkpoint | None = None) -> Trained:
+def train(task: Task, folds: Folds, checkpoint: Saves | None = None) -> Trained:
     """Train the networks from `start` to the end of the recipe. Curves are recorded; nothing is selected.
 
     Raises `checkpoint.OutOfTime` at the checkpoint's deadline, after saving; the next call goes on bitwise.
@@ -277,7 +283,7 @@ def begin(task: Task, folds: Folds) -> Course:
     if not task.frozen:
         net.flat.mul_(mask)
     pruned = net.flat.clone() if task.frozen else torch.zeros((), device=device)
-    engine = engine_for(task.model, net, tuple(task.seeds))
+    engine = engine_for(task.model, net, tuple(task.seeds), task.training)
     state = fresh_state(task, net, getattr(engine, "random", torch.empty(0)))
     data = batches(task, folds, engine.network_first)
 
@@ -293,7 +299,7 @@ def begin(task: Task, folds: Folds) -> Course:
 
 
 @torch.no_grad()
-def advance(course: Course, begun: int, end: int, checkpoint: Checkpoint | None = None) -> None:
+def advance(course: Course, begun: int, end: int, checkpoint: Saves | None = None) -> None:
     """Train from after iteration `begun` to the end of iteration `end`."""
     task, training, state = course.task, course.task.training, course.state
     t = begun
@@ -322,7 +328,7 @@ def look(course: Course, t: int) -> None:
     keep_where(better, state.net, state.best)
 
 
-def resume(checkpoint: Checkpoint | None, state: State, start: int) -> int:
+def resume(checkpoint: Saves | None, state: State, start: int) -> int:
     """Put a saved state back, bit for bit; the iteration it was saved after, or `start`."""
     saved = checkpoint.load(state.tensors()) if checkpoint is not None else None
     if saved is None:

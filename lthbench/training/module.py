@@ -4,7 +4,7 @@ On a GPU the networks of a step run on streams of their own, so that small netwo
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +27,8 @@ class Modules:
     `random` holds the state of each network's own generator, for layers that draw numbers (dropout); whether there
     are any shows in the first step. `forward` calls each module in training, compiled where that is asked for.
     `counters` are the names of batch norm's counters that a step adds to at once,
-    `counting` each network's layers that they belong to.
+    `counting` each network's layers that they belong to. `bf16` and `channels_last`: how gradients are computed,
+    and nothing else.
     """
 
     modules: list[nn.Module]
@@ -37,9 +38,18 @@ class Modules:
     draws: bool
     counters: list[str]
     counting: list[list[nn.modules.batchnorm._BatchNorm]]
+    bf16: bool = False
+    channels_last: bool = False
 
     @classmethod
-    def over(cls, model: ModuleModel, net: Stack, seeds: tuple[int, ...]) -> "Modules":
+    def over(
+        cls,
+        model: ModuleModel,
+        net: Stack,
+        seeds: tuple[int, ...],
+        bf16: bool = False,
+        channels_last: bool = False,
+    ) -> "Modules":
         """Modules whose parameters and buffers are the stack's."""
         size, device = next(iter(net.views.values())).shape[0], net.flat.device
         with torch.random.fork_rng(devices=[]):  # a module draws its own start, which is not used
@@ -59,6 +69,8 @@ class Modules:
             draws=bool(seeds),
             counters=[f"{name}.{COUNTER}" for name in layers[0]],
             counting=[list(each.values()) for each in layers],
+            bf16=bf16,
+            channels_last=channels_last,
         )
 
     @property
@@ -78,7 +90,7 @@ class Modules:
             with self.side_by_side(s, x.device), torch.enable_grad(), self.not_counting(s):
                 before = self.take_over(s, x.device)
                 parameters = dict(module.named_parameters())
-                loss = functional.cross_entropy(self.forward[s](x[:, s].contiguous()), y[:, s])
+                loss = functional.cross_entropy(self.outputs(s, x[:, s]), y[:, s])
                 partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
                 drawn |= self.hand_back(s, x.device, before)
             with self.side_by_side(s, x.device):
@@ -92,6 +104,13 @@ class Modules:
         if self.counters:
             torch._foreach_add_([net.buffers[name] for name in self.counters], 1)
         self.draws &= drawn
+
+    def outputs(self, s: int, x: Tensor) -> Tensor:
+        """Outputs of network s in training, float32; x (batch, ...)."""
+        laid = torch.channels_last if self.channels_last and x.dim() == 4 else torch.contiguous_format
+        with rounding(x.device) if self.bf16 else nullcontext():
+            outputs = self.forward[s](x.contiguous(memory_format=laid))
+        return outputs.float()
 
     def logits(self, net: Stack, x: Tensor) -> Tensor:
         """Outputs in evaluation mode: (batch, S, classes). `net` may be another stack than the one in training."""
@@ -161,6 +180,14 @@ class Modules:
         self.random[s] = now
         generator.set_state(displaced)
         return drawn
+
+
+def rounding(device: torch.device) -> AbstractContextManager[object]:
+    """Meanwhile products and convolutions take and give bfloat16, backward too. Copies of weights are not kept:
+
+    a graph would replay with old ones.
+    """
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 def norms(module: nn.Module) -> dict[str, nn.modules.batchnorm._BatchNorm]:

@@ -13,6 +13,7 @@ Without batch norm that view is contiguous in memory, because oneDNN copies anyt
 first one is: then it sees S x width channels, and one call normalises the whole stack.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,19 @@ from lthbench.training.run import Examples
 from lthbench.training.stack import Stack
 
 BN_MOMENTUM, BN_EPS = 0.1, 1e-5
+
+
+Product = Callable[[Tensor, Tensor, Tensor], object]
+
+
+def in_float32(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """The products of stacked matrices, written to `out`."""
+    torch.bmm(a, b, out=out)
+
+
+def in_bf16(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """The same of numbers rounded to bfloat16, itself rounded so; `out` is float32."""
+    out.copy_(torch.bmm(a.bfloat16(), b.bfloat16()))
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,13 @@ class Tape:
     inverse_sd: Tensor
 
 
-def affine(inputs: Tensor, weight: Tensor, bias: Tensor | None, batch_first: bool = False) -> Tensor:
+def affine(
+    inputs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    batch_first: bool = False,
+    multiply: Product = in_float32,
+) -> Tensor:
     """(batch, S, in) times (S, in, out): (batch, S, out), lying in memory so or network by network."""
     batch, size, width = inputs.shape[0], weight.shape[0], weight.shape[2]
     target = (
@@ -44,14 +64,19 @@ def affine(inputs: Tensor, weight: Tensor, bias: Tensor | None, batch_first: boo
         if batch_first
         else inputs.new_empty(size, batch, width)
     )
-    torch.bmm(inputs.transpose(0, 1), weight, out=target)
+    multiply(inputs.transpose(0, 1), weight, target)
     if bias is not None:
         target.add_(bias[:, None])  # baddbmm into a strided output copies twice: 20 % slower here
     return target.transpose(0, 1)
 
 
 def forward(
-    model: Mlp, net: Stack, x: Tensor, training: bool, momentum: float = BN_MOMENTUM
+    model: Mlp,
+    net: Stack,
+    x: Tensor,
+    training: bool,
+    momentum: float = BN_MOMENTUM,
+    multiply: Product = in_float32,
 ) -> tuple[Tensor, list[Tape]]:
     """Logits (batch, S, classes) of inputs (batch, S, features), and the tape when training."""
     h, tapes = x, []
@@ -59,7 +84,7 @@ def forward(
     for i, layer in enumerate(model.layers[:-1], start=1):
         weight = net.views[f"{layer}.weight"]
         if model.batch_norm:
-            z = affine(h, weight, None, model.batch_norm)
+            z = affine(h, weight, None, model.batch_norm, multiply)
             flat, mean, inverse_sd = torch.native_batch_norm(
                 z.view(z.shape[0], -1),
                 net.views[f"bn{i}.weight"].view(-1),
@@ -72,12 +97,12 @@ def forward(
             )
             out = flat.relu_().view(z.shape)
         else:
-            z = affine(h, weight, net.views[f"{layer}.bias"])
+            z = affine(h, weight, net.views[f"{layer}.bias"], multiply=multiply)
             out, mean, inverse_sd = z.relu_(), empty, empty
         if training:
             tapes.append(Tape(h, z, out, mean, inverse_sd))
         h = out
-    return affine(h, net.views["out.weight"], net.views["out.bias"], model.batch_norm), tapes
+    return affine(h, net.views["out.weight"], net.views["out.bias"], model.batch_norm, multiply), tapes
 
 
 def backward(
@@ -88,6 +113,7 @@ def backward(
     y: Tensor,
     tapes: list[Tape],
     logits: Tensor,
+    multiply: Product = in_float32,
 ) -> None:
     """Write the gradient of the mean cross-entropy of each network into the views of `gradient`."""
     batch, _, classes = logits.shape
@@ -97,12 +123,12 @@ def backward(
     d = torch.softmax(lying, -1).sub_(right.to(lying.dtype)).mul_(1 / batch)
     d = d if model.batch_norm else d.transpose(0, 1)
     top = tapes[-1].outputs if tapes else x
-    torch.bmm(top.permute(1, 2, 0), d.transpose(0, 1), out=gradient["out.weight"])
+    multiply(top.permute(1, 2, 0), d.transpose(0, 1), gradient["out.weight"])
     torch.sum(d.transpose(0, 1), 1, out=gradient["out.bias"])
     weight = net.views["out.weight"]
     for i in range(len(tapes), 0, -1):
         tape, name = tapes[i - 1], f"fc{i}"
-        d = affine(d, weight.transpose(1, 2), None, model.batch_norm)
+        d = affine(d, weight.transpose(1, 2), None, model.batch_norm, multiply)
         d = torch.ops.aten.threshold_backward(d, tape.outputs, 0)
         if model.batch_norm:
             flat = (batch, -1)
@@ -123,15 +149,16 @@ def backward(
             gradient[f"bn{i}.bias"].view(-1).copy_(d_shift)
         else:
             torch.sum(d.transpose(0, 1), 1, out=gradient[f"{name}.bias"])
-        torch.bmm(tape.inputs.permute(1, 2, 0), d.transpose(0, 1), out=gradient[f"{name}.weight"])
+        multiply(tape.inputs.permute(1, 2, 0), d.transpose(0, 1), gradient[f"{name}.weight"])
         weight = net.views[f"{name}.weight"]
 
 
 @dataclass(frozen=True)
 class Perceptrons:
-    """The engine's view of a stack of perceptrons; see `loop.Engine`."""
+    """The engine's view of a stack of perceptrons; see `loop.Engine`. `bf16`: gradients are of such products."""
 
     model: Mlp
+    bf16: bool = False
 
     @property
     def capturable(self) -> bool:
@@ -145,8 +172,9 @@ class Perceptrons:
 
     def gradients(self, net: Stack, gradient: Stack, x: Tensor, y: Tensor) -> None:
         """Gradients of the mean cross-entropy; x (batch, S, features), y (batch, S)."""
-        logits, tapes = forward(self.model, net, x, training=True)
-        backward(self.model, net, gradient.views, x, y, tapes, logits)
+        multiply = in_bf16 if self.bf16 else in_float32
+        logits, tapes = forward(self.model, net, x, training=True, multiply=multiply)
+        backward(self.model, net, gradient.views, x, y, tapes, logits, multiply)
 
     def logits(self, net: Stack, x: Tensor) -> Tensor:
         """Outputs in evaluation mode: (batch, S, classes)."""

@@ -95,8 +95,13 @@ def train_one(task: Task, folds: Folds, s: int) -> Trained:
         raw = folds.examples.raw(batch)
         if task.augmentation:
             raw = augmented(raw, task.augmentation[s][t - 1], training.pad_crop)
+        x = folds.examples.ready(raw)
+        if training.memory_format == "channels-last" and x.dim() == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
         optimizer.zero_grad()
-        functional.cross_entropy(module(folds.examples.ready(raw)), folds.examples.labels(batch)).backward()
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+            logits = module(x)
+        functional.cross_entropy(logits.float(), folds.examples.labels(batch)).backward()
         for weight, mask in masks:
             weight.grad.mul_(mask)  # type: ignore[union-attr]
         optimizer.param_groups[0]["lr"] = float(task.rates[t - 1])

@@ -18,12 +18,14 @@ from unittest.mock import patch
 
 import science_lab as lab
 import torch
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from lthbench.models import registry
 from lthbench.recipe.experiment import Network, Training
-from lthbench.training import graph, loop
+from lthbench.training import graph, loop, module
 from lthbench.training.module import Modules
 from lthbench.training.run import Folds, Model, Task
 
@@ -55,6 +57,18 @@ PAPERS = {  # those of the papers that no kind above stands for
 }
 
 
+BF16, CHANNELS_LAST = {"precision": "bf16"}, {"memory_format": "channels-last"}
+VARIANTS = {  # a kind, and what its recipe changes
+    "perceptron, bf16": ("perceptron", BF16),
+    "perceptron, batch norm, bf16": ("perceptron, batch norm", BF16),
+    "module, crops and flips, bf16": ("module, crops and flips", BF16),
+    "module, crops and flips, channels last": ("module, crops and flips", CHANNELS_LAST),
+    "residual, bf16": ("residual", BF16),
+    "residual, channels last": ("residual", CHANNELS_LAST),
+    "residual, both": ("residual", BF16 | CHANNELS_LAST),
+}
+
+
 def task_of(model: Model, shape: tuple[int, ...], training: Training, **more: Any) -> tuple[Task, Folds]:
     """Three networks on two replicates of noise, none of which draws numbers while it trains."""
     folds = lab.image_folds(shape, sizes=(64, 40, 40))
@@ -62,9 +76,20 @@ def task_of(model: Model, shape: tuple[int, ...], training: Training, **more: An
 
 
 def kind(name: str, **more: Any) -> tuple[Task, Folds]:
-    """The task of one of the kinds."""
-    network, shape, training = (KINDS | PAPERS)[name]
+    """The task of one of the kinds, or of a variant of one."""
+    plain, changes = VARIANTS.get(name, (name, {}))
+    network, shape, training = (KINDS | PAPERS)[plain]
+    training = dataclasses.replace(training, **changes)
     return task_of(registry.model(network, shape, 10), shape, training, **more)
+
+
+class Rounding(TorchFunctionMode):
+    """A stand-in for torch.autocast, which knows no meta tensors: products and convolutions of bfloat16."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (functional.linear, functional.conv2d, torch.conv2d):
+            args = [each.bfloat16() if isinstance(each, torch.Tensor) else each for each in args]
+        return function(*args, **(kwargs or {}))
 
 
 def moved(folds: Folds, device: torch.device, resident: bool = True) -> Folds:
@@ -182,7 +207,7 @@ def stand_ins() -> Iterator[None]:
 
 def recorded(task: Task, folds: Folds, look: int = 5) -> Recording:
     """The step as it would be recorded, and a look at the validation set, on `meta`. One step warms up before."""
-    with torch.no_grad(), stand_ins():
+    with torch.no_grad(), stand_ins(), patch.object(module, "rounding", lambda device: Rounding()):
         course = loop.begin(task, moved(folds, META))
         step = graph.captured(course.step.one, task.rates, META, lambda: True)
         step.step()

@@ -23,6 +23,8 @@ OTHER = {
     ("training", "flip"): True,
     ("training", "pad_crop"): 4,
     ("training", "measure"): (),
+    ("training", "precision"): "bf16",
+    ("training", "memory_format"): "channels-last",
     ("pruning", "layer_rates"): {"out.weight": 0.1},
     ("pruning", "keep"): ("out.weight",),
     ("pruning", "criterion"): "random",
@@ -43,7 +45,7 @@ LATER = [
 
 
 def experiment(part: str = "", key: str = "") -> Experiment:
-    network = Network("mlp", (8, 6)) if key != "options" else Network("package:function")
+    network = Network("mlp", (8, 6)) if key not in ("options", "memory_format") else Network("package:function")
     return Experiment(
         "hashed",
         "",

@@ -6,7 +6,7 @@ import pytest
 from lthbench.training import graph
 from lthbench.training.module import Modules
 
-KINDS = [*gpu.KINDS, *gpu.PAPERS]
+KINDS = [*gpu.KINDS, *gpu.PAPERS, *gpu.VARIANTS]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -16,7 +16,7 @@ from lthbench.models.module import module_model
 from lthbench.training import loop, perceptron
 from lthbench.training.module import Modules
 
-EVERY = pytest.mark.parametrize("kind", [*gpu.KINDS, *gpu.PAPERS])
+EVERY = pytest.mark.parametrize("kind", [*gpu.KINDS, *gpu.PAPERS, *gpu.VARIANTS])
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -47,15 +47,15 @@ def test_finished_units_are_reused_not_trained_again(whole, tmp_path, monkeypatc
 @pytest.mark.parametrize("crash_at", [0, 5])
 def test_a_crash_between_units_changes_nothing(whole, tmp_path, monkeypatch, crash_at) -> None:
     units, wanted, cache = whole
-    run_unit, calls = unit_module.run_unit, []
+    run, calls = unit_module.run_together, []
 
     def crashing(*arguments):
         calls.append(arguments)
         if len(calls) == crash_at + 1:
             raise KeyboardInterrupt
-        run_unit(*arguments)
+        run(*arguments)
 
-    monkeypatch.setattr(unit_module, "run_unit", crashing)
+    monkeypatch.setattr(unit_module, "run_together", crashing)
     with pytest.raises(KeyboardInterrupt):
         lab.execute(units, tmp_path, cache)
     monkeypatch.undo()

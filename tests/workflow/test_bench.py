@@ -8,10 +8,11 @@ import torch
 
 from lthbench.claims.load import load
 from lthbench.cli import plan as commands
-from lthbench.drive import bench
+from lthbench.drive import bench, cost_model
 from lthbench.drive.bench import Limits, Row
 from lthbench.drive.probe import begun
 from lthbench.errors import OutOfMemory, UserError
+from lthbench.recipe.variants import varied
 from lthbench.training import loop
 
 EXPERIMENTS = load().experiments
@@ -55,6 +56,37 @@ def test_the_command_measures_and_writes_the_numbers(tmp_path: Path, capsys) -> 
     assert [row["networks"] for row in content["rows"]] == [1, 2]
     assert all(row["ms"] > 0 for row in content["rows"])
     assert all(content["limits"][name] > 0 for name in ("bytes", "operations"))
+
+
+def test_variants_stand_beside_their_experiment_and_their_own_limit(tmp_path: Path, capsys) -> None:
+    commands.bench("full-core", "cpu", "1", "conv4", tmp_path / "numbers.json", None, "bf16,channels-last")
+    first, _, *lines, _ = capsys.readouterr().out.splitlines()
+    names = ["cifar10-conv4", "cifar10-conv4-bf16", "cifar10-conv4-channels-last"]
+    assert [line.split()[0] for line in lines] == names
+    assert " in bfloat16)" in first
+    content = json.loads((tmp_path / "numbers.json").read_text())
+    plain, rounded, laid = content["rows"]
+    assert [row["bf16"] for row in content["rows"]] == [False, True, False]
+    assert plain["operations"] == rounded["operations"] == laid["operations"]
+    assert plain["bytes"] != rounded["bytes"]
+    of = Limits(**content["limits"])
+    assert Row(**rounded).least_ms(of)[1] == pytest.approx(1000 * rounded["operations"] / of.bf16)
+    assert Row(**plain).least_ms(of)[1] == pytest.approx(1000 * plain["operations"] / of.operations)
+
+
+def test_a_variant_that_is_none_is_said_and_one_without_images_left_out() -> None:
+    lenet = {"mnist-lenet": EXPERIMENTS["mnist-lenet"]}
+    assert list(bench.with_variants(lenet, "bf16, channels-last")) == ["mnist-lenet", "mnist-lenet-bf16"]
+    with pytest.raises(UserError, match="no variant 'fp8'; there are: bf16"):
+        bench.with_variants(lenet, "fp8")
+
+
+def test_the_model_takes_the_limit_of_the_precision() -> None:
+    experiment = EXPERIMENTS["cifar10-conv4"]
+    of = Limits("Any", "", bytes=1e30, operations=1e12, bf16=4e12)
+    plain, rounded = (cost_model.step_of(each) for each in (experiment, varied(experiment, "bf16")))
+    assert plain.operations == rounded.operations
+    assert plain.ms(of) == pytest.approx(4 * rounded.ms(of))
 
 
 def test_what_does_not_fit_ends_the_table_and_is_named(monkeypatch) -> None:

@@ -168,7 +168,7 @@ def test_two_workers_end_as_one_process_does(lthbench, plain_run: Path, tmp_path
 def test_a_unit_waits_for_its_parents_and_for_nothing_else(claims_dir: Path) -> None:
     units = Run(load(claims_dir), "tiny").units()
     dense = [unit for unit in units if unit.arm == "dense"]
-    waiting, working = campaign.tasks(units, units), []
+    waiting, working = campaign.tasks(units, units, "cpu"), []
     for unit in dense:  # of both blocks: they wait for nothing
         task = schedule.first_ready(waiting, working, ())
         assert task == Task((unit,))
@@ -205,7 +205,7 @@ def test_what_is_made_from_a_failed_unit_does_not_try_it_again(
         yield start
 
     monkeypatch.setattr(schedule, "pool", all_but_the_parent)
-    tasks = campaign.tasks(list(units.values()), list(units.values()))
+    tasks = campaign.tasks(list(units.values()), list(units.values()), "cpu")
     outcome = schedule.train(run, tasks, cores, Deadline(math.inf), None)
     assert list(outcome.failures) == [parent.experiment.id]
     assert [task.units[-1] for task in begun if parent in (*task.above, *task.units)] == [parent]
@@ -259,7 +259,12 @@ def test_an_experiment_without_its_data_is_left_out_and_the_others_go_on(
     later = Deadline(time.monotonic() + 1000)
     queue = [units[0], other[0], units[1]]
     outcome = schedule.train(
-        run, campaign.tasks([*units, *other], queue), 1, later, None, fails=lambda *words: said.append(words)
+        run,
+        campaign.tasks([*units, *other], queue, "cpu"),
+        1,
+        later,
+        None,
+        fails=lambda *words: said.append(words),
     )
     assert outcome.left == 2
     assert outcome.failures == {"tiny": "tiny: no such data"}
@@ -275,7 +280,7 @@ def test_a_unit_under_way_is_saved_and_gone_on_with(
     run = Run(load(claims_dir), "tiny", out=tmp_path / "out", device="cpu")
     units = run.units()
     deadline = Deadline(time.monotonic() + 1000)
-    tasks = campaign.tasks(units, units[:2])
+    tasks = campaign.tasks(units, units[:2], "cpu")
     assert schedule.train(run, tasks, 1, deadline, None, begins=deadline.stop).left == 2
     assert records(run.out) == {}
     saved = list(run.results.rglob("*.partial"))
