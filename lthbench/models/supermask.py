@@ -86,13 +86,13 @@ def largest(values: Tensor, count: int) -> Tensor:
     least = smallest(flat, len(flat) - count)
     above, equal = flat > least, flat == least
     missing = count - above.sum()
-    if flat.device.type == "cpu" and missing == equal.sum():  # nearly always; a GPU would have to wait for the answer
+    if flat.device.type == "cpu" and missing == equal.sum():  # nearly always; a GPU would have to wait
         return (above | equal).view(values.shape)
     return (above | (equal & (equal.cumsum(0) > equal.sum() - missing))).view(values.shape)
 
 
 def smallest(flat: Tensor, below: int) -> Tensor:
-    """The value that has `below` values before it in ascending order; on the CPU numpy's selection is the faster."""
+    """The value that has `below` values before it in ascending order; on the CPU numpy selects faster."""
     if flat.device.type == "cpu":
         return flat.new_tensor(np.partition(flat.numpy(), below)[below])
     return flat.kthvalue(below + 1).values
