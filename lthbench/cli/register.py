@@ -42,7 +42,7 @@ def new_claim(
     folder = needed(claims_dir, "new-claim")
     asked = [
         answer(sentence, "--sentence", "What is claimed, in one sentence"),
-        *(hypothesis or [answer("", "--hypothesis", "MINUEND - SUBTRAHEND TEST DELTA")]),
+        *(hypothesis or [answer("", "--hypothesis", "One hypothesis, as ticket@5 - dense@0 non-inferiority 1")]),
         answer(margin_from, "--margin-from", "What gave the margin"),
     ]
     study = tuning(tuned)

@@ -4,6 +4,7 @@ Its binary version is used, because the usual Python version is pickled and noth
 record is one label byte and 3,072 pixel bytes, channel by channel.
 """
 
+import dataclasses
 import hashlib
 import logging
 import tarfile
@@ -49,6 +50,25 @@ WITH_JPEG_COPIES = (
 JPEG_COPIES = "73 training and 20 test images are JPEG copies"
 
 _log = logging.getLogger("lthbench")
+
+
+@lru_cache(maxsize=1)  # the replicates of a run share it
+def shrunk(root: Path, size: int) -> Arrays:
+    """CIFAR-10 with every square of pixels replaced by its mean: uint8 images (n, 3, size, size).
+
+    Raises DataError for a size that does not divide 32.
+    """
+    if size < 1 or SHAPE[1] % size:
+        raise DataError(f"cifar10: size is {size}, but images of 32 x 32 shrink to 16, 8 or 4; use one of them")
+    arrays = read(root)
+    return dataclasses.replace(arrays, x_train=means(arrays.x_train, size), x_test=means(arrays.x_test, size))
+
+
+def means(images: np.ndarray, size: int) -> np.ndarray:
+    """Means of squares of pixels, rounded, halves to even: (n, 3, 32, 32) to (n, 3, size, size)."""
+    side = SHAPE[1] // size
+    squares = images.reshape(-1, SHAPE[0], size, side, size, side)
+    return np.rint(squares.mean((3, 5), dtype=np.float32)).astype(np.uint8)
 
 
 @lru_cache(maxsize=1)  # the replicates of a run share it

@@ -50,13 +50,13 @@ def _check_keys(spec: DataSpec) -> None:
     """Refuse keys that the data set would ignore, and miss those that it needs."""
     for key, users, example in (
         ("path", ("image_folder", "npz"), "the path of the folder or of the .npz file"),
-        ("size", ("image_folder",), "the side in pixels that images are cropped to, as 224"),
+        ("size", ("image_folder", "cifar10"), "the side in pixels that images are cropped to, as 224"),
     ):
         value = getattr(spec, key)
         if value is not None and spec.name not in users:
             only = " and ".join(users)
             raise DataError(f"{spec.name}: {key} is {value!r}, but only {only} can have one; remove {key}")
-        if value is None and spec.name in users:
+        if value is None and spec.name in users and (key, spec.name) != ("size", "cifar10"):
             raise DataError(f"{spec.name}: {key} is missing; give {example}")
 
 
@@ -113,7 +113,8 @@ def _mnist(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
 
 
 def _cifar10(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
-    return subset(cifar10.read(data_root()), spec.name, spec.train, spec.test, seed)
+    arrays = cifar10.read(data_root()) if spec.size is None else cifar10.shrunk(data_root(), spec.size)
+    return subset(arrays, spec.name, spec.train, spec.test, seed)
 
 
 def _image_folder(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:

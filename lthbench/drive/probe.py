@@ -104,7 +104,8 @@ def noise(experiment: Experiment, networks: int, device: Any) -> Any:
     from lthbench.tickets.folds import examples
     from lthbench.training.run import Folds
 
-    generator, (shape, _, _) = np.random.default_rng(0), SETS[experiment.data.name]
+    generator, (shape, _, _), side = np.random.default_rng(0), SETS[experiment.data.name], experiment.data.size
+    shape = (shape[0], side, side) if side else shape  # images that the recipe shrinks
     x = generator.integers(0, 256, (EXAMPLES, *shape), dtype=np.uint8)
     x = x if experiment.data.mean else (x / 128 - 1).astype(np.float32)
     made = examples(experiment, [x], [generator.integers(0, 10, EXAMPLES)], device)

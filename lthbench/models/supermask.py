@@ -83,10 +83,19 @@ def largest(values: Tensor, count: int) -> Tensor:
     flat = values.flatten().nan_to_num(torch.inf)
     if not count:
         return torch.zeros_like(values, dtype=torch.bool)
-    least = flat.kthvalue(len(flat) - count + 1).values
+    least = smallest(flat, len(flat) - count)
     above, equal = flat > least, flat == least
     missing = count - above.sum()
+    if flat.device.type == "cpu" and missing == equal.sum():  # nearly always; a GPU would have to wait
+        return (above | equal).view(values.shape)
     return (above | (equal & (equal.cumsum(0) > equal.sum() - missing))).view(values.shape)
+
+
+def smallest(flat: Tensor, below: int) -> Tensor:
+    """The value that has `below` values before it in ascending order; on the CPU numpy selects faster."""
+    if flat.device.type == "cpu":
+        return flat.new_tensor(np.partition(flat.numpy(), below)[below])
+    return flat.kthvalue(below + 1).values
 
 
 def supermask(model: ModuleModel, counts: Counts | None) -> ModuleModel:

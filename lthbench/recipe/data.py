@@ -12,7 +12,8 @@ class DataSpec:
 
     train and test count examples; None is the data set's own size, fewer training examples are a random draw.
     validation counts the examples that the run splits off the training set (`train_validation_split`). path is the
-    file of "npz" or the folder of "image_folder"; size the side that its images are scaled and cropped to.
+    file of "npz" or the folder of "image_folder"; size the side that its images are scaled and cropped to, or that
+    those of "cifar10" are shrunk to (16, 8 or 4: means of squares of pixels).
     mean and std, one number per channel, normalise images: (pixel / 255 - mean) / std.
     """
 

@@ -135,6 +135,26 @@ def test_fewer_examples_are_a_random_draw(batches, root):
         load(DataSpec("cifar10", test=5), 0, None)
 
 
+@pytest.mark.parametrize("size", [16, 8])
+def test_shrunk_images_are_means_of_squares(batches, root, size):
+    write_folder(root, batches)
+    whole, small = load(DataSpec("cifar10"), 0, None), load(DataSpec("cifar10", size=size), 0, None)
+    side = 32 // size
+    assert (small.x_train.dtype, small.x_train.shape) == (np.uint8, (5 * N, 3, size, size))
+    assert np.array_equal(small.y_train, whole.y_train)
+    for image, channel, row, column in [(0, 0, 0, 0), (7, 1, size - 1, 0), (19, 2, 3, size - 1)]:
+        square = whole.x_train[image, channel, row * side : (row + 1) * side, column * side : (column + 1) * side]
+        assert small.x_train[image, channel, row, column] == np.rint(square.mean())
+    assert load(DataSpec("cifar10", size=size), 1, None) is small
+
+
+@pytest.mark.parametrize("size", [0, 5, 64, -8])
+def test_a_size_that_does_not_divide_32_is_refused(batches, root, size):
+    write_folder(root, batches)
+    with pytest.raises(DataError, match=f"^cifar10: size is {size}, but images of 32 x 32 shrink to 16, 8 or 4"):
+        load(DataSpec("cifar10", size=size), 0, None)
+
+
 def test_other_contents_are_used_with_one_warning(batches, root, caplog, monkeypatch):
     labels = np.arange(5 * N) % 10
     path = write_npz(root, batches, y_train=labels)

@@ -171,7 +171,7 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
     refused(spec(folder, size=None), r"^image_folder: size is missing; give the side in pixels .* 224$")
     refused(spec(folder, size=0), r"^image_folder: size must be at least 1, not 0$")
     refused(DataSpec("image_folder", size=8), r"^image_folder: path is missing; give the path of the folder")
-    refused(DataSpec("digits", size=8), r"^digits: size is 8, but only image_folder can have one; remove size$")
+    refused(DataSpec("digits", size=8), r"^digits: size is 8, but only image_folder and cifar10 can have one")
     write_image(folder / "val" / "n03" / "c.png", 0)
     refused(spec(folder), r"^image_folder: the class 'n03' is only in .*val; train and val need the same classes$")
     (folder / "train" / "n03").mkdir()

@@ -30,6 +30,7 @@ SHIPPED: dict[str, tuple[int, str]] = {
     "field": (93, "cc0a1c71f5cd2aa8"),
     "full": (807, "c7ea48b4e3bb4054"),
     "full-core": (80, "871cde621512c552"),
+    "images": (123, "17570747c389ee0f"),
     "published": (0, "e3b0c44298fc1c14"),
     "quick": (90, "f90db659f318c25b"),
     "shortcuts": (86, "b97541ae76c908ca"),
