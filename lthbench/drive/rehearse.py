@@ -38,6 +38,7 @@ READ = {  # what a page says of blocked claims, and what is so in a rehearsal
     "blocked by a failed check": "rehearsed and not decided",
     "a sanity gate failed, so the numbers mean nothing": "the numbers mean nothing",
     "The words say what these replicates show here, and decide no claim": "This is a rehearsal, and shows nothing",
+    "no power was promised, and the words say what these replicates show here": "a rehearsal has no power",
     "Failed or open": "Rehearsed",
     "Blocked: rehearsal of": "Rehearsal of",
     "blocked: rehearsal of": "rehearsal of",
