@@ -33,6 +33,19 @@ BANNER = f"A rehearsal at {ITERATIONS} iterations: no number below means anythin
 DECIDED = re.compile(
     r"(data:[^\"')\s]+)|\b(?:PASS|FAIL)(?:ED|ES|S)?\b|\b(?:NOT )?SUPPORTED HERE\b"
 )  # not inside a picture
+READ = {  # what a page says of blocked claims, and what is so in a rehearsal
+    "BLOCKED": WORD,
+    "blocked by a failed check": "rehearsed and not decided",
+    "a sanity gate failed, so the numbers mean nothing": "the numbers mean nothing",
+    "The words say what these replicates show here, and decide no claim": "This is a rehearsal, and shows nothing",
+    "no power was promised, and the words say what these replicates show here": "a rehearsal has no power",
+    "Failed or open": "Rehearsed",
+    "Blocked: rehearsal of": "Rehearsal of",
+    "blocked: rehearsal of": "rehearsal of",
+}
+STYLE = (
+    "position:sticky;top:0;z-index:9;background:#a40000;color:#fff;padding:1em;font-weight:bold"  # stays in view
+)
 
 
 def rehearse(run: Run, tell: Callable[[str], None]) -> Path:
@@ -195,9 +208,11 @@ def undecided(verdicts: Verdicts) -> Verdicts:
 def without_decisions(path: Path) -> str:
     """The text of a file of the report with the banner, and without the words of decisions."""
     text = DECIDED.sub(lambda match: match[1] or WORD, path.read_text(encoding="utf-8"))
+    if path.suffix in (".html", ".md", ".svg"):
+        for said, so in READ.items():
+            text = text.replace(said, so)
     if path.suffix == ".html":
-        banner = f'<p style="background:#a40000;color:#fff;padding:1em;font-weight:bold">{BANNER}</p>'
-        return re.sub(r"(<body[^>]*>)", rf"\1{banner}", text, count=1)
+        return re.sub(r"(<main[^>]*>)", rf'\1<p style="{STYLE}">{BANNER}</p>', text, count=1)
     return f"**{BANNER}**\n\n{text}" if path.suffix == ".md" else text
 
 

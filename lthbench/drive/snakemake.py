@@ -185,7 +185,13 @@ def with_snakemake(run: Run, cores: int, claims_dir: Path | None, tick: Tick, pr
 
 def child() -> Callable[[], None]:
     """What a child process does first."""
-    return partial(die_with_parent, os.getpid())
+    return partial(begin, os.getpid())
+
+
+def begin(parent: int) -> None:
+    """End when the parent does. Listen to SIGINT, which what a script puts in the background ignores."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent(parent)
 
 
 def forget_logs(run: Run) -> None:

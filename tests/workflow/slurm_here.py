@@ -2,7 +2,8 @@
 
 Debian: `apt-get install --no-install-recommends slurm-wlm munge`. Ours needs root, because it writes
 /etc/slurm/slurm.conf: the executor's job step takes SLURM_CONF out of the environment, so no other place is found.
-Nodes have two GPUs that do not exist (their files are terminals).
+Nodes have two GPUs that do not exist (their files are terminals). They end a job that takes more memory than it
+asked for.
 """
 
 import os
@@ -35,7 +36,9 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=2
+JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory

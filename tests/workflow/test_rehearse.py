@@ -30,7 +30,10 @@ def no_result(out: Path, suite: str, page: Path) -> None:
     assert len(files) > 8
     for path in files:
         assert not DECISIONS.search(path.read_text(encoding="utf-8")), path
-    assert page.read_text(encoding="utf-8").count(BANNER) >= 2
+    read = page.read_text(encoding="utf-8")
+    assert read.count(BANNER) >= 2
+    assert read.index("<main") < read.index(BANNER) < read.index("<h1")  # above the answer, and not in its margin
+    assert not re.search("BLOCKED|failed check|sanity gate|replicates show", read)  # no check did it
     for verdicts in out.rglob("verdicts.json"):
         with pytest.raises(UserError, match="a rehearsal, whose numbers mean nothing"):
             read_verdicts(verdicts)
