@@ -40,7 +40,9 @@ def test_plan_shows_a_line_per_arm_and_as_data_what_each_unit_is_made_from(lthbe
     assert {unit["made_from"][0] for unit in units if unit["arm"] == "reinit"} == {"ticket@2"}
 
 
-@pytest.mark.parametrize("suite", ["quick", "cpu", "cpu-long", "cpu-paper", "full-core", "field", "shortcuts", "images"])
+@pytest.mark.parametrize(
+    "suite", ["quick", "cpu", "cpu-long", "cpu-paper", "full-core", "field", "shortcuts", "images"]
+)
 def test_a_plan_fits_eighty_columns(suite: str) -> None:
     run = Run(load(), suite)
     rates = {(rate.experiment, rate.device): rate for rate in cost.read_rates(cost.SHIPPED)}
