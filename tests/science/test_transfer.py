@@ -223,7 +223,7 @@ def test_constant_is_trained_from_the_signs_of_the_ticket_at_one_magnitude_per_l
 
 def test_every_arm_says_whose_mask_it_wears() -> None:
     for name, arm in ARMS.items():
-        assert arm.of == "ticket" or arm.mask in ("ticket", "random"), name
+        assert arm.of == "ticket" or arm.mask in ("ticket", "random", "permuted"), name
         assert arm.of != "source" or "another experiment" in arm.says, name
 
 
