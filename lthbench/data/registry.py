@@ -48,15 +48,15 @@ def load(spec: DataSpec, seed: int, cache: Path | None) -> Arrays:
 
 def _check_keys(spec: DataSpec) -> None:
     """Refuse keys that the data set would ignore, and miss those that it needs."""
-    for key, users, example in (
-        ("path", ("image_folder", "npz"), "the path of the folder or of the .npz file"),
-        ("size", ("image_folder", "cifar10"), "the side in pixels that images are cropped to, as 224"),
+    for key, needs, may, example in (
+        ("path", ("image_folder", "npz"), (), "the path of the folder or of the .npz file"),
+        ("size", ("image_folder",), ("cifar10",), "the side in pixels that images are cropped to, as 224"),
     ):
         value = getattr(spec, key)
-        if value is not None and spec.name not in users:
-            only = " and ".join(users)
+        if value is not None and spec.name not in (*needs, *may):
+            only = " and ".join((*needs, *may))
             raise DataError(f"{spec.name}: {key} is {value!r}, but only {only} can have one; remove {key}")
-        if value is None and spec.name in users and (key, spec.name) != ("size", "cifar10"):
+        if value is None and spec.name in needs:
             raise DataError(f"{spec.name}: {key} is missing; give {example}")
 
 
