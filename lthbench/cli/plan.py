@@ -37,7 +37,7 @@ def list_suites(
     out: Out = HERE,
     claims_dir: ClaimsDir = None,
 ) -> None:
-    """List suites and their claims, a line each; of one SUITE, with n, power and scale."""
+    """List suites and claims, each claim once; of one SUITE, with n, power and scale."""
     from lthbench.claims.load import load
     from lthbench.claims.variants import with_variant
     from lthbench.cli import asjson, show, tables
@@ -54,7 +54,14 @@ def list_suites(
         return
     words = {name: asjson.verdict_words(stored.get(name)) for name in names} if verdicts else None
     width = show.console.width if show.console.is_terminal else None
-    show.lines(*tables.overview(registry, names, width, bool(suite), words))
+    whole = not suite and words is None
+    show.lines(
+        *(
+            tables.catalogue(registry, width)
+            if whole
+            else tables.overview(registry, names, width, bool(suite), words)
+        )
+    )
 
 
 @commands.command(rich_help_panel=TRAIN)

@@ -1,6 +1,7 @@
 """The tables of `list` and `plan`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 
 from rich.table import Table
 
@@ -13,6 +14,18 @@ from lthbench.plan.run import Run
 from lthbench.plan.unit import Unit
 from lthbench.recipe.variants import SAYS, variant_of
 from lthbench.words import ranges
+
+MORE = "Of one suite: lthbench list SUITE; of a claim: lthbench show CLAIM, in full: explain CLAIM"
+
+
+def catalogue(registry: Registry, width: int | None = None) -> Iterator[str]:
+    """Suites with the ids of their claims, and every claim once, cut to `width` columns (None: not cut)."""
+    for name, suite in registry.suites.items():
+        yield cut(f"{name}: {suite.title}", width)
+        yield from wrap(", ".join(suite.claims), width or 100, initial_indent="  ", subsequent_indent="  ")
+    for id in dict.fromkeys(id for suite in registry.suites.values() for id in suite.claims):
+        yield cut(f"{id:6} {registry.claims[id].kind:9} {registry.claims[id].title}", width)
+    yield cut(MORE, width)
 
 
 def overview(
@@ -32,7 +45,7 @@ def overview(
             verdict = f"{(words[name].get(claim.id) or '-'):15} " if words is not None else ""
             said = registered(registration) if of_one else claim.title
             yield cut(f"  {claim.id:6} {claim.kind:9} {verdict}{said}", width)
-    yield cut("Of one suite: lthbench list SUITE; of a claim: lthbench show CLAIM, in full: explain CLAIM", width)
+    yield cut(MORE, width)
 
 
 def registered(registration: Registration) -> str:
