@@ -6,12 +6,12 @@ from pathlib import Path
 
 from lthbench.plan.run import Run
 from lthbench.plan.suite import second_chunks
-from lthbench.results.stale import stale_lines, stale_records, table_lines
+from lthbench.results.stale import packed_line, stale_lines, stale_records, table_lines
 
 
 def stale(run: Run) -> list[str]:
     """Lines about unit records in the run's folder that are not used."""
-    return stale_lines(run.results, run.whole_plan, run.command("plan"))
+    return stale_lines(run.results, run.whole_plan, run.command("plan")) + packed_line(run.results)
 
 
 def stale_files(run: Run) -> Iterator[Path]:

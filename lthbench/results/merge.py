@@ -22,11 +22,10 @@ from pathlib import Path
 from lthbench.errors import BLOCKED, UserError
 from lthbench.files import write_bytes
 from lthbench.results import store
-from lthbench.results.store import Record
+from lthbench.results.store import PACKED, Record
 from lthbench.results.tidy import device_kind
 from lthbench.words import shown
 
-PACKED = ".json.gz"
 PLACE = re.compile(r"[a-z][a-z0-9-]*/seed-[0-9]{1,9}/units/[A-Za-z0-9][A-Za-z0-9_-]*/b[0-9]+-[a-z0-9-]+\.json")
 
 

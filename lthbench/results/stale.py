@@ -49,6 +49,16 @@ def stale_lines(root: Path, units: Iterable[Unit], plan: str) -> list[str]:
     ]
 
 
+def packed_line(root: Path) -> list[str]:
+    """About records packed by `merge --without-tensors` that lie in the folder and were not unpacked."""
+    packed = (root / "units").glob(f"*/*{store.PACKED}")
+    count = sum(not file.with_name(file.name.removesuffix(".gz")).exists() for file in packed)
+    if not count:
+        return []
+    slice_ = root.parents[2]  # above results/SUITE/seed-N
+    return [f"packed units in {root}: {count}, not used as they lie; `lthbench merge NEW {slice_}` unpacks them to NEW"]
+
+
 def table_lines(provenance: Iterable[Mapping[str, Any]], again: str) -> list[str]:
     """About the units behind a table: made by another engine, or with other libraries than those installed."""
     entries = [entry for entry in provenance if "engine" in entry]  # released results have none

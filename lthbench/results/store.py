@@ -21,6 +21,7 @@ from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import canonical
 
 log = logging.getLogger("lthbench")
+PACKED = ".json.gz"  # the ending of a record that was packed to be committed (merge.py)
 LARGEST_RECORD = 500_000_000  # bytes, unpacked; thousands of times the quick suite's
 Row = tuple[int, int, int | None, str, float | None]  # replicate, draw, iteration, metric, value
 

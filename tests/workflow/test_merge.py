@@ -140,6 +140,8 @@ def test_a_slice_without_tensors_is_small_and_judged_alike(
     assert len(packed) == 10
     assert gzip.decompress(packed[0].read_bytes()) == units(plain_run)[0].read_bytes()
 
+    as_it_lies = lthbench("campaign", "tiny", "--budget", "1s", "--out", slim)
+    assert f"seed-0: 10, not used as they lie; `lthbench merge NEW {slim}` unpacks them" in as_it_lies.stdout
     assert lthbench("merge", out, slim).returncode == 0
     for name in ("tidy.csv", "verdicts.json"):
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
