@@ -209,14 +209,14 @@ def traffic() -> Any:
     return Traffic()
 
 
-def table(found: Sequence[Row], of: Limits) -> Iterator[str]:
+def table(timed: Sequence[Row], of: Limits) -> Iterator[str]:
     """The numbers in columns."""
     best = f"copies {of.bytes / 1e9:,.0f} GB/s, multiplies {of.operations / 1e12:.3g} TFLOP/s"
     best += f" ({of.bf16 / 1e12:.3g} in bfloat16)" if of.bf16 else ""
     yield f"{of.device}, torch {of.torch}: {best}{switches()}"
     heads = ("experiment", "networks", "step", "us", "a second", "by bytes", "by products", "of the limit")
     lines = [heads]
-    for row in found:
+    for row in timed:
         by_bytes, by_products = row.least_ms(of)
         lines.append(
             (
@@ -261,19 +261,19 @@ def bench(
     for name in experiments.keys() - known.keys():
         yield f"{name} is not measured: nothing is known of the shape of its data"
     bf16 = any(each.training.precision == "bf16" for each in known.values())
-    of, found = limits(where, bf16), list[Row]()
+    of, timed = limits(where, bf16), list[Row]()
     wanted = rows(known.values(), widths, where)
     while True:
         try:
-            found.append(next(wanted))
+            timed.append(next(wanted))
         except StopIteration:
             break
         except OutOfMemory as error:
             yield str(error)
             break
-    yield from table(found, of)
+    yield from table(timed, of)
     if file is not None:
-        content = {"limits": asdict(of), "rows": [asdict(row) for row in found]}
+        content = {"limits": asdict(of), "rows": [asdict(row) for row in timed]}
         file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

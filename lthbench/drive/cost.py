@@ -193,10 +193,10 @@ def measure(experiment: Experiment, widths: Sequence[int], device: str, cache: P
     """Time a short training of dense networks, in stacks of each of some sizes."""
     timed = {networks: timed_stack(experiment, networks, device, cache) for networks in widths}
     name, iterations = next((name, n) for _, name, n in timed.values())
-    found = {networks: ms for networks, (ms, _, _) in timed.items()}
+    ms_of = {networks: ms for networks, (ms, _, _) in timed.items()}
     day, sizes = strftime("%Y-%m-%d", gmtime()), " and ".join(map(str, widths))
     how = f"{day}, lthbench plan --measure, {iterations} iterations of {sizes} dense networks"
-    return together(experiment.id, name, found, float(f"{fmean(found.values()):.3g}"), how)
+    return together(experiment.id, name, ms_of, float(f"{fmean(ms_of.values()):.3g}"), how)
 
 
 def timed_stack(experiment: Experiment, networks: int, device: str, cache: Path | None) -> tuple[float, str, int]:

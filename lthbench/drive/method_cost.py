@@ -19,9 +19,9 @@ def lines(run: Run) -> Iterator[str]:
             continue
         level = next(unit.level for unit in units if unit.arm == FOUND)
         dense = units[0].experiment.training.iterations
-        found, reference = steps.mean(), level * dense
+        taken, reference = steps.mean(), level * dense
         yield (
-            f"Finding a ticket took {found:,.0f} optimizer steps, {trainings(found / dense)} of the dense "
+            f"Finding a ticket took {taken:,.0f} optimizer steps, {trainings(taken / dense)} of the dense "
             f"network; iterative pruning to the same density takes {reference:,} ({trainings(level)})."
         )
 

@@ -43,15 +43,15 @@ def probe(units: Mapping[str, Unit], device: str, called: float, longest: float)
     from lthbench.training import loop
     from lthbench.training.device import prepare
 
-    where, ready, found = prepare(device), 1000 * (time.time() - called), {}
+    where, ready, speeds = prepare(device), 1000 * (time.time() - called), {}
     for name, unit in units.items():
         if time.time() - called > longest + ready / 1000:
             break
         try:
-            found[name] = milliseconds(unit, where, loop)
+            speeds[name] = milliseconds(unit, where, loop)
         except Exception:  # whatever it is, a run without an estimate is better than none
             continue
-    return ready, found
+    return ready, speeds
 
 
 def milliseconds(unit: Unit, device: Any, loop: Any) -> float:

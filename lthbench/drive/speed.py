@@ -172,9 +172,9 @@ def measured(units: Sequence[Unit], processes: int, device: str, folder: Path) -
     if missing and not on_gpu(device) and sum(unit.iterations for unit in units) >= WORTH_MEASURING:
         longest = min(MOST, SHARE * sum(unit.iterations for unit in units))
         at_once = min(processes, len({(unit.experiment.id, unit.block) for unit in units}))
-        found = measure(missing, at_once, device, longest)
-        speeds.start = found.pop(START, speeds.start)
-        speeds.expected |= found
+        measured = measure(missing, at_once, device, longest)
+        speeds.start = measured.pop(START, speeds.start)
+        speeds.expected |= measured
     return speeds
 
 
@@ -198,9 +198,9 @@ def measure(units: Mapping[str, Unit], processes: int, device: str, longest: flo
                 process.terminate()  # nothing they could say now is wanted
             executor.shutdown(cancel_futures=True)
     answers = [future.result() for future in done if not future.cancelled() and future.exception() is None]
-    each = [{START: ready, **found} for ready, found in answers]
-    names = {name for found in each for name in found}
-    return {name: fmean(found[name] for found in each if name in found) for name in names}
+    each = [{START: ready, **speeds} for ready, speeds in answers]
+    names = {name for speeds in each for name in speeds}
+    return {name: fmean(speeds[name] for speeds in each if name in speeds) for name in names}
 
 
 @contextmanager

@@ -40,18 +40,18 @@ def width(unit: Unit, device: str) -> int:
 def stacks(units: Sequence[Unit], device: str) -> list[tuple[Unit, ...]]:
     """The units by stack, each stack where its first unit was; a stack may wait for others that come after it."""
     parents = set(made_from(units))
-    found: list[list[Unit]] = []
+    side_by_side: list[list[Unit]] = []
     open_: dict[Any, list[Unit]] = {}
     for unit in units:
         own = open_.get(kind := alike(unit))
         networks = sum(each.networks for each in own or ()) + unit.networks
         if unit.key in parents or own is None or networks > width(unit, device):
-            found.append([unit])
+            side_by_side.append([unit])
             if unit.key not in parents:
-                open_[kind] = found[-1]
+                open_[kind] = side_by_side[-1]
         else:
             own.append(unit)
-    return [tuple(stack) for stack in found]
+    return [tuple(stack) for stack in side_by_side]
 
 
 def made_from(units: Sequence[Unit]) -> list[str]:

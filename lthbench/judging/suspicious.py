@@ -28,8 +28,8 @@ def suspicions(registry: Registry, table: Table) -> list[str]:
     said: list[str] = []
     for name in map(str, runs["experiment"].unique()):
         rows = runs[runs["experiment"] == name]
-        found = [*twin_words(rows), *constant_words(rows), *draw_words(rows), *digit_words(registry, name, rows)]
-        said += [f"suspicious, {shown(name)}: {words}" for words in found]
+        odd = [*twin_words(rows), *constant_words(rows), *draw_words(rows), *digit_words(registry, name, rows)]
+        said += [f"suspicious, {shown(name)}: {words}" for words in odd]
     return said
 
 

@@ -55,8 +55,8 @@ def packed_line(root: Path) -> list[str]:
     count = sum(not file.with_name(file.name.removesuffix(".gz")).exists() for file in packed)
     if not count:
         return []
-    slice_ = root.parents[2]  # above results/SUITE/seed-N
-    return [f"packed units in {root}: {count}, not used as they lie; `lthbench merge NEW {slice_}` unpacks them to NEW"]
+    how = f"`lthbench merge NEW {root.parents[2]}` unpacks them to NEW"  # above results/SUITE/seed-N
+    return [f"packed units in {root}: {count}, not used as they lie; {how}"]
 
 
 def table_lines(provenance: Iterable[Mapping[str, Any]], again: str) -> list[str]:

@@ -15,7 +15,7 @@ from lthbench.training.run import Folds, Model, Trained
 def remarks(criterion: str, model: Model, folds: Folds, trained: Trained) -> Iterator[Remark]:
     """About the scores of a network after its two iterations. Raises CriterionError where there are none."""
     task, ended, inputs_first = task_of(model, folds), trained.states[0], output_axis(model) == 1
-    found = []
+    scored = []
     for seed in (1, 2):
         shown = Trace(
             initial={name: task.states[0][name].copy() for name in model.prunable},
@@ -26,13 +26,13 @@ def remarks(criterion: str, model: Model, folds: Folds, trained: Trained) -> Ite
             flow=lambda: flow(model, folds.shape, ended, task.masks[0]),
         )
         with other_numbers(seed):
-            found.append(scores(criterion, shown, inputs_first))
+            scored.append(scores(criterion, shown, inputs_first))
         # Turned for a perceptron, what it was shown was a copy.
         if not inputs_first and any(not np.array_equal(shown.trained[n], ended[n]) for n in model.prunable):
             yield refusal(f"{criterion}: changes the weights that it is shown; work on copies")
             return
     alive = {name: mask for name, mask in task.masks[0].items() if mask.any()}
-    if any(not np.array_equal(found[0][n][m], found[1][n][m], equal_nan=True) for n, m in alive.items()):
+    if any(not np.array_equal(scored[0][n][m], scored[1][n][m], equal_nan=True) for n, m in alive.items()):
         yield refusal(
             f"{criterion}: other scores for the same weights; draw from trace.generator, the only source of "
             "random numbers to use"

@@ -35,9 +35,9 @@ def remarks(model: ModuleModel, arrays: Arrays, trained: Trained) -> Iterator[Re
     folds = trial_folds(model, arrays)
     x = folds.examples.inputs(folds.train[0])
     for question in (input_changed, evaluation_differs):
-        found = list(question(model.build, x))
-        yield from found
-        if found:
+        differences = list(question(model.build, x))
+        yield from differences
+        if differences:
             return  # the next differ for the same reason
     with other_numbers(1):
         again = trial(model, folds)

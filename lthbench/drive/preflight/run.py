@@ -60,13 +60,13 @@ def kept(file: Path, key: str) -> list[str] | None:
         return None
 
 
-def judged(found: list[Remark]) -> list[str]:
+def judged(every: list[Remark]) -> list[str]:
     """The lines of what is legitimate. Raises UserError for what is refused: the first, and how many there are."""
-    refused = list(dict.fromkeys(remark.says for remark in found if remark.refused))
+    refused = list(dict.fromkeys(remark.says for remark in every if remark.refused))
     if refused:
         more = f"\nand {len(refused) - 1} more: {refused[1]}" if len(refused) > 1 else ""
         raise UserError(refused[0] + more)
-    return list(dict.fromkeys(remark.says for remark in found))
+    return list(dict.fromkeys(remark.says for remark in every))
 
 
 def experiments_of(run: Run) -> dict[str, Experiment]:

@@ -60,8 +60,8 @@ class Returned:
     def mask(self, number: int, cell: Cell) -> Arrays | None:
         """One mask, as booleans."""
         record = self.replicates[number].get(cell)
-        found = record.result.mask if record else None
-        return {name: np.asarray(kept) != 0 for name, kept in found.items()} if found else None
+        mask = record.result.mask if record else None
+        return {name: np.asarray(kept) != 0 for name, kept in mask.items()} if mask else None
 
 
 @dataclass

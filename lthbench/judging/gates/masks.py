@@ -68,12 +68,12 @@ def method_gate(cells: Cells) -> list[GateResult]:
 
     Its controls are as dense per layer as it is, which `mask_gates` looks at.
     """
-    found = [cell for cell in cells.every if ARMS[cell.arm].of_method]
+    of_method = [cell for cell in cells.every if ARMS[cell.arm].of_method]
     sizes = dense_counts(cells, "nonzero:")
-    if not found or not sizes:
+    if not of_method or not sizes:
         return []
     ok = {}
-    for cell in found:
+    for cell in of_method:
         wanted = sum(count(sizes, cells.experiment.pruning, cell.level, {}).values())
         totals = np.sum([*cells.counts(cell).values()], axis=0)
         ok[cell.label] = np.abs(totals - wanted) <= AS_DENSE * wanted
