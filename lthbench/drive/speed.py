@@ -172,9 +172,9 @@ def measured(units: Sequence[Unit], processes: int, device: str, folder: Path) -
     if missing and not on_gpu(device) and sum(unit.iterations for unit in units) >= WORTH_MEASURING:
         longest = min(MOST, SHARE * sum(unit.iterations for unit in units))
         at_once = min(processes, len({(unit.experiment.id, unit.block) for unit in units}))
-        measured = measure(missing, at_once, device, longest)
-        speeds.start = measured.pop(START, speeds.start)
-        speeds.expected |= measured
+        times = measure(missing, at_once, device, longest)
+        speeds.start = times.pop(START, speeds.start)
+        speeds.expected |= times
     return speeds
 
 

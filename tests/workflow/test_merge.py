@@ -147,6 +147,7 @@ def test_a_slice_without_tensors_is_small_and_judged_alike(
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
     done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)
     assert "10 finished before, 0 to do" in done.stdout
+    assert "packed units" not in done.stdout
 
 
 def test_tensors_are_made_again_where_a_child_needs_them(claims_dir: Path, slices, tmp_path: Path) -> None:
