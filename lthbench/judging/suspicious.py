@@ -62,14 +62,16 @@ def constant_words(rows: pd.DataFrame) -> Iterator[str]:
 
 def draw_words(rows: pd.DataFrame) -> Iterator[str]:
     """Arms with more draws in some replicates than in others."""
-    for (arm, *_), own in rows.groupby([*CELL, "metric", "iteration"], dropna=False, sort=False):
-        counts = own.groupby("replicate")["draw"].nunique()
-        if counts.nunique() > 1:
-            yield (
-                f"{shown(arm)} has {counts.min()} to {counts.max()} draws per replicate: means of fewer draws are "
-                "noisier, and leaving draws out can choose them"
-            )
-            return
+    where = [*CELL, "metric", "iteration"]
+    draws = rows.groupby([*where, "replicate"], dropna=False, sort=False)["draw"].nunique()
+    fewest, most = (draws.groupby(where, dropna=False, sort=False).agg(how) for how in ("min", "max"))
+    uneven = fewest < most
+    if uneven.any():
+        arm, least, top = fewest[uneven].index[0][0], fewest[uneven].iloc[0], most[uneven].iloc[0]
+        yield (
+            f"{shown(arm)} has {least} to {top} draws per replicate: means of fewer draws are noisier, and leaving "
+            "draws out can choose them"
+        )
 
 
 def digit_words(registry: Registry, name: str, rows: pd.DataFrame) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,10 +60,9 @@ class Table:
         """All rows of one metric of one cell."""
         if cell.percent is None:
             return self._groups.get((cell.experiment, cell.arm, cell.level, metric))
-        table = self.table
-        rows = table[
-            table["experiment"].eq(cell.experiment) & table["arm"].eq(cell.arm) & table["metric"].eq(metric)
-        ]
+        rows = self._levels.get((cell.experiment, cell.arm, metric))
+        if rows is None:
+            return None
         near = rows[(100 * rows["density"] - cell.percent).abs() <= DENSITY_TOLERANCE]
         if near["density"].nunique() > 1:
             several = " and ".join(f"{100 * d:g} %" for d in sorted(near["density"].unique()))
@@ -70,6 +70,11 @@ class Table:
                 f"{cell}: densities {several} both lie within {DENSITY_TOLERANCE} pp; keep one of them"
             )
         return None if near.empty else near
+
+    @cached_property
+    def _levels(self) -> dict[Any, pd.DataFrame]:
+        """All rows of one metric of one arm: where a cell is looked up by its density."""
+        return dict(iter(self.table.groupby(["experiment", "arm", "metric"], sort=False)))
 
     def metrics(self, cell: Cell) -> list[str]:
         """Names of everything measured on a cell."""
