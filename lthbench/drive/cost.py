@@ -9,6 +9,7 @@ measured".
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -99,8 +100,8 @@ def from_records(root: Path, units: Iterable[Unit]) -> list[Rate]:
     return [
         together(
             *name,
-            {width: mean_ms([run for run in runs if run[1].networks == width]) for width in widths_of(runs)},
-            mean_ms(runs),
+            {width: median_ms([run for run in runs if run[1].networks == width]) for width in widths_of(runs)},
+            median_ms(runs),
             f"{len(runs)} units of this folder",
         )
         for name, runs in spent.items()
@@ -112,9 +113,15 @@ def widths_of(runs: Sequence[tuple[float, Unit]]) -> list[int]:
     return sorted({unit.networks for _, unit in runs})
 
 
-def mean_ms(runs: Sequence[tuple[float, Unit]]) -> float:
-    """Milliseconds per network and iteration of some units and the seconds they took."""
-    return 1000 * sum(seconds for seconds, _ in runs) / sum(unit.iterations for _, unit in runs)
+def median_ms(runs: Sequence[tuple[float, Unit]]) -> float:
+    """Milliseconds per network and iteration that half the iterations of some units took at most.
+
+    Seconds are the clock's: a unit that slept with its machine or waited for a core says nothing of the next.
+    """
+    by_rate = sorted((1000 * seconds / unit.iterations, unit.iterations) for seconds, unit in runs)
+    half = sum(iterations for _, iterations in by_rate) / 2
+    trained = accumulate(iterations for _, iterations in by_rate)
+    return next(ms for (ms, _), so_far in zip(by_rate, trained, strict=True) if so_far >= half)
 
 
 def together(experiment: str, device: str, widths: Mapping[int, float], ms: float, measured: str) -> Rate:

@@ -12,7 +12,7 @@ from lthbench.plan.run import Run
 def measured(run: Run) -> Iterator[str]:
     """Measure and remember; yield the lines to commit, and in the end where they are kept."""
     cache, block_of = cache_root(), run.registry.suites[run.suite].block_of
-    units = run.units()
+    units, kept = run.units(), False
     for name in dict.fromkeys(unit.experiment.id for unit in units):
         widest = max(unit.networks for unit in units if unit.experiment.id == name)
         block = block_of(name)
@@ -23,5 +23,7 @@ def measured(run: Run) -> Iterator[str]:
             yield f"{name}: not measured: {error}"
             continue
         cost.remember([rate], cache / "rates.yaml")
+        kept = True
         yield cost.to_yaml([rate]).strip()
-    yield f"kept in {cache / 'rates.yaml'}; to share them, add the lines above to lthbench/drive/rates.yaml"
+    if kept:
+        yield f"kept in {cache / 'rates.yaml'}; to share them, add the lines above to lthbench/drive/rates.yaml"

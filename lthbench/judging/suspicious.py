@@ -69,8 +69,8 @@ def draw_words(rows: pd.DataFrame) -> Iterator[str]:
     if uneven.any():
         arm, least, top = fewest[uneven].index[0][0], fewest[uneven].iloc[0], most[uneven].iloc[0]
         yield (
-            f"{shown(arm)} has {least} to {top} draws per replicate: means of fewer draws are noisier, and leaving "
-            "draws out can choose them"
+            f"{shown(arm)} has {least} to {top} draws per replicate: means of fewer draws are "
+            "noisier, and leaving draws out can choose them"
         )
 
 

@@ -408,6 +408,17 @@ def test_finished_units_tell_the_rate_of_each_width(plain_run: Path, claims_dir:
     assert min(rate.widths.values()) <= rate.ms <= max(rate.widths.values())
 
 
+def test_a_unit_that_slept_with_its_machine_does_not_make_the_others_dear(
+    tmp_path: Path, claims_dir: Path
+) -> None:
+    units = [unit for unit in Run(load(claims_dir), "tiny", out=tmp_path).units() if unit.iterations]
+    awake = [(0.002 * unit.iterations, unit) for unit in units]
+    asleep = [(seconds + 8 * 3600 * (number == 1), unit) for number, (seconds, unit) in enumerate(awake)]
+    assert cost.median_ms(awake) == pytest.approx(2)
+    assert cost.median_ms(asleep) == pytest.approx(2)
+    assert cost.median_ms(awake[:1]) == pytest.approx(2)
+
+
 def test_a_gpu_is_measured_at_the_narrowest_and_widest_stack(
     tmp_path: Path, claims_dir: Path, monkeypatch
 ) -> None:
@@ -426,6 +437,20 @@ def test_a_gpu_is_measured_at_the_narrowest_and_widest_stack(
         assert list(measuring.measured(run))
         assert asked.pop() == widths
     assert widest > 4
+
+
+def test_nothing_is_said_to_be_kept_where_no_data_were_there(
+    tmp_path: Path, claims_dir: Path, monkeypatch
+) -> None:
+    def measure(*_):
+        raise DataError("no file")
+
+    monkeypatch.setattr(cost, "measure", measure)
+    monkeypatch.setenv("LTHBENCH_CACHE", str(tmp_path))
+    lines = list(measuring.measured(Run(load(claims_dir), "tiny", out=tmp_path)))
+    assert lines
+    assert all("not measured: no file" in line for line in lines)
+    assert not (tmp_path / "rates.yaml").exists()
 
 
 def test_a_file_that_holds_no_rates(tmp_path: Path) -> None:
