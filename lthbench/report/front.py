@@ -191,11 +191,7 @@ def scale(suite: Suite, verdicts: Verdicts) -> str:
 def facts(material: Material) -> tuple[tuple[str, str], ...]:
     """Date, machine and code in one line; whose numbers they are, where they are not ours."""
     verdicts, provenance = material.verdicts, material.provenance
-    code = [
-        f"{name} {', '.join(values)}"
-        for name in ("lthbench", "commit", "engine")
-        if (values := distinct(provenance, name))
-    ]
+    code = [stated(provenance, "lthbench"), commits(provenance), stated(provenance, "engine")]
     trained = [days(provenance), *distinct(provenance, "device"), *code]
     rows = (
         (
@@ -205,6 +201,18 @@ def facts(material: Material) -> tuple[tuple[str, str], ...]:
         ("Source", "; ".join(sources(provenance))),
     )
     return tuple((label, text) for label, text in rows if text)
+
+
+def commits(provenance: Sequence[dict[str, Any]]) -> str:
+    """The commits of the code that trained; of a run in many slices, how many."""
+    known = distinct(provenance, "commit")
+    return f"{len(known)} commits (provenance.json)" if len(known) > 2 else stated(provenance, "commit")
+
+
+def stated(provenance: Sequence[dict[str, Any]], key: str) -> str:
+    """What the provenance says under a key, after the key; nothing where it says nothing."""
+    values = distinct(provenance, key)
+    return f"{key} {', '.join(values)}" if values else ""
 
 
 def sources(provenance: Sequence[dict[str, Any]]) -> list[str]:
@@ -222,9 +230,9 @@ def days(provenance: Iterable[dict[str, Any]]) -> str:
 def cite(material: Material) -> str:
     """A line to cite this report by."""
     verdicts, provenance = material.verdicts, material.provenance
-    version, commit = (", ".join(distinct(provenance, key)) for key in ("lthbench", "commit"))
+    version, commit = ", ".join(distinct(provenance, "lthbench")), commits(provenance)
     parts = [
-        f"{AUTHOR}: {TITLE}" + f", version {version}" * bool(version) + f", commit {commit}" * bool(commit),
+        f"{AUTHOR}: {TITLE}" + f", version {version}" * bool(version) + f", {commit}" * bool(commit),
         f"Suite {verdicts.suite}" + f", master seed {verdicts.master_seed}" * (verdicts.origin == "own")
         + f", trained {days(provenance)}" * bool(days(provenance)),
         "Cite the papers whose claims it tests, too",

@@ -204,6 +204,19 @@ def test_the_forest_is_each_difference_over_its_margin(verdicts) -> None:
     assert forest_plot(replace(verdicts, claims=verdicts.claims[4:])) is None
 
 
+@pytest.mark.parametrize(
+    ("commits", "words"),
+    [
+        (["a1"], "commit a1"),
+        (["a1", "b2", "a1"], "commit a1, b2"),
+        (["a1", "b2", "c3"], "3 commits (provenance.json)"),
+        ([], ""),
+    ],
+)
+def test_commits_are_counted_where_they_are_many(commits, words) -> None:
+    assert front.commits([{"commit": commit} for commit in commits]) == words
+
+
 def test_how_to_cite_is_that_of_the_citation_file(content) -> None:
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert cited["title"] == front.TITLE
