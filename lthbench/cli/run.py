@@ -242,6 +242,14 @@ def merge(
     without_tensors: Annotated[
         bool, typer.Option("--without-tensors", help="records only, packed: a slice to be committed")
     ] = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="ARM-LEVEL",
+            help="with --without-tensors: keep the tensors of this cell (ticket-7), to go on from it elsewhere",
+        ),
+    ] = None,
     claims_dir: ClaimsDir = None,
 ) -> None:
     """Join slices of a suite from several machines; then judge what is there."""
@@ -250,8 +258,10 @@ def merge(
     from lthbench.drive.lock import exclusive
     from lthbench.results.merge import merge
 
+    if keep and not without_tensors:
+        raise UserError("--keep goes with --without-tensors: otherwise all tensors are kept")
     with exclusive(out):
-        for suite, seed in merge(out, slices, without_tensors):
+        for suite, seed in merge(out, slices, without_tensors, keep or ()):
             if without_tensors:
                 continue
             merged = ask.run_of(suite, seed, out=out, claims_dir=claims_dir)

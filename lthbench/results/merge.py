@@ -10,12 +10,13 @@ same numbers (both files are named if not), and all units of one experiment must
 
 A slice to be committed is made with `without_tensors`: records only, packed as `<name>.json.gz`. That is all that
 tidy tables and verdicts need. Merged again, its units count as measured; only where a unit still to be trained is
-made from one of them, that one is trained once more.
+made from one of them, that one is trained once more. What training goes on from can be kept along, packed as
+`<name>.safetensors.gz`: a sparse ticket's tensors are small, and the rounds before it need not be trained again.
 """
 
 import gzip
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,15 @@ class Placed:
 
     @property
     def tensors(self) -> Path:
-        """The tensors beside the record; they may be absent."""
-        return self.file.with_name(self.place.stem + ".safetensors")
+        """The tensors beside the record, packed where only such are there; they may be absent."""
+        plain = self.file.with_name(self.place.stem + ".safetensors")
+        packed = plain.with_name(plain.name + ".gz")
+        return packed if packed.exists() and not plain.exists() else plain
+
+    @property
+    def cell(self) -> str:
+        """Arm and level, as in the record's name."""
+        return f"{self.record.arm}-{self.record.level}"
 
 
 def records(folder: Path) -> Iterator[Placed]:
@@ -72,10 +80,14 @@ def checked(placed: Placed) -> Placed:
     return placed
 
 
-def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> list[tuple[str, int]]:
+def merge(
+    out: Path, slices: Sequence[Path], without_tensors: bool = False, keep: Collection[str] = ()
+) -> list[tuple[str, int]]:
     """Copy what OUT lacks from the slices; the suites and seeds that now have records there.
 
-    Raises UserError, before anything is copied, where records contradict one another or devices are mixed.
+    `without_tensors` packs the records and leaves out the tensors, but for those of cells to `keep` (ticket-7).
+    Raises UserError, before anything is copied, where records contradict one another, devices are mixed, or no
+    tensors of a cell to keep are there.
     """
     there = {placed.place: placed for placed in records(out)} if has_records(out) else {}
     joined = dict(there)
@@ -83,9 +95,21 @@ def merge(out: Path, slices: Sequence[Path], without_tensors: bool = False) -> l
         for placed in records(folder):
             joined[placed.place] = same(joined.get(placed.place), placed)
     one_kind(joined.values())
+    tensors_there(joined.values(), keep)
     for place, placed in joined.items():
-        copy(placed, out / "results" / place, without_tensors)
+        if without_tensors:
+            pack(placed, out / "results" / place, placed.cell in keep)
+        else:
+            copy(placed, out / "results" / place)
     return sorted({(place.parts[0], int(place.parts[1].removeprefix("seed-"))) for place in joined})
+
+
+def tensors_there(joined: Iterable[Placed], keep: Collection[str]) -> None:
+    """Refuse to keep what no slice has."""
+    cells = {placed.cell for placed in joined if placed.tensors.exists()}
+    for cell in sorted(set(keep) - cells):
+        has = ", ".join(sorted(cells)) or "none at all"
+        raise UserError(f"--keep {shown(cell)}: no tensors of such a cell in the slices; there are: {has}")
 
 
 def has_records(folder: Path) -> bool:
@@ -125,17 +149,20 @@ def one_kind(joined: Iterable[Placed]) -> None:
             )
 
 
-def copy(placed: Placed, target: Path, without_tensors: bool) -> None:
+def copy(placed: Placed, target: Path) -> None:
     """Put one record into its place, tensors first, so that a record that is there is complete."""
-    text = store.unpacked(placed.file)
-    if without_tensors:
-        packed = target.with_name(target.stem + PACKED)
-        if not packed.exists():
-            write_bytes(packed, gzip.compress(text, mtime=0))
-        return
     tensors = target.with_suffix(".safetensors")
     if placed.tensors.exists() and not tensors.exists():
-        store.read_tensors(placed.tensors.with_suffix(".json"), placed.record)
-        write_bytes(tensors, placed.tensors.read_bytes())
+        write_bytes(tensors, store.verified_blob(placed.tensors, placed.record))
     if not target.exists():
-        write_bytes(target, text)
+        write_bytes(target, store.unpacked(placed.file))
+
+
+def pack(placed: Placed, target: Path, with_tensors: bool) -> None:
+    """The same, packed."""
+    tensors = target.with_name(target.stem + ".safetensors.gz")
+    if with_tensors and placed.tensors.exists() and not tensors.exists():
+        write_bytes(tensors, gzip.compress(store.verified_blob(placed.tensors, placed.record), mtime=0))
+    packed = target.with_name(target.stem + PACKED)
+    if not packed.exists():
+        write_bytes(packed, gzip.compress(store.unpacked(placed.file), mtime=0))

@@ -166,6 +166,59 @@ def test_tensors_are_made_again_where_a_child_needs_them(claims_dir: Path, slice
     assert len(missing(run.units(), run.results)) == 1
 
 
+def test_training_goes_on_from_a_cell_that_was_kept(lthbench, claims_dir: Path, slices, tmp_path: Path) -> None:
+    """Only what is made from it, not what it was made from; the tensors come back bit for bit."""
+    from lthbench.drive.execute import missing
+
+    slim, out = tmp_path / "slim", tmp_path / "out"
+    assert lthbench("merge", slim, *slices, "--without-tensors", "--keep", "ticket-1").returncode == 0
+    kept = units(slim, "*.safetensors*")
+    assert [file.name.split("-1-")[0] for file in kept] == ["b0-ticket", "b1-ticket"]
+    assert all(file.name.endswith(".safetensors.gz") for file in kept)
+    merge(out, [slim])
+    for file in units(out, "*.safetensors"):
+        assert (
+            file.read_bytes()
+            == units(slices[0] if file.name.startswith("b0") else slices[1], file.name)[0].read_bytes()
+        )
+    units(out, "b1-reinit-2-*.json")[0].unlink()
+    run = Run(load(claims_dir), "tiny", out=out)
+    again = [(unit.block, unit.arm, unit.level) for unit in missing(run.units(), run.results)]
+    assert again == [(1, "ticket", 2), (1, "reinit", 2)]
+
+
+def test_a_packed_slice_is_packed_again_with_what_it_kept(slices, tmp_path: Path) -> None:
+    merge(tmp_path / "slim", slices, without_tensors=True, keep=["ticket-1"])
+    merge(tmp_path / "again", [tmp_path / "slim"], without_tensors=True, keep=["ticket-1"])
+    files = [[file.name for file in units(tmp_path / name, "*.*")] for name in ("slim", "again")]
+    assert files[0] == files[1]
+
+
+def test_tampered_tensors_that_were_kept_are_named(slices, tmp_path: Path) -> None:
+    merge(tmp_path / "slim", slices, without_tensors=True, keep=["ticket-1"])
+    file = units(tmp_path / "slim", "*.safetensors.gz")[0]
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()) + b"x"))
+    with pytest.raises(store.RecordError, match=f"{file.name}: content does not match"):
+        merge(tmp_path / "merged", [tmp_path / "slim"])
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(store.RecordError, match=f"{file.name}: not a readable gzip file"):
+        merge(tmp_path / "merged", [tmp_path / "slim"])
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--without-tensors", "--keep", "ticket-9"), "--keep ticket-9: no tensors of such a cell in the slices"),
+        (("--keep", "ticket-1"), "--keep goes with --without-tensors"),
+    ],
+)
+def test_cells_that_cannot_be_kept(lthbench, slices, tmp_path: Path, options: tuple[str, ...], line: str) -> None:
+    done = lthbench("merge", tmp_path / "slim", *slices, *options)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert not (tmp_path / "slim" / "results").exists()
+
+
 @pytest.mark.parametrize("command", [("campaign", "--budget", "10m"), ("run", "--no-snakemake")])
 def test_a_run_goes_on_from_a_slice_without_tensors(
     lthbench, command: tuple[str, ...], slices, plain_run: Path, tmp_path: Path
