@@ -38,7 +38,6 @@ WITHOUT_RULE = {
     ("PA-1", "images"): ["H2"],
     ("PAI-2", "cpu-long"): ["H1"],
     ("RA-1", "cpu-long"): ["H1", "H2", "H3"],
-    ("ST-1", "full"): ["H2"],
     ("ST-1", "published"): ["H3"],
     ("ST-1t", "published"): ["H1", "H2", "H3", "H4", "H5", "H6", "H7"],
     ("ST-1", "quick"): ["H1"],
