@@ -135,7 +135,8 @@ def plan(
         from lthbench.drive import cost_model
 
         show.lines(*cost_model.lines(units, done))
-    show.lines(*filter(None, [here and f"{here} with {cores} processes"]))
+    source = "by earlier runs or a short reading"  # the table knows neither
+    show.lines(*filter(None, [here and f"{here} with {cores} processes ({source})"]))
     show.lines(*(tables.campaigns(run, seconds, rates) if budget else ()), *remarks.stale(run), *said)
 
 

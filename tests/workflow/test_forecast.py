@@ -303,7 +303,8 @@ def test_plan_and_run_say_how_long_it_takes_here(
         speed.keep(seen, processes, "auto", Path(environment["LTHBENCH_CACHE"]))
     plan = lthbench("plan", "tiny", "--out", tmp_path).stdout
     seconds = 20 if cores == 1 else 10  # mostly starts of processes
-    assert f"about {seconds} seconds on this machine with {cores} processes" in plan
+    source = "by earlier runs or a short reading"
+    assert f"about {seconds} seconds on this machine with {cores} processes ({source})" in plan
     alone = ("run", "tiny", "--no-snakemake", "--cores", "1", "--out", tmp_path)
     assert "about 20 seconds on this machine" in lthbench(*alone).stdout
     assert "on this machine" not in lthbench(*alone).stdout  # nothing is to do
