@@ -153,7 +153,7 @@ def copy(placed: Placed, target: Path) -> None:
     """Put one record into its place, tensors first, so that a record that is there is complete."""
     tensors = target.with_suffix(".safetensors")
     if placed.tensors.exists() and not tensors.exists():
-        write_bytes(tensors, store.verified_blob(placed.tensors, placed.record))
+        write_bytes(tensors, blob_of(placed))
     if not target.exists():
         write_bytes(target, store.unpacked(placed.file))
 
@@ -162,7 +162,14 @@ def pack(placed: Placed, target: Path, with_tensors: bool) -> None:
     """The same, packed."""
     tensors = target.with_name(target.stem + ".safetensors.gz")
     if with_tensors and placed.tensors.exists() and not tensors.exists():
-        write_bytes(tensors, gzip.compress(store.verified_blob(placed.tensors, placed.record), mtime=0))
+        write_bytes(tensors, gzip.compress(blob_of(placed), mtime=0))
     packed = target.with_name(target.stem + PACKED)
     if not packed.exists():
         write_bytes(packed, gzip.compress(store.unpacked(placed.file), mtime=0))
+
+
+def blob_of(placed: Placed) -> bytes:
+    """The tensors of a record: those that it names, and readable ones. Raises RecordError."""
+    blob = store.verified_blob(placed.tensors, placed.record)
+    store.arrays(placed.tensors, blob)
+    return blob

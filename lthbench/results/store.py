@@ -23,7 +23,7 @@ from lthbench.recipe.experiment import canonical
 log = logging.getLogger("lthbench")
 PACKED = ".json.gz"  # the ending of a record that was packed to be committed (merge.py)
 LARGEST_RECORD = 500_000_000  # bytes, unpacked; thousands of times the quick suite's
-LARGEST_PACKED = 2_000_000_000  # bytes of packed tensors, unpacked: a block of ResNet-50s takes 0.5
+LARGEST_PACKED = 2_000_000_000  # bytes of packed tensors, unpacked; four ResNet-50s and their masks are half a GB
 Row = tuple[int, int, int | None, str, float | None]  # replicate, draw, iteration, metric, value
 
 
@@ -115,7 +115,11 @@ def record_of(content: dict[str, Any], provenance: Any) -> Record:
 def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
     """The tensors beside a record, verified."""
     file = path.with_suffix(".safetensors")
-    blob = verified_blob(file, record)
+    return arrays(file, verified_blob(file, record))
+
+
+def arrays(file: Path, blob: bytes) -> dict[str, np.ndarray]:
+    """The arrays in the bytes of a tensor file; errors name the file."""
     try:
         return dict(sorted(load(blob).items()))  # safetensors gives them in no particular order
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -1,6 +1,7 @@
 """Slices of several machines become one result, or a line that says why not."""
 
 import gzip
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -176,11 +177,9 @@ def test_training_goes_on_from_a_cell_that_was_kept(lthbench, claims_dir: Path, 
     assert [file.name.split("-1-")[0] for file in kept] == ["b0-ticket", "b1-ticket"]
     assert all(file.name.endswith(".safetensors.gz") for file in kept)
     merge(out, [slim])
-    for file in units(out, "*.safetensors"):
-        assert (
-            file.read_bytes()
-            == units(slices[0] if file.name.startswith("b0") else slices[1], file.name)[0].read_bytes()
-        )
+    trained = {file.name: file.read_bytes() for folder in slices for file in units(folder, "*.safetensors")}
+    assert all(file.read_bytes() == trained[file.name] for file in units(out, "*.safetensors"))
+    assert len(units(out, "*.safetensors")) == len(kept)
     units(out, "b1-reinit-2-*.json")[0].unlink()
     run = Run(load(claims_dir), "tiny", out=out)
     again = [(unit.block, unit.arm, unit.level) for unit in missing(run.units(), run.results)]
@@ -203,6 +202,18 @@ def test_tampered_tensors_that_were_kept_are_named(slices, tmp_path: Path) -> No
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(store.RecordError, match=f"{file.name}: not a readable gzip file"):
         merge(tmp_path / "merged", [tmp_path / "slim"])
+
+
+@pytest.mark.parametrize("without_tensors", [False, True])
+def test_tensors_that_are_none_are_named(slices, tmp_path: Path, without_tensors: bool) -> None:
+    """Their record vouches for them: a stranger can write any hash."""
+    file = units(slices[0], "*ticket-1-*.safetensors")[0]
+    file.write_bytes(b"no tensors")
+    digest = hashlib.sha256(b"no tensors").hexdigest()
+    change(file.with_suffix(".json"), lambda whole: whole["content"].update(tensors=digest))
+    keep = ["ticket-1"] if without_tensors else []
+    with pytest.raises(store.RecordError, match=f"{file.name}: not a safetensors file"):
+        merge(tmp_path / "merged", slices, without_tensors, keep)
 
 
 @pytest.mark.parametrize(
