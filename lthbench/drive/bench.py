@@ -66,10 +66,9 @@ def limits(device: Any, bf16: bool = False) -> Limits:
     """Measure the device's own limits: a copy that fits no cache, a product that fills it, perhaps of bfloat16."""
     import torch
 
-    from lthbench.results.provenance import processor
+    from lthbench.results.provenance import called
 
     gpu = device.type == "cuda"
-    name = torch.cuda.get_device_name(device) if gpu else processor()
     a = torch.zeros(2**28 if gpu else 2**25, device=device)
     b = torch.empty_like(a)
     side = 8192 if gpu else 1024
@@ -80,7 +79,7 @@ def limits(device: Any, bf16: bool = False) -> Limits:
     if bf16:
         x, y, z = x.bfloat16(), y.bfloat16(), z.bfloat16()
         rounded = 2 * side**3 / seconds_of(lambda: torch.mm(x, y, out=z), device)
-    return Limits(name, torch.__version__, 2 * a.numel() * 4 / copying, 2 * side**3 / product, rounded)
+    return Limits(called(device), torch.__version__, 2 * a.numel() * 4 / copying, 2 * side**3 / product, rounded)
 
 
 def seconds_of(run: Callable[[], object], device: Any) -> float:

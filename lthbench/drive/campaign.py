@@ -160,7 +160,10 @@ def conduct_known(run: Run, deadline: Deadline, cache: Path | None, tell: Tell, 
         tell(size)
         tell("nothing is left to do")
         return False
-    device = device_name(run.device)  # here: it imports torch, which takes seconds
+    from lthbench.results.provenance import called  # here: it imports torch, which takes seconds
+    from lthbench.training.device import prepare
+
+    device = called(prepare(run.device))
     tell(f"{size} on {device}")
     rates = known_rates(run.results, units, cache)
     queue = tasks(units, in_order(run, units, pending, rates, device, cache), run.device)
@@ -192,8 +195,11 @@ def write_plan(run: Run, file: Path, cache: Path | None) -> str:
 
     What is finished here is among them: there, what is made from it needs its tensors.
     """
+    from lthbench.results.provenance import called
+    from lthbench.training.device import prepare
+
     units = run.units()
-    device = device_name(run.device)
+    device = called(prepare(run.device))
     ordered = in_order(run, units, units, known_rates(run.results, units, cache), device, cache)
     planfile.write(file, Plan(run.suite, run.seed, tuple(planfile.parents_first(ordered))))
     networks, iterations = sum(unit.networks for unit in units), sum(unit.iterations for unit in units)
@@ -248,13 +254,3 @@ def preview(
         affordable.append((unit, rate.seconds(unit)))
         left -= rate.seconds(unit)
     return affordable, None, len(queue) - len(affordable) + (left < 0)
-
-
-def device_name(device: str) -> str:
-    """The name that rates and provenance know the device by."""
-    import torch
-
-    from lthbench.results.provenance import processor
-    from lthbench.training.device import prepare
-
-    return torch.cuda.get_device_name() if prepare(device).type == "cuda" else processor()

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from statistics import fmean
 from time import gmtime, strftime, time
@@ -25,6 +24,7 @@ from lthbench.recipe.declaration import content
 from lthbench.recipe.engine import engine
 from lthbench.recipe.experiment import Experiment, digest
 from lthbench.recipe.variants import variant_of
+from lthbench.results.processor import processor
 
 FILE = "speeds.yaml"
 START = "start"  # a process until it trains: Python, PyTorch
@@ -48,7 +48,7 @@ def kind(experiment: Experiment) -> str:
 
 
 def machine(processes: int, device: str) -> str:
-    """This machine as speeds know it. Clouds call many processors by one name, so family and model count."""
+    """This machine as speeds know it."""
     if on_gpu(device):
         return f"GPU, {processes} processes"
     return f"{processor()}, {processes} of {os.cpu_count()} cores"
@@ -60,19 +60,6 @@ def processes(asked: int | None, device: str) -> int:
     One keeps a GPU busy; several share its memory and take turns.
     """
     return asked or (max(1, len(visible())) if on_gpu(device) else os.cpu_count() or 1)
-
-
-@cache
-def processor() -> str:
-    """Name, family and model of the processor, as far as the system tells."""
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-    except OSError:
-        import platform
-
-        return platform.processor() or platform.machine()
-    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first)}
-    return " ".join(said[key] for key in ("model name", "cpu family", "model") if said.get(key))
 
 
 @dataclass

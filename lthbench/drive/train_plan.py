@@ -93,7 +93,10 @@ def train_plan(given: argparse.Namespace, started: float) -> int:
         done = len(units) - len(pending)
         tell(f"{plan.suite}, master seed {plan.seed}: {len(units)} units, {done} finished before")
         if pending:
-            tell(f"on {device_of(given.device)}; records in {place.results}")
+            from lthbench.results.provenance import called
+            from lthbench.training.device import prepare
+
+            tell(f"on {called(prepare(given.device))}; records in {place.results}")
         tasks = schedule.tasks(units, pending, given.device)
         log = Log(tell)
         doing = (log.begins, log.fails, log.ends)
@@ -111,16 +114,6 @@ def surroundings(given: argparse.Namespace) -> None:
         os.environ["LTHBENCH_DATA"] = str(given.data.resolve())
     if given.deterministic:
         os.environ["LTHBENCH_DETERMINISTIC"] = "1"
-
-
-def device_of(name: str) -> str:
-    """The device's own name. Raises UserError where there is none of that kind."""
-    import torch
-
-    from lthbench.results.provenance import processor
-    from lthbench.training.device import prepare
-
-    return torch.cuda.get_device_name() if prepare(name).type == "cuda" else processor()
 
 
 class Log:

@@ -16,7 +16,7 @@ from lthbench.plan.unit import Unit
 from lthbench.recipe.arms import ARMS
 from lthbench.recipe.experiment import Experiment
 from lthbench.results import store
-from lthbench.results.provenance import processor
+from lthbench.results.processor import processor
 from lthbench.tickets.export import Ticket
 from lthbench.tickets.export import ticket as ticket_of
 from lthbench.training.reference import module_of

@@ -13,6 +13,7 @@ import torch
 from lthbench.plan.unit import Unit, recipe_of
 from lthbench.recipe.engine import __version__, engine
 from lthbench.recipe.experiment import digest
+from lthbench.results.processor import processor
 from lthbench.training.device import described
 from lthbench.training.run import Folds
 
@@ -29,13 +30,18 @@ def provenance(unit: Unit, folds: Folds, seconds: float) -> dict[str, Any]:
         "cuda": torch.version.cuda if device.type == "cuda" else None,
         "numpy": np.__version__,
         "python": platform.python_version(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+        "device": called(device),
         **described(device),
         "seconds": round(seconds, 3),
         "data_sha256": list(folds.sha256),
         **({"code": dict(unit.code)} if unit.code else {}),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def called(device: torch.device) -> str:
+    """The device's own name, by which rates and provenance know it."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
 
 
 @cache
@@ -50,13 +56,3 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-@cache
-def processor() -> str:
-    """The processor's name, as far as the system tells."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
