@@ -1,6 +1,8 @@
 """What a process does to its device before training, and says about it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -69,6 +71,22 @@ def product_error() -> float:
     a, b = torch.randn(64, 512, generator=generator), torch.randn(512, 64, generator=generator)
     exact = a.double() @ b.double()
     return float((a @ b - exact).norm() / exact.norm())
+
+
+@contextmanager
+def sound_convolutions(device: torch.device, channels_last: bool) -> Iterator[None]:
+    """Where gradients of convolutions are computed: on a CPU not by oneDNN, if images lie channels last.
+
+    Its gradient of a 1x1 convolution with stride 2 then writes past its buffer, where the channels that come in
+    are no multiple of 8 (torch 2.13, processors with AVX2 and without AVX-512). PyTorch's own kernels are slower.
+    """
+    onednn = torch.backends.mkldnn
+    before = onednn.enabled
+    onednn.enabled = before and not (channels_last and device.type == "cpu")  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        onednn.enabled = before  # type: ignore[assignment]
 
 
 def deterministic() -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lthbench.models.module import ModuleModel
-from lthbench.training.device import compiler
+from lthbench.training.device import compiler, sound_convolutions
 from lthbench.training.run import Examples
 from lthbench.training.stack import Stack
 
@@ -63,7 +63,7 @@ class Modules:
         forward: list[Callable[[Tensor], Tensor]] = list(modules)
         return cls(
             modules=modules,
-            forward=[torch.compile(module, backend=backend) for module in modules] if backend else forward,
+            forward=[compiled(module, backend, device) for module in modules] if backend else forward,
             random=random,
             streams=streams,
             draws=bool(seeds),
@@ -90,8 +90,9 @@ class Modules:
             with self.side_by_side(s, x.device), torch.enable_grad(), self.not_counting(s):
                 before = self.take_over(s, x.device)
                 parameters = dict(module.named_parameters())
-                loss = functional.cross_entropy(self.outputs(s, x[:, s]), y[:, s])
-                partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+                with sound_convolutions(x.device, self.channels_last):
+                    loss = functional.cross_entropy(self.outputs(s, x[:, s]), y[:, s])
+                    partials = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
                 drawn |= self.hand_back(s, x.device, before)
             with self.side_by_side(s, x.device):
                 targets = [gradient.views[name][s] for name in parameters]
@@ -180,6 +181,16 @@ class Modules:
         self.random[s] = now
         generator.set_state(displaced)
         return drawn
+
+
+def compiled(module: nn.Module, backend: str, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """A module compiled by a backend of torch.compile.
+
+    On a CPU inductor keeps images as they come. It would lay them channels last; see `sound_convolutions`.
+    """
+    if backend == "inductor" and device.type == "cpu":
+        return torch.compile(module, backend=backend, options={"layout_optimization": False})
+    return torch.compile(module, backend=backend)
 
 
 def rounding(device: torch.device) -> AbstractContextManager[object]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from lthbench.models import module as modules
 from lthbench.models.mlp import Arrays, Mlp, MlpModule
 from lthbench.recipe.experiment import Training
+from lthbench.training.device import sound_convolutions
 from lthbench.training.run import Examples, Folds, Model, Task, Trained, evaluation_iterations, percent
 
 
@@ -99,9 +100,10 @@ def train_one(task: Task, folds: Folds, s: int) -> Trained:
         if training.memory_format == "channels-last" and x.dim() == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         optimizer.zero_grad()
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
-            logits = module(x)
-        functional.cross_entropy(logits.float(), folds.examples.labels(batch)).backward()
+        with sound_convolutions(x.device, training.memory_format == "channels-last"):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+                logits = module(x)
+            functional.cross_entropy(logits.float(), folds.examples.labels(batch)).backward()
         for weight, mask in masks:
             weight.grad.mul_(mask)  # type: ignore[union-attr]
         optimizer.param_groups[0]["lr"] = float(task.rates[t - 1])
