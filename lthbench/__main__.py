@@ -5,7 +5,16 @@ import signal
 import sys
 from contextlib import suppress
 
-from lthbench.errors import INTERRUPTED, TERMINATED, Terminated, quiet, sent_again, stopped, terminate
+from lthbench.errors import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    quiet,
+    sent_again,
+    signal_behind,
+    stopped,
+    terminate,
+)
 from lthbench.recipe.engine import __version__
 
 
@@ -23,6 +32,11 @@ def main() -> None:
         command_line()
     except (KeyboardInterrupt, Terminated) as error:
         code = stopped(error)
+    except RuntimeError as error:  # of an import: errors of the command itself are answered there
+        behind = signal_behind(error)
+        if behind is None:
+            raise
+        code = stopped(behind)
     except SystemExit as ended:
         code = ended.code
     quiet()

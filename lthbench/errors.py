@@ -87,6 +87,17 @@ def sent_again(lost: "sys.UnraisableHookArgs") -> None:
     sys.__unraisablehook__(lost)
 
 
+def signal_behind(error: BaseException) -> BaseException | None:
+    """The signal that an error comes from, if any: where one met the making of a class, Python 3.11 hides it.
+
+    `__set_name__` is called there (enumerations, cached properties), and what it raises becomes a RuntimeError.
+    """
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, KeyboardInterrupt | Terminated):
+        behind = behind.__cause__
+    return behind
+
+
 def quiet() -> None:
     """The run is over: a signal that comes while Python cleans up changes nothing any more."""
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lthbench.cli import dock, judge, make, plan, register, run, site, spelling, stage, tickets
-from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, stopped
+from lthbench.errors import BLOCKED, INTERRUPTED, USAGE, Terminated, UserError, say, signal_behind, stopped
 from lthbench.recipe.engine import __version__
 
 app = typer.Typer(
@@ -56,6 +56,9 @@ def main() -> None:
         say(f"{error.filename or 'file system'}: {error.strerror or error}; free space or use --out FOLDER")
         sys.exit(BLOCKED)
     except Exception as error:  # a bug: Python would end with 1, which says that a claim fails
+        signal = signal_behind(error)
+        if signal is not None:
+            sys.exit(stopped(signal))
         traceback.print_exc()
         said = " ".join(f"{type(error).__name__}: {error}".split())
         say(f"{said} (a fault of lthbench's own, no verdict; please report it with the lines above)")
