@@ -1,20 +1,19 @@
 """The processes that an implementation runs in: one thread each, and one of them is killed on purpose."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from lthbench.drive.execute import die_with_parent, told_in_a_line
+from lthbench.drive.workers import SPAWN, workers
 from lthbench.errors import BLOCKED, UserError
 from lthbench.plan.own_code import read as code_read
 from lthbench.results.returned import Arm
 from lthbench.tickets.implementation import Question
 
-SPAWN = multiprocessing.get_context("spawn")  # nothing of this process leaks into theirs
 Failure = tuple[str, int]
 LONGEST = 600.0  # seconds that a run may take to write its first file
 
@@ -34,29 +33,27 @@ def train(questions: Sequence[Question], cores: int, tell: Callable[[Question], 
             tell(question)
         questions = []
     if questions:
-        with ProcessPoolExecutor(min(cores, len(questions)), SPAWN, die_with_parent) as pool:
-            failures += [failure for failure in in_pool(pool, questions, tell) if failure]
+        failures += [failure for failure in in_pool(min(cores, len(questions)), questions, tell) if failure]
     if failures:
         message, code = failures[0]
         raise UserError(f"{message}\nfinished arms are kept, the same command goes on", code)
 
 
 def in_pool(
-    pool: ProcessPoolExecutor, questions: Sequence[Question], tell: Callable[[Question], None]
+    cores: int, questions: Sequence[Question], tell: Callable[[Question], None]
 ) -> Iterator[Failure | None]:
     """What becomes of each replicate; nothing new is begun after one that failed."""
-    waiting = {pool.submit(replicate, question): question for question in questions}
-    for done in as_completed(waiting):
-        try:
-            failure = done.result()
-        except BrokenProcessPool:
-            failure = ("a process of the implementation died (out of memory, or killed)", BLOCKED)
-        yield failure
-        if failure is not None:
-            for other in waiting:
-                other.cancel()
-            return
-        tell(waiting[done])
+    try:
+        with workers(cores, die_with_parent) as pool:
+            waiting = {pool.submit(replicate, question): question for question in questions}
+            for done in as_completed(waiting):
+                failure = done.result()
+                yield failure
+                if failure is not None:
+                    return
+                tell(waiting[done])
+    except BrokenProcessPool:
+        yield ("a process of the implementation died (out of memory, or killed)", BLOCKED)
 
 
 def replicate(question: Question) -> Failure | None:

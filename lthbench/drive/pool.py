@@ -4,12 +4,11 @@ A worker trains one task at a time. All stop together: at the deadline, or when 
 saves its unit under way. What workers print goes to a log, so that a progress bar stays whole.
 """
 
-import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from ctypes import c_bool
@@ -22,6 +21,7 @@ from typing import Any, Protocol
 
 from lthbench.drive.devices import take_one
 from lthbench.drive.execute import die_with_parent, forget_folds, run_units
+from lthbench.drive.workers import workers
 from lthbench.errors import BLOCKED, TERMINATED, UserError
 from lthbench.plan.unit import Unit
 
@@ -121,22 +121,20 @@ def pool(run: Place, cache: Path | None, deadline: Deadline, cores: int, tick: T
     log = run.scope_folder / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    context = multiprocessing.get_context("spawn")
     begun = (float(deadline), deadline.flag, str(log))
-    executor = ProcessPoolExecutor(cores, context, initializer=begin, initargs=begun)
     try:
-        yield lambda task: executor.submit(in_worker, run, cache, task)
+        with workers(cores, begin, begun) as executor:
+            try:
+                yield lambda task: executor.submit(in_worker, run, cache, task)
+            except BaseException:
+                deadline.stop()  # nobody waits for what the workers do
+                raise
     except BrokenProcessPool:
         raise UserError(
             "a worker was killed from outside, perhaps because memory ran out; use fewer --cores\n"
             "finished units are kept, the same command goes on",
             BLOCKED,
         ) from None
-    except BaseException:
-        deadline.stop()  # nobody waits for what the workers do
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def at_once(run: Place, cache: Path | None, deadline: Deadline, tick: Tick, task: Task) -> Future[None]:

@@ -5,11 +5,11 @@ for the next one's promise. What is not there is measured before a long run, in 
 once as will train: they change no bits and no results. A cache never stops a run.
 """
 
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +18,7 @@ from time import gmtime, strftime, time
 from lthbench.drive.cost import Rate, read_rates, remember
 from lthbench.drive.devices import on_gpu, visible
 from lthbench.drive.pool import ONE_THREAD
+from lthbench.drive.workers import end_all, workers
 from lthbench.errors import UserError
 from lthbench.plan.unit import Unit
 from lthbench.recipe.declaration import content
@@ -31,10 +32,8 @@ START = "start"  # a process until it trains: Python, PyTorch
 USUAL_START = 2000.0  # ms, where it was not measured
 WORTH_MEASURING = 50_000  # iterations: shorter runs are over before a measurement would pay
 SHARE = 1e-5  # seconds of measuring per iteration to come: some 2 % where two processes take 1 ms for each
-MOST, PATIENCE = (
-    60.0,
-    20.0,
-)  # seconds of it, and beyond that until the processes are there and the last kind is done
+MOST = 60.0  # seconds of it
+PATIENCE = 20.0  # seconds beyond that until the processes are there and the last kind is done
 FASTEST, SLOWEST = 1e-4, 1e7  # ms per iteration that a file may say
 
 
@@ -172,19 +171,16 @@ def measure(units: Mapping[str, Unit], processes: int, device: str, longest: flo
     """
     from lthbench.drive.probe import begin, probe
 
-    context = multiprocessing.get_context("spawn")
-    with one_thread():
-        executor = ProcessPoolExecutor(processes, context, initializer=begin)
+    asked: list[Future[tuple[float, dict[str, float]]]] = []
+    # Where no more processes can be started, or one was killed, nothing is known.
+    with one_thread(), suppress(OSError, BrokenProcessPool), workers(processes, begin) as executor:
         try:
-            asked = [executor.submit(probe, units, device, time(), longest) for _ in range(processes)]
-            done = wait(asked, longest + PATIENCE).done
-        except OSError:  # no more processes can be started
-            done = set()
+            asked += [executor.submit(probe, units, device, time(), longest) for _ in range(processes)]
+            wait(asked, longest + PATIENCE)
         finally:
-            for process in list((getattr(executor, "_processes", None) or {}).values()):
-                process.terminate()  # nothing they could say now is wanted
-            executor.shutdown(cancel_futures=True)
-    answers = [future.result() for future in done if not future.cancelled() and future.exception() is None]
+            end_all(executor)  # nothing they could say now is wanted
+    done = [future for future in asked if future.done() and not future.cancelled()]
+    answers = [future.result() for future in done if future.exception() is None]
     each = [{START: ready, **speeds} for ready, speeds in answers]
     names = {name for speeds in each for name in speeds}
     return {name: fmean(speeds[name] for speeds in each if name in speeds) for name in names}

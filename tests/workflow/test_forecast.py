@@ -269,7 +269,7 @@ def test_where_no_process_can_be_started_there_is_no_estimate(monkeypatch: pytes
         def submit(self, *_: object, **__: object) -> NoReturn:
             raise BlockingIOError
 
-    monkeypatch.setattr(speed, "ProcessPoolExecutor", Refused)
+    monkeypatch.setattr("lthbench.drive.workers.ProcessPoolExecutor", Refused)
     assert speed.measure({}, 1, "cpu", 1.0) == {}
 
 
