@@ -118,7 +118,7 @@ def has_records(folder: Path) -> bool:
 
 
 def same(first: Placed | None, second: Placed) -> Placed:
-    """Of two records of one unit, the one with tensors; refuses two with different numbers."""
+    """Of two records of one unit, the one with tensors, or that tells more; refuses two with different numbers."""
     if first is None:
         return second
     if content(first.record) != content(second.record):
@@ -127,7 +127,7 @@ def same(first: Placed | None, second: Placed) -> Placed:
             "(two machines trained it: their bits differ)",
             BLOCKED,
         )
-    return first if first.tensors.exists() or not second.tensors.exists() else second
+    return max(first, second, key=lambda each: (each.tensors.exists(), "again" in each.record.provenance))
 
 
 def content(record: Record) -> tuple[object, ...]:
@@ -154,7 +154,7 @@ def copy(placed: Placed, target: Path) -> None:
     tensors = target.with_suffix(".safetensors")
     if placed.tensors.exists() and not tensors.exists():
         write_bytes(tensors, blob_of(placed))
-    if not target.exists():
+    if placed.file != target:
         write_bytes(target, store.unpacked(placed.file))
 
 
@@ -164,7 +164,7 @@ def pack(placed: Placed, target: Path, with_tensors: bool) -> None:
     if with_tensors and placed.tensors.exists() and not tensors.exists():
         write_bytes(tensors, gzip.compress(blob_of(placed), mtime=0))
     packed = target.with_name(target.stem + PACKED)
-    if not packed.exists():
+    if placed.file != packed:
         write_bytes(packed, gzip.compress(store.unpacked(placed.file), mtime=0))
 
 

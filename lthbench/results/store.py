@@ -2,6 +2,10 @@
 
 `<name>.json` holds the measurements and names the hash of `<name>.safetensors` (weights and masks that later
 units are made from). The tensors are written first, so a record that exists is complete.
+
+A unit whose tensors are gone is trained once more where something is made from it. On another processor it comes
+out otherwise. Its first numbers stay then, because others were judged beside them; the record names the new
+tensors and who trained them under `again` in its provenance.
 """
 
 import hashlib
@@ -19,6 +23,7 @@ from safetensors.numpy import load, save
 from lthbench.files import read_bytes, write_bytes, write_text
 from lthbench.plan.unit import Unit
 from lthbench.recipe.experiment import canonical
+from lthbench.words import shown
 
 log = logging.getLogger("lthbench")
 PACKED = ".json.gz"  # the ending of a record that was packed to be committed (merge.py)
@@ -52,8 +57,9 @@ def path_of(root: Path, unit: Unit) -> Path:
 def write(
     root: Path, unit: Unit, rows: list[Row], tensors: Mapping[str, np.ndarray], provenance: dict[str, Any]
 ) -> None:
-    """Store a finished unit."""
+    """Store a finished unit. Numbers that a sound record already holds stay."""
     path = path_of(root, unit)
+    first = sound(path)
     blob = save({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     write_bytes(path.with_suffix(".safetensors"), blob)
     content = {
@@ -65,7 +71,25 @@ def write(
         "tensors": hashlib.sha256(blob).hexdigest(),
     }
     whole = {"sha256": content_hash(content), "content": content, "provenance": provenance}
+    if first is not None and first["sha256"] != whole["sha256"]:
+        log.warning(
+            "%s: trained again, and came out otherwise than on %s before; its first numbers stay",
+            path,
+            shown(first["provenance"].get("device", "an unknown machine")),
+        )
+        again = provenance | {"tensors": content["tensors"]}
+        whole = first | {"provenance": first["provenance"] | {"again": again}}
     write_text(path, json.dumps(whole, separators=(",", ":"), allow_nan=False))
+
+
+def sound(path: Path) -> dict[str, Any] | None:
+    """A record as it lies, where one is there and verifies."""
+    try:
+        read(path)
+        whole: dict[str, Any] = json.loads(unpacked(path))
+    except (OSError, RecordError):
+        return None
+    return whole
 
 
 def content_hash(content: dict[str, Any]) -> str:
@@ -112,6 +136,12 @@ def record_of(content: dict[str, Any], provenance: Any) -> Record:
     return record
 
 
+def trained_again(provenance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Who trained a unit once more, with other bits than its numbers are from, and the hash of those tensors."""
+    again = provenance.get("again")
+    return again if isinstance(again, dict) else {}
+
+
 def read_tensors(path: Path, record: Record) -> dict[str, np.ndarray]:
     """The tensors beside a record, verified."""
     file = path.with_suffix(".safetensors")
@@ -135,7 +165,7 @@ def verified_blob(file: Path, record: Record) -> bytes:
             blob = file.read_bytes()
         except FileNotFoundError:
             raise RecordError(f"{file}: missing") from None
-    if hashlib.sha256(blob).hexdigest() != record.tensors:
+    if hashlib.sha256(blob).hexdigest() not in (record.tensors, trained_again(record.provenance).get("tensors")):
         raise RecordError(f"{file}: content does not match the sha256 in its record")
     return blob
 

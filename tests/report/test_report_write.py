@@ -68,6 +68,16 @@ def test_of_who_measured_when_a_page_holds_the_day_alone(tmp_path, registry, ver
     assert front.days([{"finished": "now"}, {}]) == ""
 
 
+def test_units_trained_again_with_other_bits_are_named(tmp_path, registry, verdicts, tidy, provenance) -> None:
+    again = {"again": {"device": "another processor", "tensors": "0" * 64}}
+    write_report(tmp_path, registry, verdicts, tidy, [provenance[0] | again, *provenance[1:]])
+    name = provenance[0]["unit"].rpartition("-")[0]
+    for file in ("report.md", "index.html"):
+        text = (tmp_path / file).read_text()
+        assert f"{name}: their tensors were gone" in text
+        assert "CPU X; another processor" in text
+
+
 def test_a_table_that_is_there_keeps_its_bytes(tmp_path, registry, verdicts, tidy, provenance) -> None:
     kept = gzip.compress(to_csv(tidy).encode(), compresslevel=1, mtime=9)
     for before, after in ((kept, kept), (b"damaged", None), (gzip.compress(b"another table"), None)):

@@ -140,6 +140,29 @@ def test_provenance_is_apart_from_the_numbers(tmp_path, unit, record) -> None:
     assert first["provenance"] != second["provenance"]
 
 
+def test_first_numbers_stay_when_a_unit_is_trained_again_for_its_tensors(tmp_path, unit, record, caplog) -> None:
+    """As on another processor: what was judged beside them must not change; what is made later has its parent."""
+    first = json.loads(record.read_text())
+    record.with_suffix(".safetensors").unlink()
+    rows = [(*row[:4], 64.2) if row[3] == "final_test_accuracy" else row for row in ROWS]
+    tensors = TENSORS | {"final/out.weight": np.array([[0.2, -0.0]], np.float32)}
+    store.write(tmp_path, unit, rows, tensors, {"device": "another"})
+    second = json.loads(record.read_text())
+    assert "trained again, and came out otherwise" in caplog.text
+    assert (second["content"], second["sha256"]) == (first["content"], first["sha256"])
+    assert second["provenance"] == first["provenance"] | {"again": second["provenance"]["again"]}
+    assert second["provenance"]["again"]["device"] == "another"
+    assert store.finished(tmp_path, unit)
+    assert store.tensors_of(tmp_path, unit)["final/out.weight"][0, 0] == np.float32(0.2)
+
+
+def test_a_record_that_is_damaged_has_no_first_numbers(tmp_path, unit, record) -> None:
+    record.write_text(record.read_text().replace("64.123456789", "74.123456789"))
+    store.write(tmp_path, unit, ROWS, TENSORS, {})
+    assert store.read(record).rows[0][4] == 64.123456789
+    assert "again" not in store.read(record).provenance
+
+
 def test_nothing_that_is_not_a_number_is_stored(tmp_path, unit) -> None:
     with pytest.raises(ValueError, match="Out of range float"):
         store.write(tmp_path, unit, [(0, 0, 1, "validation_loss", float("nan"))], {}, {})

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lthbench.claims.load import load
@@ -228,6 +229,31 @@ def test_cells_that_cannot_be_kept(lthbench, slices, tmp_path: Path, options: tu
     assert done.returncode == 2
     assert line in done.stderr
     assert not (tmp_path / "slim" / "results").exists()
+
+
+@pytest.mark.parametrize("without_tensors", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_another_processor_trained_again_joins_the_slice_it_came_from(
+    claims_dir: Path, slices, tmp_path: Path, order: int, without_tensors: bool
+) -> None:
+    """Its first numbers stay, its new tensors verify, its record tells of both, in whatever order they meet."""
+    slim, there, joined = (tmp_path / name for name in ("slim", "there", "joined"))
+    merge(slim, slices, without_tensors=True)
+    merge(there, [slim])
+    run = Run(load(claims_dir), "tiny", out=there)
+    dense = run.units()[0]
+    first = store.read(store.path_of(run.results, dense))
+    rows = [(*row[:4], 12.5) if row[3] == "final_test_accuracy" else row for row in first.rows]
+    store.write(run.results, dense, rows, {"x": np.ones(3)}, {"device": "another processor"})
+    merge(joined, [slim, there][::order], without_tensors, keep=["dense-0"])
+    merge(joined, [there, slim][::order], without_tensors, keep=["dense-0"])
+    merge(tmp_path / "whole", [joined])
+    root = Run(load(claims_dir), "tiny", out=tmp_path / "whole").results
+    record = store.read(store.path_of(root, dense))
+    assert (record.rows, record.tensors) == (first.rows, first.tensors)
+    assert record.provenance["again"]["device"] == "another processor"
+    assert store.finished(root, dense)
+    assert store.tensors_of(root, dense)["x"].tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("command", [("campaign", "--budget", "10m"), ("run", "--no-snakemake")])

@@ -1,6 +1,6 @@
 """The section "Cost and provenance": networks, iterations, seconds, versions, devices, data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from lthbench.recipe.experiment import Experiment, digest
 from lthbench.report.figures.summaries import RUN
 from lthbench.report.given import source_lines
 from lthbench.report.section import Material, Part
+from lthbench.results.store import trained_again
 
 VERSIONS = ("lthbench", "commit", "torch", "numpy", "python", "threads")
 UNNAMED = "(all)"
@@ -38,6 +39,7 @@ class ProvenancePart(Part):
     seconds: float
     versions: list[tuple[str, str]]
     devices: tuple[str, ...]
+    again: str
     engines: tuple[str, ...]
     engine_now: str
     stale_recipes: tuple[str, ...]
@@ -52,7 +54,8 @@ def provenance_part(material: Material) -> ProvenancePart:
         costs=costs(registry, material.tidy, provenance) if material.own else [],
         seconds=sum(float(entry.get("seconds", 0)) for entry in provenance),
         versions=[(key, ", ".join(distinct(provenance, key))) for key in VERSIONS],
-        devices=distinct(provenance, "device"),
+        devices=distinct([*provenance, *map(trained_again, provenance)], "device"),
+        again=again(provenance),
         engines=distinct(provenance, "engine"),
         engine_now=engine(),
         stale_recipes=stale_recipes(registry, provenance),
@@ -116,9 +119,21 @@ def experiment_of(entry: dict[str, Any]) -> str:
     return name.split("/", 1)[0] if "/" in name else UNNAMED
 
 
-def distinct(provenance: Sequence[dict[str, Any]], key: str) -> tuple[str, ...]:
+def distinct(provenance: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:
     """The different values of a provenance field, sorted."""
     return tuple(sorted({str(entry[key]) for entry in provenance if entry.get(key) is not None}))
+
+
+def again(provenance: Sequence[Mapping[str, Any]]) -> str:
+    """Which units were trained once more with other bits, and what that means; empty where there is none."""
+    units = sorted(str(entry.get("unit", "")).rpartition("-")[0] for entry in provenance if trained_again(entry))
+    if not units:
+        return ""
+    return (
+        f"{', '.join(units)}: their tensors were gone, so they were trained once more for what is made from them, "
+        "and came out otherwise, as on another processor. Their numbers are those of the first training. What was "
+        "made later comes from the second."
+    )
 
 
 def data_hashes(provenance: Sequence[dict[str, Any]]) -> tuple[str, ...]:
