@@ -11,8 +11,8 @@ same numbers (both files are named if not), and all units of one experiment must
 A slice to be committed is made with `without_tensors`: records only, packed as `<name>.json.gz`. That is all that
 tidy tables and verdicts need. Merged again, its units count as measured; only where a unit still to be trained is
 made from one of them, that one is trained once more, and keeps its first numbers (store.py). What training goes on
-from can be kept along, packed as `<name>.safetensors.gz`: a sparse ticket's tensors are small, and the rounds before
-it need not be trained again.
+from can be kept along, packed as `<name>.safetensors.gz`: a sparse ticket's tensors are small, and the rounds
+before it need not be trained again.
 """
 
 import gzip
