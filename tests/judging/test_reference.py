@@ -15,7 +15,7 @@ from lthbench.judging.verdict import from_json, to_json
 from lthbench.results.tidy import read
 
 FOLDERS = sorted(path.parent for path in (Path(__file__).parents[2] / "reports/reference").rglob("verdicts.json"))
-IN_SLICES = {"cpu-long", "cpu-paper"}  # suites of which a part has been run so far
+IN_SLICES = {"cpu-long"}  # suites of which a part has been run so far
 WORDS = ("why", "settle", "magnitude", "title", "registered_title", "sentence", "not_tested")
 
 
