@@ -85,11 +85,9 @@ def write(
 def sound(path: Path) -> dict[str, Any] | None:
     """A record as it lies, where one is there and verifies."""
     try:
-        read(path)
-        whole: dict[str, Any] = json.loads(unpacked(path))
+        return verified(path)[0]
     except (OSError, RecordError):
         return None
-    return whole
 
 
 def content_hash(content: dict[str, Any]) -> str:
@@ -99,6 +97,11 @@ def content_hash(content: dict[str, Any]) -> str:
 
 def read(path: Path) -> Record:
     """Read and verify a record, packed (.gz) or not. Raises RecordError when it was truncated or edited."""
+    return verified(path)[1]
+
+
+def verified(path: Path) -> tuple[dict[str, Any], Record]:
+    """A record as it lies, and what it says. Raises RecordError when it was truncated or edited."""
     try:
         whole = json.loads(unpacked(path))
         content, provenance = whole["content"], whole["provenance"]
@@ -110,7 +113,7 @@ def read(path: Path) -> Record:
         raise RecordError(f"{path}: not a complete record ({error.__class__.__name__})") from None
     if not intact:
         raise RecordError(f"{path}: content does not match its sha256")
-    return record
+    return whole, record
 
 
 def unpacked(path: Path) -> bytes:
