@@ -216,11 +216,14 @@ def tune(
 ) -> None:
     """Measure on tuning seeds what a registration needs: effects, SDs, power by n, accuracy bands."""
     from lthbench.cli import show
+    from lthbench.data.cache import cache_root
     from lthbench.drive import ask, speed, stages, tuning
     from lthbench.drive.here import train_here
     from lthbench.drive.lock import exclusive
     from lthbench.drive.preflight.run import before
     from lthbench.drive.progress import Watch, shown
+    from lthbench.judging.table import Table
+    from lthbench.results.tidy import read
 
     ask.surroundings(data)
     if seed < ask.FIRST_TUNING_SEED:
@@ -228,11 +231,19 @@ def tune(
     asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
     cores = speed.processes(cores, asked.device)
     with exclusive(out):
-        show.lines(*before(asked))
-        with shown(Watch(asked, show.console, cores)) as tick:
+        watch = Watch(asked, show.console, cores)
+        show.lines(*beginning(watch, f"{cores} processes of one thread"), *before(asked))
+        here = watch.expect(speed.measured(watch.pending, cores, asked.device, cache_root()))
+        show.lines(*filter(None, [here]))
+        with shown(watch) as tick:
             train_here(asked, cores, tick)
         stages.tidy(asked)
-    show.lines(tuning.study(asked))
+        table = Table(read(asked.scope_folder / "tidy.csv"))
+        show.lines(*tuning.hypotheses(asked, table), "", *tuning.margins(asked, table), "")
+        show.lines("for the bands: dense networks at a tenth of the rate, and on shuffled labels")
+        sys.stdout.flush()
+        tuning.train_variants(asked, cores)
+    show.lines(*tuning.bands(asked, table))
 
 
 @commands.command(rich_help_panel=TRAIN)

@@ -2,12 +2,12 @@
 
 import math
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from lthbench.data.cache import cache_root
 from lthbench.drive import stages
 from lthbench.drive.execute import missing
-from lthbench.drive.pool import Deadline, Task, Tick
+from lthbench.drive.pool import Deadline, Place, Task, Tick
 from lthbench.drive.schedule import train
 from lthbench.errors import BLOCKED, Terminated, UserError
 from lthbench.plan.run import Run
@@ -30,10 +30,7 @@ def train_here(run: Run, cores: int, tick: Tick) -> None:
 
 
 def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, tick: Tick) -> None:
-    """A campaign without a deadline, chunk by chunk: the longest first, so that they end together.
-
-    Raises UserError where one failed, KeyboardInterrupt or Terminated after a signal, when all is saved.
-    """
+    """A campaign without a deadline, chunk by chunk: the longest first, so that they end together."""
     if not chunks:
         return
     queue = list[tuple[Chunk, Task]]()
@@ -50,9 +47,17 @@ def train_chunks(run: Run, chunks: Sequence[Chunk], cores: int, tick: Tick) -> N
     def ends(task: Task) -> None:
         stages.write_manifest(run, chunk_of[task.units[-1].key])
 
-    forever = Deadline(math.inf)
-    tasks = [task for _, task in queue]
-    outcome = train(run, tasks, cores, forever, cache_root(), ends=ends, tick=tick)
+    train_all(run, [task for _, task in queue], cores, tick, ends)
+
+
+def train_all(
+    place: Place, tasks: Sequence[Task], cores: int, tick: Tick, ends: Callable[[Task], None] = lambda task: None
+) -> None:
+    """Train tasks without a deadline; `ends` is told of each.
+
+    Raises UserError where one failed, KeyboardInterrupt or Terminated after a signal, when all is saved.
+    """
+    outcome = train(place, tasks, cores, Deadline(math.inf), cache_root(), ends=ends, tick=tick)
     tick()
     if outcome.signals:
         raise Terminated if outcome.signals[0] == signal.SIGTERM else KeyboardInterrupt

@@ -46,6 +46,19 @@ class Place(Protocol):
         """auto, cpu or cuda."""
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A place that is a folder of records, with the workers' log beside them."""
+
+    results: Path
+    device: str
+
+    @property
+    def scope_folder(self) -> Path:
+        """Folder of the log."""
+        return self.results
+
+
 class Deadline(float):
     """A `time.monotonic()` value that a signal can bring forward, in this process and in its workers.
 

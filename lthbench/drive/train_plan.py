@@ -10,7 +10,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -24,19 +23,6 @@ if TYPE_CHECKING:
     from lthbench.plan.unit import Unit
 
 SAVING = 20.0  # seconds of a long budget that are left for saving what is under way
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Where the records of a plan go, and what trains them; see `pool.Place`."""
-
-    results: Path
-    device: str
-
-    @property
-    def scope_folder(self) -> Path:
-        """Folder of the log of workers."""
-        return self.results
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,11 +61,11 @@ def train_plan(given: argparse.Namespace, started: float) -> int:
     from lthbench.drive import schedule
     from lthbench.drive.execute import missing
     from lthbench.drive.lock import exclusive
-    from lthbench.drive.pool import Deadline
+    from lthbench.drive.pool import Deadline, Folder
     from lthbench.plan import planfile
 
     plan = planfile.read(given.plan)
-    place = Slice(given.out / "results" / plan.suite / f"seed-{plan.seed}", given.device)
+    place = Folder(given.out / "results" / plan.suite / f"seed-{plan.seed}", given.device)
     end = started + training_time(parse_budget(given.budget), SAVING) if given.budget else float("inf")
 
     def tell(line: str) -> None:

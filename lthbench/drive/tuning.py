@@ -10,24 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from lthbench.claims.schema import Cell
-from lthbench.data.cache import cache_root
-from lthbench.drive.execute import run_chunk
+from lthbench.drive.execute import missing
+from lthbench.drive.here import train_all
+from lthbench.drive.pool import Folder
+from lthbench.drive.schedule import tasks
 from lthbench.judging.lines import contrast
 from lthbench.judging.table import Table
 from lthbench.plan.run import Run
-from lthbench.plan.unit import plan_experiment
+from lthbench.plan.unit import Unit, plan_experiment
 from lthbench.recipe.experiment import Experiment
-from lthbench.results.tidy import collect, read
+from lthbench.results.tidy import collect
 from lthbench.stats.power import power, smallest_n
 
 VARIANT_REPLICATES = 4
 BAND_SDS = 4
-
-
-def study(run: Run) -> str:
-    """The whole study as text."""
-    table = Table(read(run.scope_folder / "tidy.csv"))
-    return "\n".join([*hypotheses(run, table), "", *margins(run, table), "", *bands(run, table)])
 
 
 def hypotheses(run: Run, table: Table) -> Iterator[str]:
@@ -64,26 +60,49 @@ def margins(run: Run, table: Table) -> Iterator[str]:
             yield f"{experiment}: a quarter of dense - reinit at level {level} is {quarter:.2f} pp"
 
 
+def variants(run: Run) -> dict[str, dict[str, list[Unit]]]:
+    """Dense networks trained with a mistake that the band should notice, by experiment and mistake."""
+    names = dict.fromkeys(name for chunk in run.chunks() for name in chunk.experiments)
+    return {name: dict(mistaken(run.registry.experiments[name], run.seed)) for name in names}
+
+
+def mistaken(experiment: Experiment, seed: int) -> Iterator[tuple[str, list[Unit]]]:
+    """A few dense networks of an experiment by mistake; what a mistake is called, and their units."""
+    slow = replace(experiment.training, learning_rate=experiment.training.learning_rate / 10)
+    for mistake, changed in (
+        ("a tenth of the rate", replace(experiment, training=slow)),
+        ("shuffled labels", replace(experiment, shuffled_labels=True)),
+    ):
+        yield mistake, plan_experiment(changed, {("dense", 0)}, VARIANT_REPLICATES, VARIANT_REPLICATES, seed)
+
+
+def beside(run: Run) -> Folder:
+    """Where their records go, apart from those of the run."""
+    return Folder(run.results / "variants", run.device)
+
+
+def train_variants(run: Run, cores: int) -> None:
+    """Train them, but for what is there. Raises as `train_all` does."""
+    place = beside(run)
+    units = [unit for mistakes in variants(run).values() for each in mistakes.values() for unit in each]
+    train_all(place, tasks(units, missing(units, place.results), run.device), cores, lambda: None)
+
+
 def bands(run: Run, table: Table) -> Iterator[str]:
     """Dense accuracy: mean +- 4 SD of one replicate, and what two mistakes would have given."""
-    for name in dict.fromkeys(name for chunk in run.chunks() for name in chunk.experiments):
+    for name, mistakes in variants(run).items():
         dense = table.values(Cell(name, "dense", 0), "final_test_accuracy", run.replicates or 0)
         if dense is None:
             continue
         mean, half = dense.mean(), BAND_SDS * dense.std(ddof=1)
-        experiment = run.registry.experiments[name]
-        slow = replace(experiment.training, learning_rate=experiment.training.learning_rate / 10)
+        others = [f"{mistake} {accuracy(beside(run).results, units):.2f}" for mistake, units in mistakes.items()]
         yield (
             f"{name}: dense {mean:.2f} %, SD {half / BAND_SDS:.2f}; band {mean - half:.2f} to {mean + half:.2f}; "
-            f"a tenth of the rate {dense_mean(run, replace(experiment, training=slow)):.2f}, "
-            f"shuffled labels {dense_mean(run, replace(experiment, shuffled_labels=True)):.2f}"
+            + ", ".join(others)
         )
 
 
-def dense_mean(run: Run, experiment: Experiment) -> float:
-    """Mean accuracy of a few dense networks of a variant."""
-    units = plan_experiment(experiment, {("dense", 0)}, VARIANT_REPLICATES, VARIANT_REPLICATES, run.seed)
-    root: Path = run.results / "variants"
-    run_chunk(units, root, cache_root(), run.device, lambda unit, how: None)
+def accuracy(root: Path, units: list[Unit]) -> float:
+    """Mean accuracy of some units at the end of training, in percent."""
     table, _ = collect(root, units)
     return float(np.mean(table[table["metric"] == "final_test_accuracy"]["value"]))
