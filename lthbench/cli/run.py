@@ -208,6 +208,7 @@ def campaign(
 def tune(
     suite: SuiteName,
     seed: Seed = 1000,
+    claim: Claim = None,
     replicates: Replicates = 16,
     out: Out = HERE,
     cores: Cores = None,
@@ -228,7 +229,7 @@ def tune(
     ask.surroundings(data)
     if seed < ask.FIRST_TUNING_SEED:
         raise UserError("tuning uses master seeds from 1000 up; 0, 1, 2, ... are for confirmation")
-    asked = ask.run_of(suite, seed, out=out, replicates=replicates, claims_dir=claims_dir)
+    asked = ask.run_of(suite, seed, claim, out, replicates=replicates, claims_dir=claims_dir)
     cores = speed.processes(cores, asked.device)
     with exclusive(out):
         watch = Watch(asked, show.console, cores)

@@ -33,6 +33,8 @@ def hypotheses(run: Run, table: Table) -> Iterator[str]:
     heads = f"{'hypothesis':24} {'mean':>8} {'SD':>7} {'min':>8} {'max':>8}"
     yield f"{heads}  power at n  n for 90 %  (tuning n = {n})"
     for claim, registration in run.registry.registrations(run.suite):
+        if run.claims and claim.id not in run.claims:
+            continue
         level = run.registry.level(run.suite, claim, suite.alpha)
         for line in registration.lines():
             sides = contrast(table, line, registration.experiment, n)

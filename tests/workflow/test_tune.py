@@ -36,6 +36,7 @@ def test_a_study_prints_the_numbers_of_its_records_and_goes_on(lthbench, tmp_pat
     assert shuffled == pytest.approx(10, abs=8)  # chance, of ten classes
     records = {path: path.stat().st_mtime_ns for path in results.rglob("units/**/*.json")}
     assert len([path for path in records if "variants" in path.parts]) == 2
-    again = lthbench(*asked)
+    again = lthbench(*asked, "--claim", "ST-2")
     assert band in again.stdout.splitlines()
+    assert [line.split()[0] for line in again.stdout.splitlines() if " H1 " in line] == ["ST-2"]
     assert {path: path.stat().st_mtime_ns for path in records} == records
