@@ -10,8 +10,9 @@ import pytest
 
 from lthbench.claims.load import ClaimFileError
 from lthbench.data.errors import DataError
+from lthbench.drive.cost import SHIPPED
 from lthbench.errors import UserError
-from tools import pythons
+from tools import pythons, rates
 from tools.answer import answer
 
 
@@ -107,3 +108,7 @@ def test_the_last_sum_of_a_log_is_what_came_of_it(tmp_path: Path) -> None:
     assert pythons.last_line(log) == "1 failed, 2 passed in 3s"
     log.write_text("Fatal Python error: Aborted\n")
     assert pythons.last_line(log) == "no test ended"
+
+
+def test_shipped_rates_are_those_of_the_committed_runs() -> None:
+    assert rates.text(rates.RUNS) == SHIPPED.read_text(encoding="utf-8"), "run `python -m tools.rates`"

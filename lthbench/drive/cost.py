@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
 from time import gmtime, strftime
+from typing import Any
 
 import yaml
 
@@ -90,19 +91,23 @@ def remember(rates: Sequence[Rate], path: Path) -> None:
 
 def from_records(root: Path, units: Iterable[Unit]) -> list[Rate]:
     """Rates of the units finished below a results folder, from the seconds in their provenance."""
+    paths = ((unit, store.path_of(root, unit)) for unit in units if unit.iterations)
+    rates = from_provenance((unit, store.read(path).provenance) for unit, path in paths if path.exists())
+    return [replace(rate, measured=f"{rate.measured} of this folder") for rate in rates]
+
+
+def from_provenance(finished: Iterable[tuple[Unit, Mapping[str, Any]]]) -> list[Rate]:
+    """Rates of finished units, from the seconds and the device that their provenance names."""
     spent: dict[tuple[str, str], list[tuple[float, Unit]]] = {}
-    for unit in units:
-        path = store.path_of(root, unit)
-        if path.exists() and unit.iterations:
-            provenance = store.read(path).provenance
-            name = (unit.experiment.id, str(provenance.get("device", "unknown")))
-            spent.setdefault(name, []).append((float(provenance.get("seconds", 0)), unit))
+    for unit, provenance in finished:
+        name = (unit.experiment.id, str(provenance.get("device", "unknown")))
+        spent.setdefault(name, []).append((float(provenance.get("seconds", 0)), unit))
     return [
         together(
             *name,
             {width: median_ms([run for run in runs if run[1].networks == width]) for width in widths_of(runs)},
             median_ms(runs),
-            f"{len(runs)} units of this folder",
+            f"{len(runs)} units",
         )
         for name, runs in spent.items()
     ]
