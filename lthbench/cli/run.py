@@ -167,9 +167,7 @@ def campaign(
     variant: Variant = "",
     out: Out = HERE,
     device: Device = "auto",
-    cores: Annotated[
-        int, typer.Option(min=1, help="units at a time, one thread each; on a GPU leave it at 1")
-    ] = 1,
+    cores: Cores = None,
     data: Data = None,
     deterministic: Deterministic = False,
     claims_dir: ClaimsDir = None,
@@ -178,7 +176,7 @@ def campaign(
     started = time.monotonic()
     from lthbench.cli import show
     from lthbench.data.cache import cache_root
-    from lthbench.drive import ask, remarks
+    from lthbench.drive import ask, remarks, speed
     from lthbench.drive import campaign as drive
     from lthbench.drive.budget import clock, parse_budget, training_time
     from lthbench.drive.lock import exclusive
@@ -195,7 +193,7 @@ def campaign(
 
     with exclusive(out):
         show.lines(*remarks.stale(asked), *before(asked))
-        drive.finish(asked, drive.conduct(asked, deadline, cache_root(), tell, cores))
+        drive.finish(asked, drive.conduct(asked, deadline, cache_root(), tell, speed.processes(cores, device)))
     show.lines(*remarks.origin(asked))
     verdicts = verdicts_of_run(asked)
     show.verdicts(verdicts)

@@ -54,7 +54,7 @@ PYTHON = [sys.executable, "-m", "lthbench"]
 RUNS = {
     "run": [*PYTHON, "run", "tiny", "--cores", "2"],
     "run --no-snakemake": [*PYTHON, "run", "tiny", "--no-snakemake", "--cores", "2"],
-    "campaign": [sys.executable, "-c", SAVING, "campaign", "tiny", "--budget", "10m"],
+    "campaign": [sys.executable, "-c", SAVING, "campaign", "tiny", "--budget", "10m", "--cores", "1"],
 }
 REPEATS = {"judge": [*PYTHON, "judge", "tiny"], "report": [*PYTHON, "report", "tiny"]}
 COMMANDS = RUNS | REPEATS

@@ -14,7 +14,7 @@ PYTHON = [sys.executable, "-m", "lthbench"]
 RUNS = {
     "run": ["run", "tiny", "--cores", "1"],
     "run --no-snakemake": ["run", "tiny", "--no-snakemake", "--cores", "1"],
-    "campaign": ["campaign", "tiny", "--budget", "10m"],
+    "campaign": ["campaign", "tiny", "--budget", "10m", "--cores", "1"],
 }
 # In a mount namespace of its own the small disk vanishes with the command that made it.
 ALONE = ["unshare", "--map-root-user", "--mount", "sh", "-c"]

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from survival_lab import PATIENCE, records, scope
 
-OTHERS = (["run", "tiny"], ["run", "tiny", "--no-snakemake"], ["campaign", "tiny", "--budget", "1m"])
+OTHERS = (
+    ["run", "tiny"],
+    ["run", "tiny", "--no-snakemake"],
+    ["campaign", "tiny", "--budget", "1m", "--cores", "1"],
+)
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(
     started = time.monotonic()
     with monkeypatch.context() as patched:
         patched.setattr(budgets, "training_time", lambda budget: 0.0)
-        done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)
+        done = lthbench("campaign", "tiny", "--budget", "1s", "--cores", "1", "--out", out)
     assert time.monotonic() - started < 60
     assert done.returncode == 4, done.stdout + done.stderr
     assert "10 units to do" in done.stdout
@@ -145,13 +145,13 @@ def test_a_campaign_stops_in_time_goes_on_and_ends_as_a_run(
     assert "0 of 8 replicates are complete, missing 0-7" in done.stdout
     assert (out / "reports" / "tiny" / "index.html").stat().st_size > 200
 
-    done = lthbench("campaign", "tiny", "--budget", "10m", "--out", out)
+    done = lthbench("campaign", "tiny", "--budget", "10m", "--cores", "1", "--out", out)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     assert "nothing is left to do" in done.stdout
     for name in ("tidy.csv", "verdicts.json"):
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
     before = records(out)
-    again = lthbench("campaign", "tiny", "--budget", "10m", "--out", out)
+    again = lthbench("campaign", "tiny", "--budget", "10m", "--cores", "1", "--out", out)
     assert "10 finished before, 0 to do" in again.stdout
     assert records(out) == before
 
@@ -163,6 +163,16 @@ def test_two_workers_end_as_one_process_does(lthbench, plain_run: Path, tmp_path
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     assert "nothing is left to do" in done.stdout
     assert (scope(out) / "tidy.csv").read_bytes() == (scope(plain_run) / "tidy.csv").read_bytes()
+
+
+def test_a_campaign_trains_on_every_core_as_a_run_does(
+    lthbench, plain_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cores: list[int] = []
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(campaign, "conduct", lambda *given: bool(cores.append(given[-1])))
+    assert lthbench("campaign", "tiny", "--budget", "1m", "--out", plain_run).returncode in (0, 1, 3)
+    assert cores == [3]
 
 
 def test_a_unit_waits_for_its_parents_and_for_nothing_else(claims_dir: Path) -> None:
@@ -300,7 +310,19 @@ def test_a_signal_ends_a_campaign_as_its_deadline_does(
     lthbench, tmp_path: Path, claims_dir: Path, environment, cores: int
 ) -> None:
     out = tmp_path / "stopped"
-    command = [sys.executable, "-m", "lthbench", "campaign", "tiny", "--budget", "10m", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "lthbench",
+        "campaign",
+        "tiny",
+        "--budget",
+        "10m",
+        "--cores",
+        "1",
+        "--out",
+        str(out),
+    ]
     command += ["--cores", str(cores)]
     process = subprocess.Popen(
         [*command, "--claims-dir", str(claims_dir)], env=environment, stdout=subprocess.PIPE, text=True
@@ -312,7 +334,7 @@ def test_a_signal_ends_a_campaign_as_its_deadline_does(
     assert process.returncode in (0, 1, 3, 4), text
     assert "Report: " in text
     survived = records(out)
-    assert lthbench("campaign", "tiny", "--budget", "10m", "--out", out).returncode in (0, 1, 3)
+    assert lthbench("campaign", "tiny", "--budget", "10m", "--cores", "1", "--out", out).returncode in (0, 1, 3)
     after = records(out)
     assert all(after[name] == changed for name, changed in survived.items())
 
@@ -324,7 +346,7 @@ def test_fewer_replicates_than_registered_decide_nothing(
     for path in (plain_run / "results").rglob("units/**/b1-*"):
         path.unlink()
     monkeypatch.setattr(budgets, "training_time", lambda budget: 0.0)
-    done = lthbench("campaign", "tiny", "--budget", "1s", "--out", plain_run)
+    done = lthbench("campaign", "tiny", "--budget", "1s", "--cores", "1", "--out", plain_run)
     assert done.returncode == 4
     assert "FC-6 NOT RUN" in done.stdout
     assert "4 of 8 replicates are complete, missing 4-7" in done.stdout

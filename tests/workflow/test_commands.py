@@ -225,11 +225,11 @@ def test_a_report_is_opened(lthbench, plain_run: Path, monkeypatch: pytest.Monke
 def test_a_campaign_with_nothing_to_train_leaves_the_report(lthbench, plain_run: Path) -> None:
     page = plain_run / "reports/tiny/index.html"
     before = page.stat().st_mtime_ns
-    done = lthbench("campaign", "tiny", "--budget", "20s", "--out", plain_run)
+    done = lthbench("campaign", "tiny", "--budget", "20s", "--cores", "1", "--out", plain_run)
     assert "nothing is left to do" in done.stdout
     assert page.stat().st_mtime_ns == before
     page.unlink()
-    lthbench("campaign", "tiny", "--budget", "20s", "--out", plain_run)
+    lthbench("campaign", "tiny", "--budget", "20s", "--cores", "1", "--out", plain_run)
     assert page.exists()
 
 

@@ -118,7 +118,7 @@ def test_mixed_records_block_the_claim(lthbench, plain_run: Path) -> None:
     """Mixed by hand, past merge: the judge does not let them through either."""
     for file in units(plain_run, "b1-*.json"):
         change(file, on_a_gpu)
-    done = lthbench("campaign", "tiny", "--budget", "1s", "--out", plain_run)
+    done = lthbench("campaign", "tiny", "--budget", "1s", "--cores", "1", "--out", plain_run)
     assert done.returncode == 4
     assert "FC-6 BLOCKED" in done.stdout
     assert "tiny: one kind of device: Runs come from NVIDIA Example and cpu" in done.stdout
@@ -142,12 +142,12 @@ def test_a_slice_without_tensors_is_small_and_judged_alike(
     assert len(packed) == 10
     assert gzip.decompress(packed[0].read_bytes()) == units(plain_run)[0].read_bytes()
 
-    as_it_lies = lthbench("campaign", "tiny", "--budget", "1s", "--out", slim)
+    as_it_lies = lthbench("campaign", "tiny", "--budget", "1s", "--cores", "1", "--out", slim)
     assert f"seed-0: 10, not used as they lie; `lthbench merge NEW {slim}` unpacks them" in as_it_lies.stdout
     assert lthbench("merge", out, slim).returncode == 0
     for name in ("tidy.csv", "verdicts.json"):
         assert (scope(out) / name).read_bytes() == (scope(plain_run) / name).read_bytes()
-    done = lthbench("campaign", "tiny", "--budget", "1s", "--out", out)
+    done = lthbench("campaign", "tiny", "--budget", "1s", "--cores", "1", "--out", out)
     assert "10 finished before, 0 to do" in done.stdout
     assert "packed units" not in done.stdout
 
@@ -256,7 +256,7 @@ def test_what_another_processor_trained_again_joins_the_slice_it_came_from(
     assert store.tensors_of(root, dense)["x"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("command", [("campaign", "--budget", "10m"), ("run", "--no-snakemake")])
+@pytest.mark.parametrize("command", [("campaign", "--budget", "10m", "--cores", "1"), ("run", "--no-snakemake")])
 def test_a_run_goes_on_from_a_slice_without_tensors(
     lthbench, command: tuple[str, ...], slices, plain_run: Path, tmp_path: Path
 ) -> None:

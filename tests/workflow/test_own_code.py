@@ -275,7 +275,7 @@ DRIVERS = {
     "plain": ("run", "own", *PLAIN),
     "workers": ("run", "own", "--no-snakemake", "--cores", 2),
     "snakemake": ("run", "own", "--cores", 1),
-    "campaign": ("campaign", "own", "--budget", "60s"),
+    "campaign": ("campaign", "own", "--budget", "60s", "--cores", "1"),
     "tune": ("tune", "own", "--replicates", 8, "--cores", 1),
 }
 

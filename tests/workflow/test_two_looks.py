@@ -87,7 +87,7 @@ def test_nothing_more_is_trained_when_the_first_look_settles_all(
 @pytest.mark.slow
 def test_a_campaign_goes_on_to_the_second_look(lthbench, claims_dir: Path, tmp_path: Path) -> None:
     with_looks(claims_dir, 0.01)
-    done = lthbench("campaign", "tiny", "--budget", "2m", "--out", tmp_path)
+    done = lthbench("campaign", "tiny", "--budget", "2m", "--cores", "1", "--out", tmp_path)
     assert done.returncode in (0, 1, 3), done.stdout + done.stderr
     assert verdicts(tmp_path)["ST-2"]["look"] == 2
     run = tmp_path / "run"
