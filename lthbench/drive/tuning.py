@@ -43,7 +43,7 @@ def hypotheses(run: Run, table: Table) -> Iterator[str]:
             d = sides[0] - sides[1]
             mean, sd = d.mean(), d.std(ddof=1)
             at_n = power(line.rule, mean, sd, registration.replicates, level)
-            needed = smallest_n(line.rule, mean, sd, level)
+            needed = smallest_n(line.rule, mean, sd, level) or "none up to 40"
             yield (
                 f"{claim.id + ' ' + line.id:24} {mean:8.3f} {sd:7.3f} {d.min():8.3f} {d.max():8.3f}"
                 f"  {at_n:.4f} at {registration.replicates}  {needed}"

@@ -41,7 +41,8 @@ def test_committed_verdicts_come_out_again(folder: Path) -> None:
     assert any(claim.verdict != "NOT RUN" for claim in new.claims)
 
 
-TUNED = pytest.mark.parametrize("suite", ["quick", "cpu"])
+TUNED = pytest.mark.parametrize("suite", ["quick", "cpu", "cpu-long"])
+FILTERS = {"LI-1", "LIU-1", "LIU-3"}  # of cpu-long; the tables of its other tuning studies were not kept
 REPLICATES = re.compile(r"(\d+) replicates")
 
 
@@ -53,8 +54,11 @@ def tuning(suite: str, seed: int = 1000) -> Table:
 def test_what_was_registered_is_what_tuning_showed(suite: str) -> None:
     registry = load()
     for claim, registration in registry.registrations(suite):
+        if suite == "cpu-long" and claim.id not in FILTERS:
+            continue
         if registration.tuning is None:
             assert claim.kind != "primary"
+            assert claim.id not in FILTERS
             continue
         table = tuning(suite, registration.tuning.master_seed)
         for line in registration.hypotheses:
@@ -71,6 +75,8 @@ def test_what_was_registered_is_what_tuning_showed(suite: str) -> None:
 def test_accuracy_bands_are_four_standard_deviations_wide(suite: str) -> None:
     table = tuning(suite)
     for name, band in load().suites[suite].dense_bands.items():
+        if suite == "cpu-long" and name != "cifar10-vgg11-filters":
+            continue
         dense = table.values(
             Cell(name, "dense", 0), "final_test_accuracy", int(REPLICATES.search(band.measured_on)[1])
         )
