@@ -66,6 +66,8 @@ def test_a_campaign_leaves_out_what_needs_too_much(tmp_path: Path, claims_dir: P
         "tiny",
         "--budget",
         "10m",
+        "--cores",
+        "1",  # the limit is that of the process that trains
         "--out",
         str(tmp_path / "out"),
         "--claims-dir",
