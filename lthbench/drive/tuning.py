@@ -78,14 +78,14 @@ def mistaken(experiment: Experiment, seed: int) -> Iterator[tuple[str, list[Unit
         yield mistake, plan_experiment(changed, {("dense", 0)}, VARIANT_REPLICATES, VARIANT_REPLICATES, seed)
 
 
-def beside(run: Run) -> Folder:
+def variants_folder(run: Run) -> Folder:
     """Where their records go, apart from those of the run."""
     return Folder(run.results / "variants", run.device)
 
 
 def train_variants(run: Run, cores: int) -> None:
     """Train them, but for what is there. Raises as `train_all` does."""
-    place = beside(run)
+    place = variants_folder(run)
     units = [unit for mistakes in variants(run).values() for each in mistakes.values() for unit in each]
     train_all(place, tasks(units, missing(units, place.results), run.device), cores, lambda: None)
 
@@ -97,7 +97,8 @@ def bands(run: Run, table: Table) -> Iterator[str]:
         if dense is None:
             continue
         mean, half = dense.mean(), BAND_SDS * dense.std(ddof=1)
-        others = [f"{mistake} {accuracy(beside(run).results, units):.2f}" for mistake, units in mistakes.items()]
+        root = variants_folder(run).results
+        others = [f"{mistake} {accuracy(root, units):.2f}" for mistake, units in mistakes.items()]
         yield (
             f"{name}: dense {mean:.2f} %, SD {half / BAND_SDS:.2f}; band {mean - half:.2f} to {mean + half:.2f}; "
             + ", ".join(others)

@@ -310,19 +310,8 @@ def test_a_signal_ends_a_campaign_as_its_deadline_does(
     lthbench, tmp_path: Path, claims_dir: Path, environment, cores: int
 ) -> None:
     out = tmp_path / "stopped"
-    command = [
-        sys.executable,
-        "-m",
-        "lthbench",
-        "campaign",
-        "tiny",
-        "--budget",
-        "10m",
-        "--cores",
-        "1",
-        "--out",
-        str(out),
-    ]
+    command = [sys.executable, "-m", "lthbench", "campaign", "tiny", "--budget", "10m"]
+    command += ["--cores", "1", "--out", str(out)]
     command += ["--cores", str(cores)]
     process = subprocess.Popen(
         [*command, "--claims-dir", str(claims_dir)], env=environment, stdout=subprocess.PIPE, text=True
